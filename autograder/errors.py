@@ -1,0 +1,61 @@
+"""Everything that can go wrong in a known way.
+
+    AutograderError                 one line and a hint; the command line shows no traceback
+    ├── UnknownAssignmentError      no exercises under that name
+    ├── CourseError                 the course folder is not as expected
+    ├── SourceNotebookError         a source notebook cannot be released
+    ├── SandboxUnavailableError     bubblewrap is missing or not allowed
+    ├── SandboxError                the sandbox stopped answering (the grader's trouble, not the student's)
+    └── GradebookError              the gradebook cannot be opened or is in use
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AutograderError",
+    "CourseError",
+    "GradebookError",
+    "SandboxError",
+    "SandboxUnavailableError",
+    "SourceNotebookError",
+    "UnknownAssignmentError",
+]
+
+
+class AutograderError(Exception):
+    """A known error: `message` says what was expected and found, `hint` what to do."""
+
+    exit_status = 2
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UnknownAssignmentError(AutograderError):
+    """No assignment of that name."""
+
+    def __init__(self, name: str, known: tuple[str, ...], near: str | None) -> None:
+        guess = f"did you mean {near!r}?" if near else "see the names above."
+        super().__init__(f"unknown assignment {name!r}; there are: {', '.join(known)}", guess)
+
+
+class CourseError(AutograderError):
+    """The course folder is not as expected."""
+
+
+class SourceNotebookError(AutograderError):
+    """A source notebook cannot be released."""
+
+
+class SandboxUnavailableError(AutograderError):
+    """No sandbox can work on this machine."""
+
+
+class SandboxError(AutograderError):
+    """The sandbox itself failed."""
+
+
+class GradebookError(AutograderError):
+    """The gradebook cannot be opened, or another grader holds it."""

@@ -1,0 +1,184 @@
+"""Is this value the expected one, and if not, where does it differ?
+
+Numbers are compared in float64.  The tolerance follows the coarser of the two
+dtypes, so that a float32 answer to a float64 question is judged as float32
+(its dtype is a question of its own, see `verdict`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from course_lib.values import Unsupported
+
+__all__ = ["TOLERANCE", "Mismatch", "compare", "describe", "dtype_of"]
+
+# Allowed |got - expected| relative to |expected| + max|expected|.  Far above rounding in any sensible order
+# of operations, far below every known mistake (tests hold each misconception to at least 10 times this).
+TOLERANCE = {
+    torch.float64: 1e-5,
+    torch.float32: 2e-4,
+    torch.float16: 1e-2,
+    torch.bfloat16: 4e-2,
+}
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """How a value differs from the expected one.
+
+    Attributes:
+        reason: one sentence, no trailing full stop.
+        error: largest absolute difference, where there are numbers to subtract.
+        index: index of the first wrong element.
+        got, expected: that element, or the whole value where there is no element.
+    """
+
+    reason: str
+    error: float | None = None
+    index: tuple[int, ...] | None = None
+    got: Any = None
+    expected: Any = None
+
+
+def dtype_of(value: Any) -> torch.dtype | None:
+    """The dtype of a tensor; None for everything else (numpy arrays included)."""
+    return value.dtype if isinstance(value, torch.Tensor) else None
+
+
+def compare(got: Any, expected: Any, tolerance: float | None = None) -> Mismatch | None:
+    """Compare two values; None if they agree.
+
+    Tuples and lists are interchangeable, as are a Python number and a tensor of no dimensions: points are for values.
+
+    Args:
+        tolerance: replaces the one that follows from the dtypes.
+    """
+    if isinstance(expected, torch.Tensor):
+        return _compare_tensors(got, expected, tolerance)
+    if isinstance(expected, str):
+        return None if isinstance(got, str) and got == expected else _differs(got, expected)
+    if isinstance(expected, bool | int | float):
+        return _compare_numbers(got, expected, tolerance)
+    if isinstance(expected, tuple | list):
+        return _compare_sequences(got, expected, tolerance)
+    if isinstance(expected, dict):
+        return _compare_dicts(got, expected, tolerance)
+    return None if got is None and expected is None else _differs(got, expected)
+
+
+def _differs(got: Any, expected: Any) -> Mismatch:
+    return Mismatch(f"got {describe(got)}, expected {describe(expected)}", got=got, expected=expected)
+
+
+def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) -> Mismatch | None:
+    if isinstance(got, np.ndarray):
+        got = torch.from_numpy(got)
+    if expected.ndim == 0 and isinstance(got, bool | int | float):
+        got = torch.tensor(got, dtype=torch.float64)
+    if not isinstance(got, torch.Tensor):
+        return Mismatch(f"got {describe(got)}, expected {describe(expected)}", got=got, expected=expected)
+    if got.shape != expected.shape:
+        return Mismatch(
+            f"the shape is {tuple(got.shape)}, expected {tuple(expected.shape)}", got=got, expected=expected
+        )
+    allowed = tolerance if tolerance is not None else _tolerance(got, expected)
+    a, b = got.to(torch.float64), expected.to(torch.float64)
+    wrong = _wrong_elements(a, b, allowed)
+    if not bool(wrong.any()):
+        return None
+    index = tuple(int(i) for i in wrong.nonzero()[0])
+    count, total = int(wrong.sum()), wrong.numel()
+    difference = (a - b).abs()
+    error = float(difference[torch.isfinite(difference)].max()) if bool(torch.isfinite(difference).any()) else math.inf
+    where = "the value is wrong" if total == 1 else f"{count} of {total} elements are wrong"
+    bad = int((~torch.isfinite(a) & torch.isfinite(b)).sum())
+    if bad:
+        where += f" ({bad} of them NaN or infinite)"
+    return Mismatch(where, error, index, a[index].item(), b[index].item())
+
+
+def _tolerance(got: torch.Tensor, expected: torch.Tensor) -> float:
+    return max(TOLERANCE.get(got.dtype, 0.0), TOLERANCE.get(expected.dtype, 0.0))
+
+
+def _wrong_elements(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> torch.Tensor:
+    finite = b[torch.isfinite(b)].abs()
+    scale = float(finite.max()) if finite.numel() else 0.0
+    close = (a - b).abs() <= tolerance * (b.abs() + (scale or 1.0))
+    same = (a == b) | (a.isnan() & b.isnan())
+    return ~(same | (close & torch.isfinite(a) & torch.isfinite(b)))
+
+
+def _compare_numbers(got: Any, expected: bool | int | float, tolerance: float | None) -> Mismatch | None:
+    if isinstance(got, torch.Tensor | np.ndarray) and got.ndim == 0:
+        got = got.item()
+    if not isinstance(got, bool | int | float):
+        return _differs(got, expected)
+    if isinstance(expected, float):
+        allowed = (tolerance if tolerance is not None else TOLERANCE[torch.float64]) * (2 * abs(expected) or 1.0)
+        if got == expected or (math.isnan(got) and math.isnan(expected)) or abs(got - expected) <= allowed:
+            return None
+    elif got == expected and isinstance(got, bool) == isinstance(expected, bool):
+        return None
+    return Mismatch("the value is wrong", _distance(got, expected), None, got, expected)
+
+
+def _distance(got: bool | int | float, expected: bool | int | float) -> float | None:
+    try:
+        return abs(float(got) - float(expected))
+    except OverflowError:
+        return None
+
+
+def _compare_sequences(got: Any, expected: tuple[Any, ...] | list[Any], tolerance: float | None) -> Mismatch | None:
+    if not isinstance(got, tuple | list) or len(got) != len(expected):
+        return _differs(got, expected)
+    for position, (one, other) in enumerate(zip(got, expected, strict=True)):
+        mismatch = compare(one, other, tolerance)
+        if mismatch is not None:
+            return _inside(f"item {position}", mismatch)
+    return None
+
+
+def _compare_dicts(got: Any, expected: dict[Any, Any], tolerance: float | None) -> Mismatch | None:
+    if not isinstance(got, dict):
+        return _differs(got, expected)
+    missing = [key for key in expected if key not in got]
+    extra = [key for key in got if key not in expected]
+    if missing or extra:
+        parts = [f"missing {missing!r}"] * bool(missing) + [f"unexpected {extra!r}"] * bool(extra)
+        return Mismatch("the keys differ: " + ", ".join(parts), got=got, expected=expected)
+    for key, value in expected.items():
+        mismatch = compare(got[key], value, tolerance)
+        if mismatch is not None:
+            return _inside(f"{key!r}", mismatch)
+    return None
+
+
+def _inside(place: str, mismatch: Mismatch) -> Mismatch:
+    reason = f"{place}: {mismatch.reason}"
+    return Mismatch(reason, mismatch.error, mismatch.index, mismatch.got, mismatch.expected)
+
+
+def describe(value: Any) -> str:
+    """A value in a few words, for messages: what it is, not all it holds."""
+    if isinstance(value, Unsupported):
+        return value.kind
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}" if value.ndim else f"a tensor ({value.item():.6g})"
+    if isinstance(value, np.ndarray):
+        return f"a NumPy array of shape {value.shape}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, dict):
+        return f"a dict of {len(value)}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

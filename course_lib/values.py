@@ -1,0 +1,168 @@
+"""Values as bytes: the one format in which answers, inputs and results travel.
+
+A value is a tree of tensors and plain Python values.  It is written as one
+`safetensors` file: the tensors in its body, the tree as JSON in its metadata
+(key ``tree``).  Nothing is pickled, so reading a value written by untrusted
+code can at worst fail with `ValueFormatError`.
+
+The same format serves the answer data that ships to students, the inputs that
+the grader sends into the sandbox and the results that come back.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+
+__all__ = ["Unsupported", "ValueFormatError", "pack", "unpack"]
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_DEPTH = 16
+MAX_NODES = 100_000
+_PLAIN = (bool, int, float, str)
+_MAX_TEXT = 10_000
+_MAX_INT_BITS = 4096
+
+
+class ValueFormatError(ValueError):
+    """The bytes are not a value written by `pack`, or exceed a cap."""
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """Stands for a value that cannot travel; `kind` says what it was, in words."""
+
+    kind: str
+
+
+def pack(value: Any) -> bytes:
+    """Write a value as safetensors bytes.
+
+    Args:
+        value: tensors, numpy arrays, None, bool, int, float, str, and tuples,
+            lists and dicts of these.  Anything else becomes `Unsupported`.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    tree = _encode(value, tensors, 0)
+    return safetensors.torch.save(tensors, {"tree": json.dumps(tree)})
+
+
+def _encode(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        return {"x": f"a structure more than {MAX_DEPTH} levels deep"}
+    if value is None or type(value) in _PLAIN:
+        return _encode_plain(value)
+    if isinstance(value, torch.Tensor):
+        return _encode_tensor(value, tensors)
+    if isinstance(value, np.ndarray | np.generic):
+        return _encode_array(np.asarray(value), tensors)
+    if isinstance(value, Unsupported):
+        return {"x": value.kind}
+    if isinstance(value, dict):
+        pairs = [[_encode(k, tensors, depth + 1), _encode(v, tensors, depth + 1)] for k, v in value.items()]
+        return {"d": pairs}
+    if isinstance(value, tuple | list):
+        kind = "u" if isinstance(value, tuple) else "l"
+        return {kind: [_encode(item, tensors, depth + 1) for item in value]}
+    return {"x": f"a {type(value).__name__}"}
+
+
+def _encode_plain(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
+        return {"x": f"a text of {len(value)} characters"}
+    if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
+        return {"x": f"an integer of {value.bit_length()} bits"}
+    return value
+
+
+def _encode_tensor(value: torch.Tensor, tensors: dict[str, torch.Tensor]) -> Any:
+    if value.layout != torch.strided:
+        return {"x": f"a tensor of layout {value.layout}"}
+    if value.is_quantized:
+        return {"x": "a quantised tensor"}
+    if value.device.type == "meta":
+        return {"x": "a meta tensor, which holds no numbers"}
+    if value.is_complex():
+        return {"x": f"a complex tensor ({value.dtype})"}
+    plain = value.detach().resolve_conj().resolve_neg()
+    if type(plain) is not torch.Tensor:
+        plain = plain.as_subclass(torch.Tensor)  # type: ignore[arg-type]
+    # A fresh copy: safetensors refuses tensors that share memory.
+    name = str(len(tensors))
+    tensors[name] = plain.to("cpu", copy=True).contiguous()
+    node = {"t": name}
+    if value.device.type != "cpu":
+        node["device"] = value.device.type
+    return node
+
+
+def _encode_array(value: np.ndarray[Any, Any], tensors: dict[str, torch.Tensor]) -> Any:
+    try:
+        tensor = torch.from_numpy(np.array(value, copy=True, order="C"))
+    except TypeError:
+        return {"x": f"a NumPy array of {value.dtype}"}
+    node = _encode_tensor(tensor, tensors)
+    return {"n": node["t"]} if "t" in node else node
+
+
+def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
+    """Read what `pack` wrote.
+
+    Raises:
+        ValueFormatError: for anything else, including every kind of damage.
+    """
+    if len(data) > max_bytes:
+        raise ValueFormatError(f"{len(data)} bytes, at most {max_bytes} are accepted")
+    try:
+        tree = json.loads(_metadata(data)["tree"])
+        tensors = safetensors.torch.load(data)
+        return _decode(tree, tensors, 0, [0])
+    except ValueFormatError:
+        raise
+    # Damage shows in many exception types, here and inside the Rust reader (SafetensorError,
+    # KeyError for an unknown dtype, UnicodeDecodeError, RecursionError, RuntimeError, ...).
+    except Exception as error:
+        raise ValueFormatError(f"not a readable value ({type(error).__name__})") from error
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    if len(data) < 8:
+        raise ValueFormatError("too short")
+    size = int.from_bytes(data[:8], "little")
+    if size > len(data) - 8:
+        raise ValueFormatError("header longer than the data")
+    metadata = json.loads(data[8 : 8 + size]).get("__metadata__")
+    if not isinstance(metadata, dict):
+        raise ValueFormatError("no metadata")
+    return metadata
+
+
+def _decode(node: Any, tensors: dict[str, torch.Tensor], depth: int, count: list[int]) -> Any:
+    count[0] += 1
+    if depth > MAX_DEPTH + 1 or count[0] > MAX_NODES:
+        raise ValueFormatError("too deep or too many parts")
+    if node is None or type(node) in _PLAIN:
+        return node
+    if not isinstance(node, dict) or not node:
+        raise ValueFormatError("unknown node")
+    kind, content = next(iter(node.items()))
+    if kind == "t":
+        return tensors[content]
+    if kind == "n":
+        return tensors[content].numpy()
+    if kind == "x":
+        return Unsupported(str(content)[:200])
+    if kind in "ul" and isinstance(content, list):
+        items = [_decode(item, tensors, depth + 1, count) for item in content]
+        return tuple(items) if kind == "u" else items
+    if kind == "d" and isinstance(content, list):
+        return {
+            _decode(key, tensors, depth + 1, count): _decode(item, tensors, depth + 1, count) for key, item in content
+        }
+    raise ValueFormatError(f"unknown node {kind!r}")

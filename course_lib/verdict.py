@@ -1,0 +1,314 @@
+"""From what a student's code returned to a verdict: criteria, misconceptions, reasons.
+
+`judge` is a pure function of an `ExerciseKey` (inputs, expected values, wrong
+values) and of the responses to its cases.  The instant check uses it with the
+key that ships with the course, the grader with a key made from a fresh secret
+seed, outside the process in which the student's code ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from course_lib.comparison import Mismatch, compare, describe, dtype_of
+from course_lib.values import Unsupported
+
+__all__ = [
+    "Aspect",
+    "CaseKey",
+    "CriterionKey",
+    "CriterionResult",
+    "Entry",
+    "ExerciseKey",
+    "Failure",
+    "MisconceptionKey",
+    "Response",
+    "Verdict",
+    "judge",
+    "observe",
+    "respond",
+]
+
+Aspect = Literal["value", "dtype", "inputs"]
+"""What is looked at: an output's value, its dtype, or whether the inputs were left alone."""
+
+NEVER_RAN = frozenset({"NotImplementedError", "missing", "timeout", "crash", "not-run"})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A call that gave no value.
+
+    Attributes:
+        kind: the exception's class name, or `missing`, `timeout`, `crash`, `unreadable`, `not-run`.
+        message: one line in words.
+    """
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back from one call: a result or a failure, and the names of the inputs it changed."""
+
+    result: Any = None
+    failure: Failure | None = None
+    changed: tuple[str, ...] = ()
+
+
+def respond(raw: Any) -> Response:
+    """Read a response that untrusted code may have made: anything odd becomes a failure."""
+    if not isinstance(raw, dict):
+        return Response(failure=Failure("unreadable", "the answer could not be read"))
+    error = raw.get("error")
+    if isinstance(error, str):
+        message = raw.get("message")
+        return Response(failure=Failure(error[:80], str(message)[:2000] if message is not None else ""))
+    if "result" not in raw:
+        return Response(failure=Failure("unreadable", "the answer could not be read"))
+    changed = raw.get("changed", ())
+    names = tuple(str(name)[:80] for name in changed) if isinstance(changed, tuple | list) else ("inputs",)
+    return Response(result=raw["result"], changed=names)
+
+
+@dataclass(frozen=True)
+class CaseKey:
+    """One call and its expected outputs.
+
+    Attributes:
+        function: the name that is called.
+        driver: how it is called (`course_lib.drivers`).
+        outputs: names of what it returns, in order.
+        expected: output name -> value.
+        tolerance: replaces the tolerance by dtype.
+    """
+
+    name: str
+    function: str
+    driver: str
+    inputs: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    expected: Mapping[str, Any]
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that can be right or wrong: an aspect of an output of a case."""
+
+    case: str
+    output: str
+    aspect: Aspect = "value"
+
+
+@dataclass(frozen=True)
+class CriterionKey:
+    """Points that are given together: when every one of `entries` is right."""
+
+    slug: str
+    title: str
+    points: float
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class MisconceptionKey:
+    """A known mistake and its footprint: what it gives at the entries where it is wrong."""
+
+    slug: str
+    hint: str
+    footprint: Mapping[Entry, Any]
+
+
+@dataclass(frozen=True)
+class ExerciseKey:
+    """All that is needed to judge one exercise, as data."""
+
+    id: str
+    signatures: tuple[str, ...]
+    cases: tuple[CaseKey, ...]
+    criteria: tuple[CriterionKey, ...]
+    misconceptions: tuple[MisconceptionKey, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the student defines."""
+        return tuple(signature.split("(")[0].removeprefix("class ").strip() for signature in self.signatures)
+
+    @property
+    def points(self) -> float:
+        """All points of the exercise."""
+        return sum(criterion.points for criterion in self.criteria)
+
+
+@dataclass(frozen=True)
+class CriterionResult:
+    """One criterion, and for a lost one the smallest case that shows why."""
+
+    criterion: CriterionKey
+    holds: bool
+    entry: Entry | None = None
+    mismatch: Mismatch | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one exercise."""
+
+    key: ExerciseKey
+    results: tuple[CriterionResult, ...]
+    misconceptions: tuple[MisconceptionKey, ...] = ()
+    failure: Failure | None = None
+    """Set when no call at all gave a value: the reason of the first."""
+
+    observed: Mapping[Entry, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def score(self) -> float:
+        """Points of the criteria that hold."""
+        return sum(result.criterion.points for result in self.results if result.holds)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every criterion holds."""
+        return all(result.holds for result in self.results)
+
+
+def observe(case: CaseKey, response: Response) -> dict[Entry, Any]:
+    """What a response shows at each entry of a case: a value, a dtype's name, changed inputs, or a `Failure`."""
+    if response.failure is not None:
+        return {entry: response.failure for entry in _entries(case)}
+    outputs = _split(case, response.result)
+    if isinstance(outputs, Failure):
+        return {entry: outputs for entry in _entries(case)}
+    observed: dict[Entry, Any] = {Entry(case.name, "", "inputs"): response.changed}
+    for name in case.outputs:
+        observed[Entry(case.name, name)] = outputs[name]
+        observed[Entry(case.name, name, "dtype")] = _dtype_name(outputs[name])
+    return observed
+
+
+def _entries(case: CaseKey) -> list[Entry]:
+    aspects: tuple[Aspect, ...] = ("value", "dtype")
+    entries = [Entry(case.name, name, aspect) for name in case.outputs for aspect in aspects]
+    return [*entries, Entry(case.name, "", "inputs")]
+
+
+def _split(case: CaseKey, result: Any) -> dict[str, Any] | Failure:
+    names = case.outputs
+    if case.driver != "call" and isinstance(result, dict) and set(result) == set(names):
+        return result
+    if len(names) == 1:
+        return {names[0]: result}
+    if isinstance(result, tuple | list) and len(result) == len(names):
+        return dict(zip(names, result, strict=True))
+    wanted = f"{len(names)} values ({', '.join(names)})"
+    return Failure("wrong-number", f"returned {describe(result)}, expected {wanted}")
+
+
+def _dtype_name(value: Any) -> str:
+    dtype = dtype_of(value)
+    return str(dtype).removeprefix("torch.") if dtype is not None else describe(value)
+
+
+def _mismatch(case: CaseKey, entry: Entry, seen: Any) -> Mismatch | None:
+    if isinstance(seen, Failure):
+        return Mismatch(seen.message or seen.kind)
+    if entry.aspect == "inputs":
+        return Mismatch(f"changed its input {', '.join(seen)}") if seen else None
+    expected = case.expected[entry.output]
+    if entry.aspect == "dtype":
+        wanted = _dtype_name(expected)
+        return None if seen == wanted else Mismatch(f"the dtype is {seen}, expected {wanted}")
+    return compare(seen, expected, case.tolerance)
+
+
+def judge(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
+    """Judge the responses to an exercise's cases.
+
+    A criterion about dtype or inputs holds only where the value is right too: no points for nothing.
+    A case without a response counts as not run.
+    """
+    observed: dict[Entry, Any] = {}
+    wrong: dict[Entry, Mismatch | None] = {}
+    not_run = Response(failure=Failure("not-run", "was not run"))
+    for case in key.cases:
+        seen = observe(case, responses.get(case.name, not_run))
+        observed.update(seen)
+        wrong.update({entry: _mismatch(case, entry, what) for entry, what in seen.items()})
+    results = tuple(_judge_criterion(key, criterion, wrong) for criterion in key.criteria)
+    failures = [responses.get(case.name, not_run).failure for case in key.cases]
+    nothing = failures[0] if all(failure is not None for failure in failures) else None
+    found = () if all(result.holds for result in results) else _diagnose(key, observed, wrong)
+    return Verdict(key, results, found, nothing, observed)
+
+
+def _judge_criterion(
+    key: ExerciseKey, criterion: CriterionKey, wrong: Mapping[Entry, Mismatch | None]
+) -> CriterionResult:
+    size = {case.name: _numbers_in(case.inputs) for case in key.cases}
+    needed = list(criterion.entries)
+    for entry in criterion.entries:
+        if entry.aspect != "value":
+            case = next(case for case in key.cases if case.name == entry.case)
+            needed += [Entry(entry.case, name) for name in case.outputs]
+    lost = [entry for entry in needed if wrong[entry] is not None]
+    if not lost:
+        return CriterionResult(criterion, True)
+    # The smallest case that shows numbers teaches most; an exception is the next best.
+    first = min(lost, key=lambda entry: (wrong[entry].index is None, size[entry.case]))  # type: ignore[union-attr]
+    return CriterionResult(criterion, False, first, wrong[first])
+
+
+def _numbers_in(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return sum(_numbers_in(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return sum(_numbers_in(item) for item in value)
+    return int(value.numel()) if hasattr(value, "numel") else 1
+
+
+def _diagnose(
+    key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch | None]
+) -> tuple[MisconceptionKey, ...]:
+    """The known mistakes whose whole footprint the responses show, the widest first, no two on one entry.
+
+    Two mistakes made together are both named when they touch different entries.
+    """
+    if all(isinstance(seen, Failure) for seen in observed.values()):
+        return ()
+    tolerance = {case.name: case.tolerance for case in key.cases}
+    matching = [
+        misconception
+        for misconception in key.misconceptions
+        if all(
+            wrong.get(entry) is not None and _same(observed[entry], what, tolerance[entry.case])
+            for entry, what in misconception.footprint.items()
+        )
+    ]
+    matching.sort(key=lambda misconception: -len(misconception.footprint))
+    found: list[MisconceptionKey] = []
+    taken: set[Entry] = set()
+    for misconception in matching:
+        values = {entry for entry in misconception.footprint if entry.aspect == "value"} or set(misconception.footprint)
+        if not values & taken:
+            found.append(misconception)
+            taken |= values
+    return tuple(found)
+
+
+def _same(seen: Any, wrong: Any, tolerance: float | None) -> bool:
+    if isinstance(seen, Failure) or isinstance(wrong, Failure):
+        return isinstance(seen, Failure) and isinstance(wrong, Failure) and seen.kind == wrong.kind
+    if isinstance(seen, Unsupported) or isinstance(wrong, Unsupported):
+        return seen == wrong
+    return compare(seen, wrong, tolerance) is None
+
+
+def unmatched_entries(verdict: Verdict) -> Sequence[Entry]:
+    """Entries of lost criteria that no named misconception explains (for the report: mistakes not yet in the list)."""
+    explained = {entry for misconception in verdict.misconceptions for entry in misconception.footprint}
+    return [result.entry for result in verdict.results if result.entry is not None and result.entry not in explained]
