@@ -1,0 +1,153 @@
+"""What grading a submission yields, and its JSON form (`docs/formats.md`).
+
+Nothing here holds a hidden input except `ExerciseResult.counterexample`, which is meant for the student's own
+feedback: the summary written by ``--json`` leaves it out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["ExerciseResult", "Status", "SubmissionResult", "read_results", "summary", "write_result"]
+
+Status = Literal["graded", "late", "timeout", "crashed", "unreadable", "missing"]
+
+
+@dataclass(frozen=True)
+class ExerciseResult:
+    """One exercise of one submission.
+
+    Attributes:
+        criteria: slug -> holds.
+        misconceptions: slugs of the known mistakes that were recognised.
+        message: one line: what was lost and why; empty for full marks.
+        reasons: for each lost criterion (slug), why, in words.
+        hints: of the recognised misconceptions, in the same order.
+        counterexample: code that a student can paste and run; empty if there is nothing to show.
+        withheld: the forbidden operations for which the points were withheld.
+        advice: remarks without points ("will fail on a GPU").
+    """
+
+    score: float
+    max_score: float
+    criteria: Mapping[str, bool]
+    misconceptions: tuple[str, ...] = ()
+    message: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    hints: tuple[str, ...] = ()
+    counterexample: str = ""
+    withheld: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SubmissionResult:
+    """One submission.
+
+    Attributes:
+        seconds: wall-clock time of its grading.
+        flags: what a person should look at: `banned-operation`, `dynamic-code`, `edited-tests`, ...
+        notes: what was repaired in the notebook, in words.
+        digest: SHA-256 of the submitted bytes; a result is valid only for these.
+    """
+
+    student: str
+    assignment: str
+    status: Status
+    exercises: Mapping[str, ExerciseResult]
+    seconds: float = 0.0
+    flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    message: str = ""
+    digest: str = ""
+    seed: str = ""
+    sandbox: str = ""
+    device: str = "cpu"
+
+    @property
+    def score(self) -> float:
+        """Automatic points."""
+        return sum(exercise.score for exercise in self.exercises.values())
+
+    @property
+    def max_score(self) -> float:
+        """Automatic points that can be had."""
+        return sum(exercise.max_score for exercise in self.exercises.values())
+
+    def with_seconds(self, seconds: float) -> SubmissionResult:
+        """The same result with its time."""
+        return replace(self, seconds=round(seconds, 3))
+
+
+_PRIVATE = ("counterexample", "reasons", "hints", "withheld", "advice")
+
+
+def summary(results: Iterable[SubmissionResult], assignment: str, seed: object, device: str, sandbox: str) -> Any:
+    """The value that ``--json`` writes: no hidden inputs."""
+    return {
+        "assignment": assignment,
+        "seed": seed,
+        "device": device,
+        "sandbox": sandbox,
+        "students": {result.student: _public(result) for result in sorted(results, key=lambda r: r.student)},
+    }
+
+
+def _public(result: SubmissionResult) -> dict[str, Any]:
+    exercises = {
+        name: {key: value for key, value in asdict(exercise).items() if key not in _PRIVATE}
+        for name, exercise in result.exercises.items()
+    }
+    return {
+        "status": result.status,
+        "score": result.score,
+        "max_score": result.max_score,
+        "seconds": result.seconds,
+        "flags": list(result.flags),
+        "message": result.message,
+        "exercises": exercises,
+    }
+
+
+def write_result(folder: Path, result: SubmissionResult) -> None:
+    """Store a result as `<folder>/<student>.json`, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = {**asdict(result), "score": result.score, "max_score": result.max_score}
+    temporary = folder / f".{result.student}.json.{os.getpid()}"
+    temporary.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+    temporary.replace(folder / f"{result.student}.json")
+
+
+def read_results(folder: Path) -> dict[str, SubmissionResult]:
+    """All stored results by student; damaged files are left out (their submissions are graded again)."""
+    results = {}
+    for path in sorted(folder.glob("[!.]*.json")):
+        result = read_result(path)
+        if result is not None:
+            results[result.student] = result
+    return results
+
+
+def read_result(path: Path) -> SubmissionResult | None:
+    """One stored result, or None if there is none that can be read."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        exercises = {name: _exercise(values) for name, values in data.pop("exercises").items()}
+        data.pop("score")
+        data.pop("max_score")
+        for name in ("flags", "notes"):
+            data[name] = tuple(data[name])
+        return SubmissionResult(exercises=exercises, **data)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _exercise(values: dict[str, Any]) -> ExerciseResult:
+    for name in ("misconceptions", "hints", "withheld", "advice"):
+        values[name] = tuple(values[name])
+    return ExerciseResult(**values)
