@@ -1,0 +1,36 @@
+"""Showing something where the student is: rich in a notebook, plain in a terminal, never on stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+__all__ = ["printable", "show"]
+
+_PLAIN_SIGNS = str.maketrans({"✓": "[ok]", "✗": "[x]", "○": "[ ]", "►": ">", "“": '"', "”": '"'})
+
+
+def show(thing: Any, text: str) -> None:
+    """Display a thing that has `_repr_mimebundle_`.
+
+    Args:
+        thing: for a notebook.
+        text: for everything else.
+    """
+    # Looked up, not imported: a plain script need not pay for IPython.
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and ipython.get_ipython() is not None:
+        from IPython.display import display
+
+        display(thing)  # type: ignore[no-untyped-call]
+        return
+    print(printable(text, sys.stdout.encoding or "ascii"))
+
+
+def printable(text: str, encoding: str) -> str:
+    """The text with signs that the encoding lacks replaced by words."""
+    try:
+        text.encode(encoding)
+    except UnicodeError:
+        return text.translate(_PLAIN_SIGNS).encode(encoding, "replace").decode(encoding)
+    return text
