@@ -1,0 +1,1 @@
+"""What an instructor runs: release, sandbox, verification, gradebook, reports."""

@@ -54,6 +54,7 @@ class SubmissionResult:
         flags: what a person should look at: `banned-operation`, `dynamic-code`, `edited-tests`, ...
         notes: what was repaired in the notebook, in words.
         digest: SHA-256 of the submitted bytes; a result is valid only for these.
+        engine: version of the grader and of the exercises (`autograder.engine.engine_version`).
     """
 
     student: str
@@ -68,6 +69,7 @@ class SubmissionResult:
     seed: str = ""
     sandbox: str = ""
     device: str = "cpu"
+    engine: str = ""
 
     @property
     def score(self) -> float:

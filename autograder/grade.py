@@ -1,0 +1,312 @@
+"""The command `autograder grade`: a class into the gradebook, in any number of goes.
+
+Each submission is written in three steps: the autograded notebook, the gradebook (one transaction), the result file.
+A result file is only there when the other two are; a run that was cut off at any moment is completed by the same
+command, with the same seed and so the same scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import torch
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.preprocessors import AssignLatePenalties
+from tqdm import tqdm
+
+from autograder.course import Course
+from autograder.engine import Graded, Job, engine_version
+from autograder.errors import CourseError
+from autograder.exercises import assignment_named
+from autograder.gradebook import GradebookWriter
+from autograder.inbox import Submission, students_of
+from autograder.lock import hold
+from autograder.pool import Failed, LocalPool, default_workers
+from autograder.results import SubmissionResult, read_result, summary, write_result
+from autograder.sandbox import Limits, Sandbox, choose
+from autograder.sandbox.launcher import Kind
+from autograder.submission import Master
+
+__all__ = ["Batch", "Options", "add_arguments", "grade_course", "load_master", "run"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade.
+
+    Attributes:
+        students: only these; empty: all who handed in.
+        workers: processes; None: as many as the machine bears.
+        device: `auto`, `cpu` or `cuda`.
+        seed: None: the course's own secret seed for the assignment, drawn once.
+        sandbox: `auto`, `bwrap` or `none`.
+        cluster: address of a Dask scheduler, or empty.
+        force: grade again what is graded already.
+    """
+
+    students: tuple[str, ...] = ()
+    workers: int | None = None
+    device: str = "cpu"
+    seed: int | None = None
+    sandbox: str = "auto"
+    cluster: str = ""
+    force: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a run did.
+
+    Attributes:
+        results: of all students asked for, also those graded in earlier runs.
+        graded: how many were graded in this run.
+        failed: submissions that the grader itself could not grade.
+        seconds: wall-clock time of this run.
+    """
+
+    results: tuple[SubmissionResult, ...]
+    graded: int
+    failed: tuple[Failed, ...]
+    seconds: float
+    seed: int
+    device: str
+    sandbox: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("assignment", help="name of the assignment, as 01_batchnorm")
+    parser.add_argument("--student", action="append", default=[], metavar="ID", help="only this student (repeatable)")
+    parser.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per processor)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the hidden cases (default: the course's secret)")
+    parser.add_argument("--sandbox", choices=("auto", "bwrap", "none"), default="auto")
+    parser.add_argument("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to a file")
+    parser.add_argument("--force", action="store_true", help="grade again what is graded already")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
+    return number
+
+
+def run(args: argparse.Namespace, course: Course) -> int:
+    """Run the command; 1 if some submission could not be graded at all."""
+    options = Options(tuple(args.student), args.workers, args.device, args.seed, args.sandbox, args.cluster, args.force)
+    if args.json is not None and not args.json.absolute().parent.is_dir():
+        raise CourseError(f"--json: no such folder: {args.json.absolute().parent}")
+    if args.sandbox == "none":
+        print("WARNING: --sandbox none: student code runs with your rights and can read and change your files.")
+    batch = grade_course(course, args.assignment, options, show_progress=True)
+    if args.json is not None:
+        content = summary(batch.results, args.assignment, batch.seed, batch.device, batch.sandbox)
+        args.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _tell(args.assignment, batch, course)
+    return 1 if batch.failed else 0
+
+
+def _tell(assignment: str, batch: Batch, course: Course) -> None:
+    before = len(batch.results) - batch.graded
+    rate = f" ({batch.graded / batch.seconds:.1f} a second)" if batch.graded and batch.seconds > 0 else ""
+    earlier = f"; {before} were graded before (--force grades them again)" if before else ""
+    print(f"{assignment}: graded {batch.graded} submissions in {batch.seconds:.1f} s{rate}{earlier}")
+    eyes = [result for result in batch.results if result.flags or result.status not in ("graded", "late")]
+    for result in eyes[:20]:
+        what = ", ".join([*([result.status] if result.status != "graded" else []), *result.flags])
+        print(f"  {result.student}: {what}{': ' + result.message if result.message else ''}"[:200])
+    if len(eyes) > 20:
+        print(f"  ... and {len(eyes) - 20} more")
+    for failed in batch.failed:
+        print(f"  NOT GRADED {failed.job.student}: {failed.reason}")
+    if not batch.results and not batch.failed:
+        print(f"  nothing there: submissions are expected in {course.submitted}/<student>/{assignment}/")
+    print(f"next: autograder report {assignment}; autograder feedback {assignment}; make grade-lab (written answers)")
+
+
+def load_master(course: Course, assignment: str) -> Master:
+    """The released notebook of an assignment.
+
+    Raises:
+        UnknownAssignmentError: for an unknown name.
+        CourseError: if it is not released.
+    """
+    assignment_named(assignment)
+    folder = course.release / assignment
+    notebooks = sorted(folder.glob("*.ipynb"))
+    if len(notebooks) != 1:
+        found = f"found {len(notebooks)} notebooks" if folder.is_dir() else "there is no such folder"
+        raise CourseError(
+            f"expected one released notebook in {folder}; {found}", f"run: autograder release {assignment}"
+        )
+    text = notebooks[0].read_text(encoding="utf-8")
+    nbformat.reads(text, as_version=4)
+    return Master(assignment, notebooks[0].stem, text)
+
+
+def grade_course(
+    course: Course, assignment: str, options: Options | None = None, *, show_progress: bool = False
+) -> Batch:
+    """Grade an assignment's submissions into the gradebook.
+
+    Args:
+        show_progress: show a bar with rate and time left on stdout.
+
+    Raises:
+        AutograderError: for everything that can be known beforehand: assignment, course, sandbox, gradebook, lock.
+    """
+    started = time.perf_counter()
+    options = options or Options()
+    torch.set_num_threads(1)  # before the workers are forked
+    master = load_master(course, assignment)
+    students = students_of(course, assignment, options.students)
+    device = _device(options.device)
+    kind = choose(options.sandbox)
+    with hold(course.root / ".autograder" / "lock"):
+        seed = options.seed if options.seed is not None else _secret_seed(course, assignment)
+        with GradebookWriter(course.db_url, master, _penalty(course)) as book:
+            due = book.due()
+            todo = [
+                student
+                for student in students
+                if options.force
+                or not _is_done(
+                    course, Submission.of(course, assignment, student).job(master, due), str(seed), kind, book
+                )
+            ]
+        jobs = (Submission.of(course, assignment, student).job(master, due) for student in todo)
+        failed: list[Failed] = []
+        if todo:
+            workers = min(len(todo), options.workers or default_workers())
+            arguments = (master, str(seed), options.limits)
+            with (
+                _graders(options, workers, arguments, kind, device) as grade_all,
+                GradebookWriter(course.db_url, master, _penalty(course)) as book,
+                tqdm(
+                    total=len(todo), desc=assignment, unit="submission", file=sys.stdout, disable=not show_progress
+                ) as bar,
+            ):
+                for outcome in grade_all(jobs):
+                    if isinstance(outcome, Failed):
+                        failed.append(outcome)
+                    else:
+                        _write(course, book, outcome)
+                    bar.set_postfix_str(_label(outcome), refresh=False)
+                    bar.update()
+    folder = course.results(assignment)
+    results = [found for s in students if (found := read_result(folder / f"{s}.json")) is not None]
+    names = {outcome.job.student for outcome in failed}
+    results = [result for result in results if result.student not in names]
+    graded = len(todo) - len(failed)
+    return Batch(tuple(results), graded, tuple(failed), time.perf_counter() - started, seed, device, kind)
+
+
+def _label(outcome: Graded | Failed) -> str:
+    if isinstance(outcome, Failed):
+        return f"{outcome.job.student}: not graded"
+    result = outcome.result
+    return f"{result.student}: {result.score:g}/{result.max_score:g} {result.status}"
+
+
+def _device(wish: str) -> str:
+    if wish == "cpu":
+        return "cpu"
+    there = torch.cuda.is_available()
+    if wish == "cuda" and not there:
+        raise CourseError("--device cuda: torch finds no CUDA device", "use --device cpu; autograder doctor tells more")
+    return "cuda" if there else "cpu"
+
+
+@contextmanager
+def _graders(
+    options: Options, workers: int, arguments: tuple[Master, str, Limits], kind: Kind, device: str
+) -> Iterator[Callable[[Iterable[Job]], Iterator[Graded | Failed]]]:
+    """Something that grades jobs: processes of this machine, or a cluster."""
+    sandbox = Sandbox(kind, device)
+    sandbox.start()
+    try:
+        # Forked while the warm parent is still importing; none of them uses it before it is ready.
+        pool = LocalPool(workers, *arguments, sandbox, device)
+        try:
+            sandbox.wait_ready()
+            yield pool.run
+        finally:
+            pool.close()
+    finally:
+        sandbox.stop()
+
+
+def _secret_seed(course: Course, assignment: str) -> int:
+    """The seed of the hidden cases: drawn once, kept beside the results, readable by the instructor only."""
+    path = course.root / ".autograder" / assignment / "seed.json"
+    if path.is_file():
+        try:
+            return int(json.loads(path.read_text(encoding="utf-8"))["seed"])
+        except (ValueError, KeyError, TypeError) as error:
+            hint = "remove it to draw a new one; all submissions are graded again then"
+            raise CourseError(f"{path} holds no seed", hint) from error
+    seed = secrets.randbits(48)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text(json.dumps({"seed": seed}), encoding="utf-8")
+    temporary.replace(path)
+    return seed
+
+
+def _is_done(course: Course, job: Job, seed: str, sandbox: str, book: GradebookWriter) -> bool:
+    """Whether these bytes were graded with this seed, and all that was to be written is there."""
+    assignment = book.master.assignment
+    result = read_result(course.results(assignment) / f"{job.student}.json")
+    if result is None or (result.digest, result.seed) != (job.digest, seed) or result.sandbox != sandbox:
+        return False
+    if ("late" in result.flags) != (job.late_s > 0) or result.engine != engine_version():
+        return False
+    return _notebook_path(course, book.master, job.student).is_file() and book.holds(job.student)
+
+
+def _notebook_path(course: Course, master: Master, student: str) -> Path:
+    return course.autograded / student / master.assignment / f"{master.notebook}.ipynb"
+
+
+def _write(course: Course, book: GradebookWriter, graded: Graded) -> None:
+    """Write a submission's three records; the result file comes last and vouches for the other two."""
+    result = graded.result
+    student, assignment = result.student, result.assignment
+    (course.results(assignment) / f"{student}.json").unlink(missing_ok=True)
+    path = _notebook_path(course, book.master, student)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, graded.notebook)
+    when = Submission.of(course, assignment, student).timestamp()
+    if when is not None:
+        _replace(path.parent / "timestamp.txt", f"{when.isoformat(' ')} UTC\n")
+    book.write(graded, when)
+    write_result(course.results(assignment), result)
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _penalty(course: Course) -> LateSubmissionPlugin | None:
+    """The late-penalty plugin that the course's nbgrader configuration names, if any."""
+    if "plugin_class" not in course.config.get("AssignLatePenalties", {}):
+        return None
+    preprocessor = AssignLatePenalties(config=course.config)
+    preprocessor.init_plugin()
+    return preprocessor.plugin_inst

@@ -1,0 +1,151 @@
+"""A pool of grading processes on this machine.
+
+The workers are forked from a process that has imported everything, and share one warm parent.  A worker that dies
+(out of memory, killed) is replaced and its submission tried once more.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from autograder.engine import Graded, Job, grade
+from autograder.sandbox import Limits, Sandbox
+from autograder.submission import Master
+
+__all__ = ["Failed", "LocalPool", "default_workers"]
+
+_TRIES = 2
+_WORKER_MIB = 600
+"""Memory that one worker and the child it talks to need, without the student's own."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A submission that could not be graded because of the grader itself."""
+
+    job: Job
+    reason: str
+
+
+def default_workers() -> int:
+    """One worker per processor that this process may use, fewer if memory is short."""
+    processors = len(os.sched_getaffinity(0))
+    pages = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+    return max(1, min(processors, pages // _WORKER_MIB))
+
+
+@dataclass
+class _Worker:
+    process: Any
+    connection: multiprocessing.connection.Connection
+    job: Job | None = None
+    tries: int = 0
+
+
+class LocalPool:
+    """Grades jobs with forked workers; results come in the order in which they are ready.
+
+    Args:
+        master, seed, limits, sandbox, device: as for `autograder.engine.grade`, the same for all jobs.
+    """
+
+    def __init__(
+        self, workers: int, master: Master, seed: str, limits: Limits, sandbox: Sandbox, device: str = "cpu"
+    ) -> None:
+        self._context = multiprocessing.get_context("fork")
+        self._arguments = (master, seed, limits, sandbox, device)
+        self._workers = [self._start() for _ in range(max(1, workers))]
+
+    def _start(self) -> _Worker:
+        mine, theirs = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(theirs, mine, *self._arguments), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, mine)
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Graded | Failed]:
+        """Grade all jobs; jobs are taken one by one as workers become free."""
+        waiting = iter(jobs)
+        for worker in self._workers:
+            self._give(worker, next(waiting, None))
+        while busy := [worker for worker in self._workers if worker.job is not None]:
+            ready = multiprocessing.connection.wait([worker.connection for worker in busy])
+            for worker in busy:
+                if worker.connection not in ready:
+                    continue
+                outcome = self._take(worker)
+                if outcome is not None:
+                    self._give(worker, next(waiting, None))
+                    yield outcome
+
+    def _give(self, worker: _Worker, job: Job | None) -> None:
+        worker.job, worker.tries = job, worker.tries if worker.job is job else 0
+        if job is not None:
+            try:
+                worker.connection.send(job)
+            except OSError:
+                self._replace(worker)
+                worker.connection.send(job)
+
+    def _take(self, worker: _Worker) -> Graded | Failed | None:
+        job = worker.job
+        assert job is not None
+        try:
+            outcome = worker.connection.recv()
+        except (EOFError, OSError):
+            self._replace(worker)
+            worker.tries += 1
+            if worker.tries < _TRIES:
+                worker.connection.send(job)
+                return None
+            outcome = Failed(job, "the grading process died twice (killed, or out of memory)")
+        worker.tries = 0
+        assert isinstance(outcome, Graded | Failed)
+        return outcome
+
+    def _replace(self, worker: _Worker) -> None:
+        worker.connection.close()
+        worker.process.kill()
+        worker.process.join()
+        fresh = self._start()
+        worker.process, worker.connection = fresh.process, fresh.connection
+
+    def close(self) -> None:
+        """End the workers."""
+        for worker in self._workers:
+            worker.connection.close()
+        for worker in self._workers:
+            worker.process.join(timeout=2)
+            worker.process.kill()
+            worker.process.join()
+
+
+def _work(
+    connection: multiprocessing.connection.Connection,
+    parents_end: multiprocessing.connection.Connection,
+    master: Master,
+    seed: str,
+    limits: Limits,
+    sandbox: Sandbox,
+    device: str,
+) -> None:
+    """Grade what comes until the other side closes."""
+    parents_end.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the batch in order
+    grader: Callable[[Job], Graded] = lambda job: grade(job, master, seed, limits, sandbox, device)  # noqa: E731
+    while True:
+        try:
+            job = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            outcome: Graded | Failed = grader(job)
+        except Exception as error:  # a fault of the grader must not take the batch with it
+            outcome = Failed(job, f"{type(error).__name__}: {error}")
+        connection.send(outcome)

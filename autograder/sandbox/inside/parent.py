@@ -1,0 +1,230 @@
+"""The warm parent: imports everything once, then forks one isolated child per request.
+
+It runs no student code and holds no secret.  Requests come as one packet on a SOCK_SEQPACKET socket, with two
+descriptors: the channel on which the child will talk to the grader, and a status socket on which this process tells
+how the child ended, and whose closing (by the grader, or by the grader's death) kills the child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+# Before the first operation: a parent that has used two threads gives children that hang in their first
+# parallel operation, and one that has asked CUDA's runtime for devices gives children that cannot use it.
+os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+
+import torch
+
+torch.set_num_threads(1)
+
+from . import isolation
+from .serve import run_child
+from .shell import CapturingShell
+
+__all__ = ["main"]
+
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_NOBODY = 65534
+
+
+def _warm_up() -> CapturingShell:
+    """Do once what every child would do: first figure, first linear algebra, first fake tensors, the shell."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+    import numpy  # noqa: F401  (imported for the children)
+
+    import course_lib  # noqa: F401
+
+    shell = CapturingShell()
+    shell.run(
+        "%matplotlib inline\n"
+        "import matplotlib.pyplot as plt\n"
+        "plt.plot([0, 1]); plt.show()\n"
+        "from course_lib import check\n"
+        "%reset -f",
+        1 << 20,
+    )
+    plt.close("all")
+    x = torch.randn(8, 4, dtype=torch.float64, requires_grad=True)
+    torch.linalg.svd((x * 2).detach())
+    torch.autograd.grad(torch.nn.functional.conv2d(x.view(1, 2, 4, 4), torch.randn(3, 2, 3, 3).double()).sum(), x)
+    return shell
+
+
+class WarmParent:
+    """Accepts requests, forks, reaps, kills."""
+
+    def __init__(self, control: socket.socket, isolate: bool, shell: CapturingShell) -> None:
+        self._control = control
+        self._isolate = isolate
+        self._shell = shell
+        self._base_mib = isolation.virtual_memory_mib()
+        self._children: dict[int, tuple[socket.socket, float]] = {}
+        self._wake_read, wake_write = os.pipe()
+        for fd in (self._wake_read, wake_write):
+            os.set_blocking(fd, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self._wake_write = wake_write
+
+    def run(self) -> None:
+        """Serve until the control socket closes."""
+        while True:
+            watched = {status.fileno(): pid for pid, (status, _) in self._children.items()}
+            ready, _, _ = select.select([self._control.fileno(), self._wake_read, *watched], [], [])
+            if self._wake_read in ready:
+                _drain(self._wake_read)
+            self._reap()
+            for fd in ready:
+                pid = watched.get(fd)
+                if pid in self._children:  # the grader closed it (it never writes): stop the child
+                    os.kill(pid, signal.SIGKILL)
+                    self._wait(pid)
+            if self._control.fileno() in ready and not self._accept():
+                for pid in list(self._children):
+                    os.kill(pid, signal.SIGKILL)
+                return
+
+    def _accept(self) -> bool:
+        data, fds, _, _ = socket.recv_fds(self._control, 65536, 2)
+        if not data:
+            return False
+        if len(fds) == 2:
+            self._start(json.loads(data), fds[0], socket.socket(fileno=fds[1]))
+        return True
+
+    def _start(self, limits: dict[str, Any], channel_fd: int, status: socket.socket) -> None:
+        report_read, report_write = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        started = time.monotonic()
+        middle = os.fork()
+        if middle == 0:
+            self._become_child(limits, channel_fd, report_write)
+        os.close(report_write)
+        os.close(channel_fd)
+        report = b""
+        while part := os.read(report_read, 4096):
+            report += part
+        os.close(report_read)
+        os.waitpid(middle, 0)
+        if report.isdigit():
+            self._children[int(report)] = (status, started)
+        else:
+            _tell(status, {"error": report.decode(errors="replace") or "the process could not be started"})
+            status.close()
+
+    def _become_child(self, limits: dict[str, Any], channel_fd: int, report: int) -> None:
+        """Never returns.  This process enters new namespaces; its own child is the first process in them."""
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _close_all_but({0, 1, 2, channel_fd, report})
+            if self._isolate:
+                isolation.enter_namespaces(limits["scratch_mib"])
+            pid = os.fork()
+            if pid == 0:
+                os.close(report)
+                self._be_the_student(limits, channel_fd)
+            os.write(report, str(pid).encode())
+        except BaseException as error:
+            os.write(report, f"{type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+
+    def _be_the_student(self, limits: dict[str, Any], channel_fd: int) -> None:
+        try:
+            scratch = "/tmp/work" if self._isolate else os.environ.get("TMPDIR", "/tmp")
+            os.makedirs(scratch, exist_ok=True)
+            os.chdir(scratch)
+            isolation.set_limits(limits, self._base_mib)
+            if self._isolate:
+                isolation.give_up_privileges()
+                isolation.filter_system_calls(frozenset(limits.get("allowed_calls", ())))
+        except BaseException:
+            os._exit(71)
+        run_child(channel_fd, self._shell, limits)
+
+    def _reap(self) -> None:
+        for pid in list(self._children):
+            self._wait(pid, os.WNOHANG)
+
+    def _wait(self, pid: int, options: int = 0) -> None:
+        done, status_word, usage = os.wait4(pid, options)
+        if done == 0:
+            return
+        status, started = self._children.pop(pid)
+        cpu = usage.ru_utime + usage.ru_stime
+        _tell(
+            status,
+            {
+                "status": os.waitstatus_to_exitcode(status_word),
+                "cpu_s": round(cpu, 3),
+                "memory_mib": usage.ru_maxrss >> 10,
+                "wall_s": round(time.monotonic() - started, 3),
+            },
+        )
+        status.close()
+
+
+def _tell(status: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the grader may no longer listen
+        status.sendall(json.dumps(message).encode())
+
+
+def _drain(fd: int) -> None:
+    try:
+        while os.read(fd, 4096):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def _close_all_but(kept: set[int]) -> None:
+    low = 3
+    for fd in sorted(fd for fd in kept if fd > 2):
+        os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, 65536)
+
+
+def main() -> None:
+    """Take the control socket's number and `isolate` or `bare` as arguments; say "ready" when warm."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    isolate = sys.argv[2] == "isolate"
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if isolate and os.getuid() == 0:
+        # The limit on processes does not bind root, and root's files are none of the children's business.
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+    try:
+        shell = _warm_up()
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        gc.collect()
+        gc.freeze()  # children do not copy pages only because a collection touched them
+        parent = WarmParent(control, isolate, shell)
+    except BaseException as error:
+        control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
+        raise
+    control.send(json.dumps({"ready": True, "torch": torch.__version__, "python": sys.version.split()[0]}).encode())
+    parent.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,311 @@
+"""Starting the sandbox: bubblewrap around the warm parent, and whether that can work here."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import signal
+import site
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from autograder.errors import SandboxError, SandboxUnavailableError
+from autograder.sandbox.limits import Limits
+from autograder.sandbox.session import Session
+
+__all__ = ["Kind", "Probe", "Sandbox", "choose", "probe"]
+
+Kind = Literal["bwrap", "none"]
+_INSIDE = Path(__file__).parent / "inside"
+_PACKAGES = "/sandbox/packages"
+_START_S = 120.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether a sandbox can work on this machine."""
+
+    ok: bool
+    reason: str = ""
+    hint: str = ""
+
+
+@functools.cache
+def probe() -> Probe:
+    """Try the real thing in small: bubblewrap, and inside it the namespaces that every child gets."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return Probe(False, "bubblewrap is not installed", "install it: sudo apt-get install bubblewrap")
+    script = "from inside import isolation; isolation.enter_namespaces(1); isolation.give_up_privileges(); print('ok')"
+    command = [*_bubblewrap(None), _program(), "-c", _AS_NOBODY + script]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Probe(False, f"bubblewrap does not run: {error}", _NAMESPACE_HINT)
+    if done.stdout.strip() == "ok":
+        return Probe(True)
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return Probe(False, f"bubblewrap cannot make its namespaces here: {lines[-1]}", _NAMESPACE_HINT)
+
+
+_AS_NOBODY = "import os; os.getuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534)); "
+_NAMESPACE_HINT = (
+    "this machine or container forbids user namespaces; on Ubuntu 24.04 allow them with "
+    "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container start it with "
+    "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined`; `autograder doctor` tells more"
+)
+
+
+def choose(wish: str) -> Kind:
+    """Turn ``--sandbox auto|bwrap|none`` into what will be used.
+
+    Raises:
+        SandboxUnavailableError: if no sandbox can work and `none` was not asked for.
+    """
+    if wish == "none":
+        return "none"
+    found = probe()
+    if not found.ok:
+        hint = f"{found.hint}; or, for submissions that you trust, --sandbox none"
+        raise SandboxUnavailableError(found.reason, hint)
+    return "bwrap"
+
+
+def _bubblewrap(device: str | None) -> list[str]:
+    """The command line in front of the program: what exists inside, and nothing else does."""
+    import course_lib
+
+    command = ["bwrap", "--die-with-parent", "--new-session", "--clearenv"]
+    command += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    if os.getuid() == 0:
+        command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        command += ["--unshare-user"]
+    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/tmp/home"]
+    for path in _system_paths():
+        command += _shown(path, path)
+    for number, path in enumerate(_site_packages()):
+        at = f"{_PACKAGES}{number}"
+        command += _shown(path, at)
+        for hidden in ("autograder", "course_lib"):  # an installed copy would show the references
+            if (Path(path) / hidden).is_dir():
+                command += ["--tmpfs", f"{at}/{hidden}"]
+    command += _shown(str(_INSIDE), "/sandbox/inside")
+    command += _shown(str(Path(course_lib.__file__).parent), "/sandbox/course_lib")
+    if device == "cuda":
+        command += _gpu_paths()
+    if _python_moves():
+        command += _shown(sys.base_prefix, "/sandbox/python")
+    packages = [f"{_PACKAGES}{number}" for number in range(len(_site_packages()))]
+    for name, value in _environment(["/sandbox", *packages]).items():
+        command += ["--setenv", name, value]
+    return [*command, "--chmod", "0777", "/tmp", "--chdir", "/tmp", "--"]
+
+
+def _shown(path: str, at: str) -> list[str]:
+    """A read-only path.  Its parents are made readable: bubblewrap's own default shuts out the unprivileged user."""
+    command = []
+    for parent in reversed(Path(at).parents[:-1]):
+        command += ["--perms", "0755", "--dir", str(parent)]
+    return [*command, "--ro-bind", path, at]
+
+
+def _system_paths() -> list[str]:
+    """Read-only paths that are shown where they are: system libraries and the Python installation."""
+    wanted = ["/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"]
+    if not _python_moves():
+        wanted.append(sys.base_prefix)
+    paths: list[str] = []
+    for path in wanted:
+        if os.path.exists(path) and not any(path == kept or path.startswith(kept + "/") for kept in paths):
+            paths.append(path)
+    return paths
+
+
+def _python_moves() -> bool:
+    """A Python below /tmp would be hidden by the children's own /tmp: it is shown elsewhere."""
+    return Path("/tmp") in Path(sys.base_prefix).parents
+
+
+def _program() -> str:
+    """The interpreter's path inside: the one behind the virtual environment (packages come by PYTHONPATH)."""
+    program = Path(os.path.realpath(sys.executable))
+    base = Path(os.path.realpath(sys.base_prefix))
+    if _python_moves():
+        return f"/sandbox/python/{program.relative_to(base)}"
+    return str(program)
+
+
+def _site_packages() -> list[str]:
+    import torch
+
+    own = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(Path(torch.__file__).parent.parent)}
+    return sorted({*own, *(path for path in site.getsitepackages() if os.path.isdir(path))})
+
+
+def _environment(packages: Sequence[str]) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/tmp/home",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join(packages),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "IPYTHONDIR": "/tmp/home/ipython",
+        "MPLCONFIGDIR": "/tmp/home/matplotlib",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        "COURSE_GRADING": "1",
+    }
+
+
+def _gpu_paths() -> list[str]:
+    """The NVIDIA device nodes and what the driver reads; nothing else."""
+    import glob
+
+    nodes = sorted(glob.glob("/dev/nvidia*"))
+    command = [part for node in nodes for part in ("--dev-bind", node, node)]
+    for path in ("/proc/driver/nvidia", "/usr/local/nvidia", "/usr/local/cuda"):
+        if os.path.exists(path):
+            command += _shown(path, path)
+    return command
+
+
+class Sandbox:
+    """A warm parent, started on entry and ended on exit.
+
+    Sessions may be opened from several threads or forked processes: each request is one packet.
+    """
+
+    def __init__(self, kind: Kind = "bwrap", device: str = "cpu") -> None:
+        self.kind = kind
+        self.device = device
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._errors: Any = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.wait_ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start without waiting: the imports inside can overlap with the caller's own."""
+        mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the sandbox, in `stop`)
+        fd = str(theirs.fileno())
+        arguments = ["-m", "inside.parent", fd, "isolate" if self.kind == "bwrap" else "bare"]
+        environment: dict[str, str] | None = None
+        cwd = None
+        if self.kind == "bwrap":
+            command = [*_bubblewrap(self.device), _program(), *arguments]
+        else:
+            self._scratch = tempfile.TemporaryDirectory(prefix="autograder-")
+            command = [sys.executable, *arguments]
+            environment = self._bare_environment(self._scratch.name)
+            cwd = self._scratch.name
+        self._process = subprocess.Popen(
+            command,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            env=environment,
+            cwd=cwd,
+        )
+        theirs.close()
+        self._control = mine
+
+    @staticmethod
+    def _bare_environment(scratch: str) -> dict[str, str]:
+        import course_lib
+
+        paths = [str(_INSIDE.parent), str(Path(course_lib.__file__).parent.parent), *_site_packages()]
+        return {
+            **_environment(paths),
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": scratch,
+            "TMPDIR": scratch,
+            "IPYTHONDIR": f"{scratch}/ipython",
+            "MPLCONFIGDIR": f"{scratch}/matplotlib",
+        }
+
+    def wait_ready(self) -> None:
+        """Wait until the parent is warm.
+
+        Raises:
+            SandboxError: if it ends or fails instead; the message holds its own words.
+        """
+        assert self._control is not None
+        self._control.settimeout(_START_S)
+        try:
+            answer = json.loads(self._control.recv(65536) or b"{}")
+        except (OSError, ValueError) as error:
+            answer = {"error": str(error)}
+        self._control.settimeout(None)
+        if not answer.get("ready"):
+            words = answer.get("error") or self._last_words()
+            self.stop()
+            raise SandboxError(
+                f"the sandbox did not start: {words}",
+                "autograder doctor shows what this machine can do",
+            )
+
+    def _last_words(self) -> str:
+        if self._errors is None:
+            return "no message"
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return str(lines[-1]) if lines else "it ended without a message"
+
+    def session(self, limits: Limits, allowed_calls: Sequence[str] = ()) -> Session:
+        """Fork a child for one submission; a context manager that kills it at the end."""
+        if self._control is None:
+            raise SandboxError("the sandbox is not running")
+        channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        status, child_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        request = json.dumps({**limits.as_dict(), "allowed_calls": list(allowed_calls)}).encode()
+        try:
+            socket.send_fds(self._control, [request], [child_channel.fileno(), child_status.fileno()])
+        except OSError as error:
+            raise SandboxError(f"the sandbox is gone: {self._last_words()}") from error
+        finally:
+            child_channel.close()
+            child_status.close()
+        return Session(channel, status, limits)
+
+    def stop(self) -> None:
+        """End the parent and with it every child."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGKILL)
+                self._process.wait()
+            self._process = None
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None

@@ -1,0 +1,151 @@
+"""The grader's end of one child: ask for cells to be run and functions to be called, with a deadline each."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from autograder.sandbox.inside import frames
+from autograder.sandbox.limits import Limits
+from course_lib.values import ValueFormatError, pack, unpack
+from course_lib.verdict import CaseKey, ExerciseKey
+
+__all__ = ["CellResult", "Session", "SessionEnded"]
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What a cell did: `outputs` is still what the child said, to be cleaned before it is written anywhere."""
+
+    id: str
+    good: bool
+    outputs: Any
+
+
+class SessionEnded(Exception):
+    """The child hung, died or talked nonsense; it is gone now.
+
+    Attributes:
+        kind: `timeout`, `crash` or `unreadable`.
+        reason: in words: which limit, how much was used.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+class Session:
+    """One child process.  After `SessionEnded` it is of no more use."""
+
+    def __init__(self, channel: socket.socket, status: socket.socket, limits: Limits) -> None:
+        self._channel = channel
+        self._status = status
+        self._limits = limits
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run_cells(self, cells: Sequence[Mapping[str, str]]) -> Iterator[CellResult]:
+        """Run cells (`id`, `source`) in order; yields each result as it comes.
+
+        Raises:
+            SessionEnded: when a cell exceeds its time or ends the process.
+        """
+        self._send({"do": "cells", "cells": list(cells)}, b"", self._limits.cell_s)
+        for cell in cells:
+            limit = self._limits.cell_s
+            header, _ = self._receive(limit, 0, f"the cell ran longer than its limit of {limit:g} s")
+            if header.get("cell") != cell["id"]:
+                raise self._end("unreadable", "the answer to a cell could not be read")
+            yield CellResult(cell["id"], header.get("good") is True, header.get("outputs"))
+
+    def call(self, key: ExerciseKey, cases: Sequence[CaseKey], device: str) -> Iterator[tuple[str, Any]]:
+        """Call the student's function on cases; yields (case name, raw response) as they come.
+
+        Raises:
+            SessionEnded: when the calls exceed their time, end the process or answer with nonsense.
+        """
+        header = {
+            "do": "call",
+            "names": list(key.names),
+            "device": device,
+            "cases": [{"name": case.name, "function": case.function, "driver": case.driver} for case in cases],
+        }
+        limit = self._limits.call_s
+        deadline = time.monotonic() + limit
+        self._send(header, pack([dict(case.inputs) for case in cases]), limit)
+        max_answer = int(self._limits.answer_mib + 1) << 20
+        for case in cases:
+            left = max(0.0, deadline - time.monotonic())
+            answer, body = self._receive(left, max_answer, f"the calls took longer than their limit of {limit:g} s")
+            if answer.get("case") != case.name:
+                raise self._end("unreadable", "an answer came that was not asked for")
+            try:
+                yield case.name, unpack(body, max_answer)
+            except ValueFormatError as error:
+                raise self._end("unreadable", f"the answer could not be read: {error}") from error
+
+    def _send(self, header: dict[str, Any], body: bytes, limit_s: float) -> None:
+        try:
+            frames.send(self._channel, header, body, time.monotonic() + limit_s)
+        except (frames.FrameError, frames.FrameTimeout) as error:
+            raise self._end("crash", "") from error
+
+    def _receive(self, limit_s: float, max_body: int, late: str) -> tuple[dict[str, Any], bytes]:
+        try:
+            return frames.receive(self._channel, max_body, time.monotonic() + limit_s)
+        except frames.FrameTimeout as error:
+            raise self._end("timeout", late) from error
+        except frames.GarbageError as error:
+            raise self._end("unreadable", "the code wrote into the connection to the grader") from error
+        except frames.FrameError as error:
+            raise self._end("crash", str(error)) from error
+
+    def _end(self, kind: str, reason: str) -> SessionEnded:
+        """Find out how the child ended, and word it."""
+        ended = self._how_it_ended() if kind == "crash" else None
+        self.close()
+        if ended is None:
+            return SessionEnded("unreadable" if kind == "crash" else kind, reason or "the process stopped answering")
+        if "error" in ended:
+            return SessionEnded("sandbox", str(ended["error"]))
+        return SessionEnded("crash", _in_words(ended, self._limits))
+
+    def _how_it_ended(self) -> dict[str, Any] | None:
+        """The warm parent's report if the child is dead (it comes at once), else None."""
+        self._status.settimeout(2.0)
+        try:
+            report = json.loads(self._status.recv(65536))
+        except (OSError, ValueError):
+            return None
+        return report if isinstance(report, dict) else None
+
+    def close(self) -> None:
+        """Hang up: the warm parent kills what is left of the child."""
+        self._channel.close()
+        self._status.close()
+
+
+def _in_words(ended: Mapping[str, Any], limits: Limits) -> str:
+    status = int(ended.get("status", 0))
+    used = f"after {ended.get('cpu_s', 0):g} s of processor time and {ended.get('memory_mib', 0)} MiB"
+    if float(ended.get("cpu_s", 0)) >= limits.cpu_s - 0.5:
+        return f"the process reached its limit of {limits.cpu_s} s of processor time"
+    if status >= 0:
+        return f"the process ended itself with exit status {status} {used}"
+    name = signal.Signals(-status).name if -status in signal.Signals._value2member_map_ else str(-status)
+    meaning = {"SIGSEGV": " (invalid memory access)", "SIGKILL": " (killed, most likely out of memory)"}.get(name, "")
+    return f"the process was ended by signal {name}{meaning} {used}"
