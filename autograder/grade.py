@@ -1,16 +1,13 @@
 """The command `autograder grade`: a class into the gradebook, in any number of goes.
 
-Each submission is written in three steps: the autograded notebook, the gradebook (one transaction), the result file.
-A result file is only there when the other two are; a run that was cut off at any moment is completed by the same
-command, with the same seed and so the same scores.
+A run that was cut off at any moment is completed by the same command, with the same seed and so the same scores
+(`autograder.records`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,26 +15,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
 import torch
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import AssignLatePenalties
 from tqdm import tqdm
 
 from autograder.course import Course
-from autograder.engine import Graded, Job, engine_version
+from autograder.engine import Graded, Job
 from autograder.errors import CourseError
-from autograder.exercises import assignment_named
 from autograder.gradebook import GradebookWriter
 from autograder.inbox import Submission, students_of
 from autograder.lock import hold
 from autograder.pool import Failed, LocalPool, default_workers
-from autograder.results import SubmissionResult, read_result, summary, write_result
+from autograder.records import is_done, load_master, secret_seed, write
+from autograder.results import SubmissionResult, read_result, summary
 from autograder.sandbox import Limits, Sandbox, choose
 from autograder.sandbox.launcher import Kind
 from autograder.submission import Master
 
-__all__ = ["Batch", "Options", "add_arguments", "grade_course", "load_master", "run"]
+__all__ = ["Batch", "Options", "add_arguments", "grade_course", "run"]
 
 
 @dataclass(frozen=True)
@@ -137,26 +133,6 @@ def _tell(assignment: str, batch: Batch, course: Course) -> None:
     print(f"next: autograder report {assignment}; autograder feedback {assignment}; make grade-lab (written answers)")
 
 
-def load_master(course: Course, assignment: str) -> Master:
-    """The released notebook of an assignment.
-
-    Raises:
-        UnknownAssignmentError: for an unknown name.
-        CourseError: if it is not released.
-    """
-    assignment_named(assignment)
-    folder = course.release / assignment
-    notebooks = sorted(folder.glob("*.ipynb"))
-    if len(notebooks) != 1:
-        found = f"found {len(notebooks)} notebooks" if folder.is_dir() else "there is no such folder"
-        raise CourseError(
-            f"expected one released notebook in {folder}; {found}", f"run: autograder release {assignment}"
-        )
-    text = notebooks[0].read_text(encoding="utf-8")
-    nbformat.reads(text, as_version=4)
-    return Master(assignment, notebooks[0].stem, text)
-
-
 def grade_course(
     course: Course, assignment: str, options: Options | None = None, *, show_progress: bool = False
 ) -> Batch:
@@ -176,14 +152,14 @@ def grade_course(
     device = _device(options.device)
     kind = choose(options.sandbox)
     with hold(course.root / ".autograder" / "lock"):
-        seed = options.seed if options.seed is not None else _secret_seed(course, assignment)
+        seed = options.seed if options.seed is not None else secret_seed(course, assignment)
         with GradebookWriter(course.db_url, master, _penalty(course)) as book:
             due = book.due()
             todo = [
                 student
                 for student in students
                 if options.force
-                or not _is_done(
+                or not is_done(
                     course, Submission.of(course, assignment, student).job(master, due), str(seed), kind, book
                 )
             ]
@@ -203,7 +179,7 @@ def grade_course(
                     if isinstance(outcome, Failed):
                         failed.append(outcome)
                     else:
-                        _write(course, book, outcome)
+                        write(course, book, outcome)
                     bar.set_postfix_str(_label(outcome), refresh=False)
                     bar.update()
     folder = course.results(assignment)
@@ -247,60 +223,6 @@ def _graders(
             pool.close()
     finally:
         sandbox.stop()
-
-
-def _secret_seed(course: Course, assignment: str) -> int:
-    """The seed of the hidden cases: drawn once, kept beside the results, readable by the instructor only."""
-    path = course.root / ".autograder" / assignment / "seed.json"
-    if path.is_file():
-        try:
-            return int(json.loads(path.read_text(encoding="utf-8"))["seed"])
-        except (ValueError, KeyError, TypeError) as error:
-            hint = "remove it to draw a new one; all submissions are graded again then"
-            raise CourseError(f"{path} holds no seed", hint) from error
-    seed = secrets.randbits(48)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.touch(mode=0o600)
-    temporary.write_text(json.dumps({"seed": seed}), encoding="utf-8")
-    temporary.replace(path)
-    return seed
-
-
-def _is_done(course: Course, job: Job, seed: str, sandbox: str, book: GradebookWriter) -> bool:
-    """Whether these bytes were graded with this seed, and all that was to be written is there."""
-    assignment = book.master.assignment
-    result = read_result(course.results(assignment) / f"{job.student}.json")
-    if result is None or (result.digest, result.seed) != (job.digest, seed) or result.sandbox != sandbox:
-        return False
-    if ("late" in result.flags) != (job.late_s > 0) or result.engine != engine_version():
-        return False
-    return _notebook_path(course, book.master, job.student).is_file() and book.holds(job.student)
-
-
-def _notebook_path(course: Course, master: Master, student: str) -> Path:
-    return course.autograded / student / master.assignment / f"{master.notebook}.ipynb"
-
-
-def _write(course: Course, book: GradebookWriter, graded: Graded) -> None:
-    """Write a submission's three records; the result file comes last and vouches for the other two."""
-    result = graded.result
-    student, assignment = result.student, result.assignment
-    (course.results(assignment) / f"{student}.json").unlink(missing_ok=True)
-    path = _notebook_path(course, book.master, student)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, graded.notebook)
-    when = Submission.of(course, assignment, student).timestamp()
-    if when is not None:
-        _replace(path.parent / "timestamp.txt", f"{when.isoformat(' ')} UTC\n")
-    book.write(graded, when)
-    write_result(course.results(assignment), result)
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _penalty(course: Course) -> LateSubmissionPlugin | None:

@@ -1,0 +1,90 @@
+"""The same engine behind nbgrader's own doors: `nbgrader autograde` and the formgrader's Autograde button.
+
+`nbgrader_config.py` puts `Repair` and `Grade` in the place of nbgrader's sanitising and executing preprocessors.  The
+score reaches the gradebook through nbgrader's stock `SaveAutoGrades`, which reads it from the output that `Grade` puts
+into each test cell.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import torch
+from nbformat.notebooknode import NotebookNode
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from autograder.course import Course
+from autograder.engine import grade
+from autograder.gradebook import GradebookWriter
+from autograder.inbox import Submission
+from autograder.records import load_master, secret_seed
+from autograder.results import write_result
+from autograder.sandbox import Sandbox, choose
+from autograder.sandbox.limits import Limits
+from autograder.submission import read_cells, repair
+
+__all__ = ["Grade", "Repair"]
+
+Resources = dict[str, Any]
+
+
+@functools.cache
+def _warm_sandbox(kind: str) -> Sandbox:
+    """One warm parent for all submissions of this process."""
+    torch.set_num_threads(1)
+    sandbox = Sandbox(choose(kind))
+    sandbox.start()
+    sandbox.wait_ready()
+    atexit.register(sandbox.stop)
+    return sandbox
+
+
+@functools.cache
+def _course(root: str) -> Course:
+    return Course.find(Path(root))
+
+
+def _course_of(preprocessor: NbGraderPreprocessor) -> Course:
+    """The course whose configuration the preprocessor was made with."""
+    root = preprocessor.config.CourseDirectory.get("root") or "."
+    return _course(str(Path(str(root)).resolve()))
+
+
+class Repair(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader ships no hints
+    """Brings a submission back to the released notebook's cells; see `autograder.submission.repair`."""
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Replace the cells."""
+        master = load_master(_course_of(self), resources["nbgrader"]["assignment"])
+        repaired = repair(read_cells(nbformat.writes(nb).encode()), master)
+        for note in repaired.notes:
+            self.log.warning("%s", note)
+        nb.cells = repaired.cells
+        nb.metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
+        nb.nbformat_minor = 5
+        return nb, resources
+
+
+class Grade(NbGraderPreprocessor):  # type: ignore[misc]
+    """Grades the submitted file in the sandbox and puts scores and cards into the test cells."""
+
+    sandbox = Unicode("auto", help="auto, bwrap or none, as in `autograder grade --sandbox`").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Replace the notebook by the graded one."""
+        course = _course_of(self)
+        assignment, student = resources["nbgrader"]["assignment"], resources["nbgrader"]["student"]
+        master = load_master(course, assignment)
+        with GradebookWriter(course.db_url, master) as book:
+            due = book.due()
+        job = Submission.of(course, assignment, student).job(master, due)
+        seed = str(secret_seed(course, assignment))
+        graded = grade(job, master, seed, Limits(), _warm_sandbox(self.sandbox))
+        write_result(course.results(assignment), graded.result)
+        self.log.info("%s: %g of %g points", student, graded.result.score, graded.result.max_score)
+        return nbformat.reads(graded.notebook, as_version=4), resources
