@@ -1,12 +1,13 @@
 """Everything that can go wrong in a known way.
 
-    AutograderError                 one line and a hint; the command line shows no traceback
-    ├── UnknownAssignmentError      no exercises under that name
-    ├── CourseError                 the course folder is not as expected
-    ├── SourceNotebookError         a source notebook cannot be released
-    ├── SandboxUnavailableError     bubblewrap is missing or not allowed
-    ├── SandboxError                the sandbox stopped answering (the grader's trouble, not the student's)
-    └── GradebookError              the gradebook cannot be opened or is in use
+AutograderError                 one line and a hint; the command line shows no traceback
+├── UsageError                  a command that does not exist, or arguments that do not go together
+├── UnknownAssignmentError      no exercises under that name
+├── CourseError                 the course folder is not as expected
+├── SourceNotebookError         a source notebook cannot be released
+├── SandboxUnavailableError     bubblewrap is missing or not allowed
+├── SandboxError                the sandbox stopped answering (the grader's trouble, not the student's)
+└── GradebookError              the gradebook cannot be opened or is in use
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "SandboxUnavailableError",
     "SourceNotebookError",
     "UnknownAssignmentError",
+    "UsageError",
 ]
 
 
@@ -31,6 +33,10 @@ class AutograderError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class UsageError(AutograderError):
+    """The command line asks for what does not exist or does not go together."""
 
 
 class UnknownAssignmentError(AutograderError):

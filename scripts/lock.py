@@ -59,8 +59,10 @@ def resolve(requirements: Iterable[str]) -> dict[str, str]:
 def lock_text(versions: Mapping[str, str]) -> str:
     """The content of requirements.lock."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    head = f"# Every package that the course, its tests and its cluster extra need, for Python {python}.\n# Made by: make lock\n"
-    return head + "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
+    head = f"# Every package that the course, its tests and its cluster extra need, for Python {python}.\n"
+    return (
+        head + "# Made by: make lock\n" + "".join(f"{name}=={version}\n" for name, version in sorted(versions.items()))
+    )
 
 
 def environment_text(direct: Iterable[str], versions: Mapping[str, str]) -> str:

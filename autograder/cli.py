@@ -1,0 +1,144 @@
+"""The command `autograder`: finds the course, runs one command, turns known errors into a line and a hint.
+
+Each command is a module with `add_arguments(parser)` and `run(args, course) -> exit status`.  It is imported when it is
+asked for, so that `autograder --help` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from autograder.course import Course
+from autograder.errors import AutograderError, CourseError, UsageError
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command.
+
+    Attributes:
+        summary: what it does, for the list of commands.
+        needs_course: whether it fails outside a course folder.
+    """
+
+    summary: str
+    needs_course: bool = True
+
+
+COMMANDS = {
+    "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
+    "release": Command("make the students' version of assignments, with answer data"),
+    "grade": Command("grade submissions in the sandbox, into the gradebook"),
+    "feedback": Command("make the students' feedback pages"),
+    "report": Command("what the class can do and where it errs, as one HTML file"),
+    "export": Command("marks as a table: csv, canvas or moodle"),
+    "demo": Command("release, make a sample class, grade it, report"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status (0 done, 1 something could not be graded, 2 wrong use)."""
+    # nbgrader calls the program `alembic` by name: it lies beside this Python, also when no environment is active.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    try:
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except AutograderError as error:
+        print(f"autograder: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("autograder: interrupted; the same command again goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has seen enough; Python must not complain when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _run(arguments: Sequence[str]) -> int:
+    first = _top_parser().parse_args(arguments)
+    if first.command is None:
+        _top_parser().print_help()
+        return 2
+    command = _command_named(first.command)
+    module = importlib.import_module(f"autograder.{first.command}")
+    args = _command_parser(first.command, command, module).parse_args(first.rest)
+    course = _course(args.course or first.course, command)
+    return int(module.run(args, course))
+
+
+def _top_parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    listing = "\n".join(f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="autograder",
+        usage="autograder [--course DIR] COMMAND ...",
+        description="Releases and grades the course's notebooks.",
+        epilog=f"commands:\n{listing}\n\nautograder COMMAND --help tells more about each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    _add_course(parser)
+    parser.add_argument("command", nargs="?", metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _command_parser(name: str, command: Command, module: ModuleType) -> argparse.ArgumentParser:
+    description = command.summary[0].upper() + command.summary[1:] + "."
+    parser = argparse.ArgumentParser(prog=f"autograder {name}", description=description, allow_abbrev=False)
+    module.add_arguments(parser)
+    _add_course(parser)
+    return parser
+
+
+def _add_course(parser: argparse.ArgumentParser) -> None:
+    what = "the folder with nbgrader_config.py; by default this one or the nearest above it"
+    parser.add_argument("--course", type=Path, metavar="DIR", help=what)
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: that takes longer than all else before a command starts."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print the version and exit."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("cnn-course-notebooks")
+        except PackageNotFoundError:  # run from a checkout that is not installed
+            found = "(not installed)"
+        parser.exit(message=f"autograder {found}\n")
+
+
+def _command_named(name: str) -> Command:
+    if name in COMMANDS:
+        return COMMANDS[name]
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "autograder --help lists them with what they do"
+    raise UsageError(f"unknown command {name!r}; there are: {', '.join(COMMANDS)}", hint)
+
+
+def _course(folder: Path | None, command: Command) -> Course | None:
+    try:
+        return Course.find(folder)
+    except CourseError:
+        if command.needs_course or folder is not None:
+            raise
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

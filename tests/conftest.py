@@ -1,0 +1,79 @@
+"""What every test gets: quiet libraries, and a reason wherever a test cannot run on this machine."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+# Before torch and matplotlib are imported: workers of the suite share the cores, and there is no screen.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+# nbgrader starts `alembic` and `jupyter` by name.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+import pytest
+from hypothesis import settings
+
+# A deadline measures the machine's load, not the code.
+settings.register_profile("course", deadline=None, print_blob=True)
+settings.load_profile("course")
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Why a kind of test cannot run here.
+
+    Attributes:
+        installable: whether installing a package would change that.
+    """
+
+    reason: str
+    installable: bool = False
+
+
+@functools.cache
+def lack_of_sandbox() -> Lack | None:
+    """None if the sandbox works."""
+    from autograder.sandbox import probe
+
+    found = probe()
+    return None if found.ok else Lack(f"no sandbox: {found.reason}", installable=shutil.which("bwrap") is None)
+
+
+@functools.cache
+def lack_of_browser() -> Lack | None:
+    """None if there is a chromium."""
+    from autograder.doctor import find_chromium
+
+    return None if find_chromium() else Lack("no browser: chromium is not installed", installable=True)
+
+
+@functools.cache
+def lack_of_gpu() -> Lack | None:
+    """None if there is a CUDA device."""
+    import torch
+
+    return None if torch.cuda.is_available() else Lack("no CUDA device")
+
+
+LACKS: dict[str, Callable[[], Lack | None]] = {
+    "sandbox": lack_of_sandbox,
+    "browser": lack_of_browser,
+    "gpu": lack_of_gpu,
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what cannot run here; where the set-up should have installed what is missing, fails instead."""
+    for name, lack_of in LACKS.items():
+        lack = lack_of() if item.get_closest_marker(name) else None
+        if lack is None:
+            continue
+        if lack.installable and os.environ.get("CI") == "true" and os.geteuid() == 0:
+            pytest.fail(f"{lack.reason}, and nothing hinders its installation here: see scripts/setup_system.sh")
+        pytest.skip(lack.reason)
