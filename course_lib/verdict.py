@@ -180,10 +180,10 @@ class Verdict:
 def observe(case: CaseKey, response: Response) -> dict[Entry, Any]:
     """What a response shows at each entry of a case: a value, a dtype's name, changed inputs, or a `Failure`."""
     if response.failure is not None:
-        return {entry: response.failure for entry in _entries(case)}
+        return dict.fromkeys(_entries(case), response.failure)
     outputs = _split(case, response.result)
     if isinstance(outputs, Failure):
-        return {entry: outputs for entry in _entries(case)}
+        return dict.fromkeys(_entries(case), outputs)
     observed: dict[Entry, Any] = {Entry(case.name, "", "inputs"): response.changed}
     for name in case.outputs:
         observed[Entry(case.name, name)] = outputs[name]
@@ -203,6 +203,8 @@ def _split(case: CaseKey, result: Any) -> dict[str, Any] | Failure:
         return result
     if len(names) == 1:
         return {names[0]: result}
+    if case.driver != "call" and isinstance(result, dict) and set(result) & set(names):
+        return {name: result.get(name, Failure("missing-output", f"{name!r} is missing")) for name in names}
     if isinstance(result, tuple | list) and len(result) == len(names):
         return dict(zip(names, result, strict=True))
     wanted = f"{len(names)} values ({', '.join(names)})"
@@ -284,7 +286,9 @@ def _diagnose(
     matching = [
         misconception
         for misconception in key.misconceptions
-        if all(
+        # A mistake that these cases do not show has no footprint; it must not match everything.
+        if misconception.footprint
+        and all(
             wrong.get(entry) is not None and _same(observed[entry], what, tolerance[entry.case])
             for entry, what in misconception.footprint.items()
         )
@@ -304,7 +308,7 @@ def _same(seen: Any, wrong: Any, tolerance: float | None) -> bool:
     if isinstance(seen, Failure) or isinstance(wrong, Failure):
         return isinstance(seen, Failure) and isinstance(wrong, Failure) and seen.kind == wrong.kind
     if isinstance(seen, Unsupported) or isinstance(wrong, Unsupported):
-        return seen == wrong
+        return bool(seen == wrong)
     return compare(seen, wrong, tolerance) is None
 
 
