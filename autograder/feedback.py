@@ -1,0 +1,124 @@
+"""`autograder feedback`: the students' pages, made by nbgrader from the autograded notebooks and the gradebook.
+
+Each page shows the student's own cells, the grader's card for every exercise, marks and comments.  What students
+wrote is cleaned by the filters that `nbgrader_config.py` names (`autograder.sanitize`); a course without them gets
+them here, and every page forbids scripts but the one that sets formulas.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader.converters import GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from tqdm import tqdm
+from traitlets.config import Config
+
+from autograder.course import Course
+from autograder.errors import CourseError
+from autograder.exercises import assignment_named
+
+__all__ = ["Feedback", "add_arguments", "make_feedback", "run"]
+
+# nbconvert's template loads MathJax from here to set formulas (and MathJax evaluates its configuration).
+_MATHJAX = "https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.7/"
+# Nothing else runs or loads, whatever the page holds: no inline script, no event handler, no foreign picture.
+_POLICY = (
+    f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data: {_MATHJAX}; "
+    f"script-src {_MATHJAX} 'unsafe-eval'; base-uri 'none'; form-action 'none'"
+)
+_META = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What was made.
+
+    Attributes:
+        pages: the files, in the order of the students.
+        failed: student -> why there is no page.
+    """
+
+    pages: tuple[Path, ...]
+    failed: dict[str, str]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `autograder feedback`."""
+    parser.add_argument("assignment", metavar="ASSIGNMENT", help="for instance 01_batchnorm")
+    parser.add_argument("--student", action="append", default=[], metavar="ID", help="only this one; may be repeated")
+
+
+def run(args: argparse.Namespace, course: Course) -> int:
+    """Make the pages; 1 if some could not be made."""
+    feedback = make_feedback(course, args.assignment, args.student, show_progress=True)
+    for student, reason in feedback.failed.items():
+        print(f"no feedback for {student}: {reason}", file=sys.stderr)
+    print(f"Feedback: {len(feedback.pages)} pages in {course.feedback}")
+    return 1 if feedback.failed else 0
+
+
+def make_feedback(
+    course: Course, assignment: str, students: Sequence[str] = (), *, show_progress: bool = False
+) -> Feedback:
+    """Write ``feedback/<student>/<assignment>/<notebook>.html`` from what the gradebook holds now.
+
+    Args:
+        students: ids; by default everyone who has been graded.
+
+    Raises:
+        UnknownAssignmentError: if there is no such assignment.
+        CourseError: if nothing, or a named student, has not been graded.
+    """
+    assignment_named(assignment)
+    graded = sorted(path.parent.name for path in course.autograded.glob(f"*/{assignment}") if path.is_dir())
+    unknown = [student for student in students if student not in graded]
+    if unknown or not graded:
+        who = f"{unknown[0]!r} has no graded {assignment}" if unknown else f"nothing of {assignment} is graded yet"
+        raise CourseError(f"{who} in {course.autograded}", f"grade first: autograder grade {assignment}")
+    pages: list[Path] = []
+    failed: dict[str, str] = {}
+    chosen = students or graded
+    for student in tqdm(chosen, desc="feedback", unit="page", file=sys.stdout, disable=not show_progress):
+        try:
+            pages += _pages_of(course, assignment, student)
+        except (Exception, SystemExit) as error:  # one bad notebook must not cost the others their feedback
+            failed[student] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return Feedback(tuple(pages), failed)
+
+
+def _pages_of(course: Course, assignment: str, student: str) -> list[Path]:
+    config = _config(course, assignment, student)
+    converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
+    converter.force = True  # marks and comments may have changed without the notebook
+    converter.log.setLevel(logging.CRITICAL)
+    converter.start()
+    pages = sorted((course.feedback / student / assignment).glob("*.html"))
+    _forbid_scripts(pages)
+    return pages
+
+
+def _config(course: Course, assignment: str, student: str) -> Config:
+    config = Config()
+    config.HTMLExporter.sanitize_html = True
+    config.HTMLExporter.filters = {
+        "clean_html": "autograder.sanitize.clean_html",
+        "strip_files_prefix": "autograder.sanitize.strip_files_prefix",
+    }
+    config.merge(course.config)
+    config.CourseDirectory.assignment_id = assignment
+    config.CourseDirectory.student_id = glob.escape(student)  # nbgrader takes it for a pattern
+    config.CourseDirectory.db_url = course.db_url
+    return config
+
+
+def _forbid_scripts(pages: Iterable[Path]) -> None:
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n{_META}', 1), "utf-8")

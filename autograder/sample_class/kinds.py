@@ -1,0 +1,286 @@
+"""The kinds of student in a class: how each differs from one who has everything right.
+
+A kind is a function that edits a solved `Draft` and says what grading must find in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from autograder.exercises import Exercise, Misconception
+from autograder.forbidden import SourceReader
+from autograder.sample_class import tricks
+from autograder.sample_class.draft import Draft
+from autograder.sample_class.expectation import Expectation
+from autograder.sample_class.material import Material
+from autograder.sample_class.student_code import UnportableCodeError, student_code
+
+__all__ = ["KINDS", "Kind", "MisconceptionDeck"]
+
+_STOPPED = frozenset({"graded", "timeout", "crashed"})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of student.
+
+    Attributes:
+        solved: whether the draft starts out with the solutions.
+        hostile: not to be run without a sandbox.
+    """
+
+    name: str
+    edit: Callable[[Draft], Expectation]
+    solved: bool = True
+    hostile: bool = False
+
+
+def _except(draft: Draft, *exercises: str) -> frozenset[str]:
+    """Exercises that nothing done to the given ones can touch."""
+    touched = frozenset().union(*(draft.material.touched_by(exercise) for exercise in exercises))
+    return frozenset(draft.material.exercises) - touched
+
+
+def _any_function(draft: Draft) -> Exercise:
+    """Some exercise that asks for a function, preferably one that no other builds on."""
+    material = draft.material
+    functions = [
+        e for e in material.exercises.values() if "(" in e.defines[0] and not e.defines[0].startswith("class ")
+    ]
+    alone = [e for e in functions if material.touched_by(e.id) == {e.id}]
+    return draft.rng.choice(alone or functions)
+
+
+def _solution(draft: Draft) -> Expectation:
+    return Expectation(full=frozenset(draft.material.exercises))
+
+
+def _stub(draft: Draft) -> Expectation:
+    return Expectation(nothing=frozenset(draft.material.exercises))
+
+
+def _odd(draft: Draft) -> Expectation:
+    """Right answers that look nothing like the solution."""
+    for exercise in draft.material.exercises.values():
+        cells = [cell for what in exercise.right.values() if (cell := _cell_for(draft.material, exercise, what))]
+        if cells:
+            draft.write(exercise.id, draft.rng.choice(cells))
+    return Expectation(full=frozenset(draft.material.exercises))
+
+
+def _cell_for(material: Material, exercise: Exercise, what: object) -> str | None:
+    """A solution cell with this answer; names that it leaves out are the solution's.
+
+    None if it cannot be handed in: it is not plain code, or it uses what the exercise forbids (which the registry's
+    own implementations may do, since they only serve to compute values).
+    """
+    given = exercise.namespace(what)  # type: ignore[arg-type]
+    own = {name: value for name, value in given.items() if _differs(exercise, name, value)}
+    try:
+        source = student_code(own, exercise.id.replace("-", "_"))
+    except UnportableCodeError:
+        return None
+    if SourceReader([source]).look(tuple(own), exercise.forbidden).banned:
+        return None
+    return source if len(own) == len(exercise.names) else f"{material.solutions[exercise.id].rstrip()}\n\n\n{source}"
+
+
+def _differs(exercise: Exercise, name: str, value: object) -> bool:
+    return exercise.namespace(exercise.reference).get(name) is not value
+
+
+@dataclass(frozen=True)
+class _Card:
+    exercise: Exercise
+    misconception: Misconception
+    source: str
+
+
+def _cards(material: Material, exercise: Exercise) -> list[_Card]:
+    cells = [(m, _cell_for(material, exercise, m.wrong)) for m in exercise.misconceptions]
+    return [_Card(exercise, misconception, source) for misconception, source in cells if source is not None]
+
+
+class MisconceptionDeck:
+    """Deals misconceptions so that all of an assignment's come up before any comes up again."""
+
+    def __init__(self, material: Material) -> None:
+        by_exercise = [_cards(material, exercise) for exercise in material.exercises.values()]
+        # One of each exercise, then the next of each: the first cards are spread over the exercises.
+        spread = itertools.chain.from_iterable(itertools.zip_longest(*by_exercise))
+        self._cards = [card for card in spread if card is not None]
+        self._endless: Iterator[_Card] = itertools.cycle(self._cards)
+
+    def edit(self, draft: Draft) -> Expectation:
+        """Two to five mistakes in exercises that do not build on each other."""
+        wanted = draft.rng.randint(2, 5)
+        chosen: dict[str, Misconception] = {}
+        touched: frozenset[str] = frozenset()
+        for card in itertools.islice(self._endless, min(wanted, len(self._cards))):
+            reach = draft.material.touched_by(card.exercise.id)
+            if card.exercise.id in touched or reach & set(chosen):
+                continue
+            chosen[card.exercise.id] = card.misconception
+            touched |= reach
+            draft.write(card.exercise.id, card.source)
+        exercises = draft.material.exercises
+        return Expectation(
+            full=frozenset(exercises) - touched,
+            lost={name: _lost(exercises[name], misconception) for name, misconception in chosen.items()},
+            named={name: misconception.slug for name, misconception in chosen.items()},
+        )
+
+
+def _lost(exercise: Exercise, misconception: Misconception) -> frozenset[str]:
+    return frozenset(c.slug for c in exercise.criteria if c.title in misconception.loses)
+
+
+def _syntax_error(draft: Draft) -> Expectation:
+    exercise = _any_function(draft)
+    source = draft.read(exercise.id)
+    draft.write(exercise.id, source.replace("):", ")", 1) if "):" in source else f"{source}\nreturn (")
+    return Expectation(full=_except(draft, exercise.id), nothing=frozenset({exercise.id}))
+
+
+def _renamed(draft: Draft) -> Expectation:
+    exercise = _any_function(draft)
+    name = exercise.names[0]
+    draft.write(exercise.id, draft.read(exercise.id).replace(f"def {name}(", f"def my_{name}("))
+    nothing = frozenset({exercise.id}) if len(exercise.names) == 1 else frozenset()
+    return Expectation(full=_except(draft, exercise.id), nothing=nothing)
+
+
+def _deleted_solution(draft: Draft) -> Expectation:
+    exercise = _any_function(draft)
+    draft.remove(f"{exercise.id}-solution")
+    return Expectation(full=_except(draft, exercise.id), nothing=frozenset({exercise.id}))
+
+
+def _deleted_test(draft: Draft) -> Expectation:
+    for exercise in draft.rng.sample(sorted(draft.material.exercises), k=min(2, len(draft.material.exercises))):
+        draft.remove(exercise)
+    return Expectation(full=frozenset(draft.material.exercises))
+
+
+def _duplicated(draft: Draft) -> Expectation:
+    exercise = _any_function(draft)
+    draft.duplicate(f"{exercise.id}-solution")
+    draft.duplicate(exercise.id)
+    return Expectation(full=frozenset(draft.material.exercises))
+
+
+def _edited_test(draft: Draft) -> Expectation:
+    """The test cell of a wrong answer now prints what a right one would."""
+    exercise = _any_function(draft)
+    draft.write(exercise.id, tricks.answer(exercise, "return None"))
+    for cell in draft.cells:
+        if cell.get("id") == exercise.id:
+            cell["source"] = f"print('{exercise.id}: all criteria hold')\n{exercise.points}"
+            cell["metadata"]["nbgrader"]["points"] = 100
+    return Expectation(full=_except(draft, exercise.id), nothing=frozenset({exercise.id}), flag="edited-tests")
+
+
+def _broken_json(draft: Draft) -> Expectation:
+    text = draft.text()
+    draft.damage(text[: len(text) * 2 // 3])
+    return Expectation(statuses=frozenset({"unreadable"}), nothing=frozenset(draft.material.exercises))
+
+
+def _wrong_name(draft: Draft) -> Expectation:
+    """A good notebook under a name of the student's own: graded, with a remark."""
+    draft.file_name = draft.file_name.replace(".ipynb", "_final_v2.ipynb")
+    return Expectation(full=frozenset(draft.material.exercises), flag="renamed-notebook")
+
+
+def _loud(draft: Draft) -> Expectation:
+    exercise = _any_function(draft)
+    draft.write(exercise.id, f"{tricks.LOUD}\n\n{draft.read(exercise.id)}")
+    return Expectation(full=frozenset(draft.material.exercises))
+
+
+def _flood(draft: Draft) -> Expectation:
+    exercise = _any_function(draft)
+    draft.write(exercise.id, f"{draft.read(exercise.id)}\n\nfor _ in range(200):\n    print('debug ' * 20_000)\n")
+    return Expectation(full=frozenset(draft.material.exercises))
+
+
+def _shortcut(draft: Draft) -> Expectation:
+    """Calls what the exercise is about to implement."""
+    choices = [e for e in draft.material.exercises.values() if any(not f.startswith(".") for f in e.forbidden)]
+    if not choices:
+        return _solution(draft)
+    exercise = draft.rng.choice(choices)
+    operation = next(name for name in exercise.forbidden if not name.startswith("."))
+    source = f"import {operation.split('.')[0]}\n\n_shortcut = {operation}\n\n{draft.read(exercise.id)}"
+    draft.write(exercise.id, source)
+    return Expectation(full=_except(draft, exercise.id), nothing=frozenset({exercise.id}), flag="banned-operation")
+
+
+def _stopping(trick: str) -> Callable[[Draft], Expectation]:
+    """A function that never answers costs its own exercise, and no other."""
+
+    def edit(draft: Draft) -> Expectation:
+        exercise = _any_function(draft)
+        draft.write(exercise.id, tricks.answer(exercise, tricks.FUNCTION_TRICKS[trick], "import torch"))
+        full = _except(draft, exercise.id)
+        return Expectation(statuses=_STOPPED, full=full, nothing=frozenset({exercise.id}))
+
+    return edit
+
+
+def _cell_loop(draft: Draft) -> Expectation:
+    exercise = _any_function(draft)
+    draft.write(exercise.id, f"{tricks.CELL_LOOP}{draft.read(exercise.id)}")
+    return Expectation(statuses=_STOPPED, nothing=frozenset({exercise.id}))
+
+
+def _curious(code: str) -> Callable[[Draft], Expectation]:
+    """Code that looks elsewhere for the answer and finds none."""
+
+    def edit(draft: Draft) -> Expectation:
+        exercise = _any_function(draft)
+        draft.write(exercise.id, code)
+        return Expectation(full=_except(draft, exercise.id), nothing=frozenset({exercise.id}))
+
+    return edit
+
+
+def _forged(body: str, prelude: str = "") -> Callable[[Draft], Expectation]:
+    """Wrong everywhere, with a trick that makes the checks of this process agree."""
+
+    def edit(draft: Draft) -> Expectation:
+        for position, exercise in enumerate(draft.material.exercises.values()):
+            draft.write(exercise.id, tricks.answer(exercise, body, prelude if position == 0 else ""))
+        return Expectation(statuses=_STOPPED, nothing=frozenset(draft.material.exercises))
+
+    return edit
+
+
+KINDS = (
+    Kind("solution", _solution),
+    Kind("right but odd", _odd),
+    Kind("stub untouched", _stub, solved=False),
+    Kind("syntax error", _syntax_error),
+    Kind("renamed function", _renamed),
+    Kind("endless loop in a function", _stopping("endless loop"), hostile=True),
+    Kind("forged verdict: display hook", _forged(tricks.DISPLAY_HOOK), hostile=True),
+    Kind("broken JSON", _broken_json),
+    Kind("forbidden operation", _shortcut),
+    Kind("deleted solution cell", _deleted_solution),
+    Kind("deleted test cells", _deleted_test),
+    Kind("duplicated cells", _duplicated),
+    Kind("edited test cell", _edited_test),
+    Kind("wrong notebook name", _wrong_name),
+    Kind("noise on stderr", _loud),
+    Kind("huge output", _flood),
+    Kind("endless loop in a cell", _cell_loop, hostile=True),
+    Kind("memory bomb", _stopping("memory bomb"), hostile=True),
+    Kind("os._exit", _stopping("os._exit"), hostile=True),
+    Kind("network", _curious(tricks.NETWORK), hostile=True),
+    Kind("file snooping", _curious(tricks.SNOOP), hostile=True),
+    Kind("forged verdict: patched comparison", _forged("return torch.zeros(())", tricks.PATCHED), hostile=True),
+    Kind("forged verdict: always equal", _forged("return Same()", tricks.ALWAYS_EQUAL), hostile=True),
+)
+"""Every kind but the misconceptions, in the order in which a small class gets them."""
