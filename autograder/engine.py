@@ -254,7 +254,7 @@ def _verdict(run: _Run, exercise: Exercise, seed: str, reader: SourceReader) -> 
     verdict = judge(key, responses)
     if verdict.passed or verdict.failure is not None:
         return verdict
-    return judge(exercise.with_misconceptions(key), responses)
+    return judge(exercise.with_suspects(key), responses)
 
 
 def _explained(response: Response, exercise: Exercise, run: _Run, reader: SourceReader) -> Response:

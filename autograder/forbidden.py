@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import functools
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class SourceReader:
         self._aliases: dict[str, set[str]] = {}
         self._stars: list[str] = []
         self._loose: list[ast.AST] = []
+        self._walked: dict[int, list[ast.AST]] = {}
         for source in sources:
             tree = _parse(source)
             if tree is not None:
@@ -70,10 +72,55 @@ class SourceReader:
         patterns = [*forbidden, *(_BACK_DOORS if any(rule.startswith("torch") for rule in forbidden) else ())]
         findings = Findings()
         for node in self._reachable(names):
-            aliases = {**self._aliases, **_local_aliases(node, self)}
-            for part in ast.walk(node):
+            parts = self._parts(node)
+            aliases = self._local_aliases(parts)
+            for part in parts:
                 self._look_at(part, aliases, patterns, findings)
         return findings
+
+    def _parts(self, node: ast.AST) -> list[ast.AST]:
+        """All nodes below a definition; asked for once per exercise that reaches it."""
+        if id(node) not in self._walked:
+            self._walked[id(node)] = list(ast.walk(node))
+        return self._walked[id(node)]
+
+    @functools.cached_property
+    def _global_aliases(self) -> dict[str, set[str]]:
+        """Imported names, and global names assigned to dotted names (``f = torch.nn.functional``)."""
+        pairs = [
+            (statement.targets[0].id, statement.value)
+            for definitions in self._definitions.values()
+            for statement in definitions
+            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+        ]
+        return self._with_assignments(self._aliases, pairs)
+
+    def _local_aliases(self, parts: Sequence[ast.AST]) -> dict[str, set[str]]:
+        """The global aliases and those assigned anywhere in a definition."""
+        pairs = [
+            (target.id, part.value)
+            for part in parts
+            if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None
+            for target in (part.targets if isinstance(part, ast.Assign) else [part.target])
+            if isinstance(target, ast.Name)
+        ]
+        return self._with_assignments(self._global_aliases, pairs) if pairs else self._global_aliases
+
+    def _with_assignments(
+        self, known: Mapping[str, set[str]], pairs: Sequence[tuple[str, ast.expr]]
+    ) -> dict[str, set[str]]:
+        """Follow assignments of dotted names to names, three steps deep."""
+        aliases = dict(known)
+        for _ in range(3):
+            changed = False
+            for name, value in pairs:
+                found = self._resolve(value, aliases)
+                if not found <= aliases.get(name, set()):
+                    aliases[name] = aliases.get(name, set()) | found
+                    changed = True
+            if not changed:
+                break
+        return aliases
 
     def _collect(self, body: Sequence[ast.stmt]) -> None:
         for statement in body:
@@ -119,7 +166,7 @@ class SourceReader:
         while todo:
             for node in self._definitions.get(todo.pop(), ()):
                 yield node
-                for part in ast.walk(node):
+                for part in self._parts(node):
                     if isinstance(part, ast.Name) and part.id not in seen:
                         seen.add(part.id)
                         todo.append(part.id)
@@ -235,32 +282,6 @@ def _bound_names(statement: ast.stmt) -> list[str]:
 def _assigns_attribute(statement: ast.stmt) -> bool:
     targets = statement.targets if isinstance(statement, ast.Assign) else ()
     return any(not isinstance(target, ast.Name) for target in targets)
-
-
-def _local_aliases(node: ast.AST, reader: SourceReader) -> dict[str, set[str]]:
-    """Names assigned to dotted names anywhere inside (``f = torch.nn.functional``), followed three steps deep."""
-    aliases: dict[str, set[str]] = {}
-    pairs = [
-        (target.id, part.value)
-        for part in ast.walk(node)
-        if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None
-        for target in (part.targets if isinstance(part, ast.Assign) else [part.target])
-        if isinstance(target, ast.Name)
-    ]
-    pairs += [
-        (target.id, value)
-        for definitions in reader._definitions.values()
-        for statement in definitions
-        if isinstance(statement, ast.Assign)
-        for target, value in [(statement.targets[0], statement.value)]
-        if isinstance(target, ast.Name)
-    ]
-    for _ in range(3):
-        for name, value in pairs:
-            found = reader._resolve(value, {**reader._aliases, **aliases})
-            if found:
-                aliases[name] = aliases.get(name, set()) | found
-    return aliases
 
 
 def _constant(node: ast.AST) -> str | None:

@@ -55,7 +55,11 @@ def encode_key(key: ExerciseKey) -> dict[str, Any]:
             for c in key.criteria
         ],
         "misconceptions": [
-            {"slug": m.slug, "hint": m.hint, "footprint": [_encode_print(*item) for item in m.footprint.items()]}
+            {
+                "slug": m.slug,
+                "hint": m.hint,
+                "footprint": [_encode_print(*item) for case in key.cases for item in m.at(case).items()],
+            }
             for m in key.misconceptions
         ],
     }

@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from course_lib.values import Unsupported
 
 __all__ = ["TOLERANCE", "Mismatch", "compare", "describe", "dtype_of"]
+
+Array = NDArray[np.float64]
 
 # Allowed |got - expected| relative to |expected| + max|expected|.  Far above rounding in any sensible order
 # of operations, far below every known mistake (tests hold each misconception to at least 10 times this).
@@ -88,31 +91,45 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
             f"the shape is {tuple(got.shape)}, expected {tuple(expected.shape)}", got=got, expected=expected
         )
     allowed = tolerance if tolerance is not None else _tolerance(got, expected)
-    a, b = got.to(torch.float64), expected.to(torch.float64)
+    a, b = _numbers(got), _numbers(expected)
     wrong = _wrong_elements(a, b, allowed)
-    if not bool(wrong.any()):
+    if not wrong.any():
         return None
-    index = tuple(int(i) for i in wrong.nonzero()[0])
-    count, total = int(wrong.sum()), wrong.numel()
-    difference = (a - b).abs()
-    error = float(difference[torch.isfinite(difference)].max()) if bool(torch.isfinite(difference).any()) else math.inf
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    count, total = int(wrong.sum()), wrong.size
+    with np.errstate(all="ignore"):
+        difference = np.abs(a - b)
+    finite = np.isfinite(difference)
+    error = float(difference[finite].max()) if finite.any() else math.inf
     where = "the value is wrong" if total == 1 else f"{count} of {total} elements are wrong"
-    bad = int((~torch.isfinite(a) & torch.isfinite(b)).sum())
+    bad = int((~np.isfinite(a) & np.isfinite(b)).sum())
     if bad:
         where += f" ({bad} of them NaN or infinite)"
-    return Mismatch(where, error, index, a[index].item(), b[index].item())
+    return Mismatch(where, error, index, float(a[index]), float(b[index]))
 
 
 def _tolerance(got: torch.Tensor, expected: torch.Tensor) -> float:
     return max(TOLERANCE.get(got.dtype, 0.0), TOLERANCE.get(expected.dtype, 0.0))
 
 
-def _wrong_elements(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> torch.Tensor:
-    finite = b[torch.isfinite(b)].abs()
-    scale = float(finite.max()) if finite.numel() else 0.0
-    close = (a - b).abs() <= tolerance * (b.abs() + (scale or 1.0))
-    same = (a == b) | (a.isnan() & b.isnan())
-    return ~(same | (close & torch.isfinite(a) & torch.isfinite(b)))
+def _numbers(tensor: torch.Tensor) -> Array:
+    """A tensor's numbers in float64.  NumPy from here on: on these small arrays it is several times faster."""
+    return tensor.detach().to(torch.float64).cpu().numpy()
+
+
+def _wrong_elements(a: Array, b: Array, tolerance: float) -> NDArray[np.bool_]:
+    with np.errstate(all="ignore"):
+        difference = np.abs(a - b)
+        size = np.abs(b)
+        largest = float(size.max()) if size.size else 0.0
+        if not math.isfinite(largest):
+            largest = float(np.max(size, where=np.isfinite(size), initial=0.0))
+        # NaN and infinities fail this comparison and are looked at one by one.
+        wrong = ~(difference <= tolerance * (size + (largest or 1.0)))
+        odd = wrong | ~np.isfinite(b)
+        if odd.any():
+            wrong = odd & ~((a == b) | (np.isnan(a) & np.isnan(b)))
+    return wrong
 
 
 def _compare_numbers(got: Any, expected: bool | int | float, tolerance: float | None) -> Mismatch | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from course_lib.comparison import Mismatch, compare, describe, dtype_of
 from course_lib.values import Unsupported
@@ -25,6 +25,7 @@ __all__ = [
     "Failure",
     "MisconceptionKey",
     "Response",
+    "Suspect",
     "Verdict",
     "judge",
     "observe",
@@ -114,13 +115,36 @@ class CriterionKey:
     entries: tuple[Entry, ...]
 
 
+Footprint = Mapping[Entry, Any]
+"""What a known mistake gives at the entries where it is wrong."""
+
+
 @dataclass(frozen=True)
 class MisconceptionKey:
-    """A known mistake and its footprint: what it gives at the entries where it is wrong."""
+    """A known mistake and its footprint, as data."""
 
     slug: str
     hint: str
-    footprint: Mapping[Entry, Any]
+    footprint: Footprint
+
+    def at(self, case: CaseKey) -> Footprint:
+        """The part of the footprint that lies in one case."""
+        return {entry: seen for entry, seen in self.footprint.items() if entry.case == case.name}
+
+
+class Suspect(Protocol):
+    """A known mistake that can say what it gives on a case; the grader's ones compute it when asked."""
+
+    @property
+    def slug(self) -> str:
+        """Stable key."""
+
+    @property
+    def hint(self) -> str:
+        """What was probably done."""
+
+    def at(self, case: CaseKey) -> Footprint:
+        """The part of the footprint that lies in one case."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +155,7 @@ class ExerciseKey:
     signatures: tuple[str, ...]
     cases: tuple[CaseKey, ...]
     criteria: tuple[CriterionKey, ...]
-    misconceptions: tuple[MisconceptionKey, ...] = ()
+    misconceptions: tuple[Suspect, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -282,17 +306,8 @@ def _diagnose(
     """
     if all(isinstance(seen, Failure) for seen in observed.values()):
         return ()
-    tolerance = {case.name: case.tolerance for case in key.cases}
-    matching = [
-        misconception
-        for misconception in key.misconceptions
-        # A mistake that these cases do not show has no footprint; it must not match everything.
-        if misconception.footprint
-        and all(
-            wrong.get(entry) is not None and _same(observed[entry], what, tolerance[entry.case])
-            for entry, what in misconception.footprint.items()
-        )
-    ]
+    found_footprints = ((suspect, _matching_footprint(suspect, key, observed, wrong)) for suspect in key.misconceptions)
+    matching = [MisconceptionKey(suspect.slug, suspect.hint, found) for suspect, found in found_footprints if found]
     matching.sort(key=lambda misconception: -len(misconception.footprint))
     found: list[MisconceptionKey] = []
     taken: set[Entry] = set()
@@ -302,6 +317,25 @@ def _diagnose(
             found.append(misconception)
             taken |= values
     return tuple(found)
+
+
+def _matching_footprint(
+    suspect: Suspect, key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch | None]
+) -> Footprint:
+    """The whole footprint if the responses show it, else nothing.
+
+    Most suspects are cleared by the first case, so the others are not asked for.  A mistake that these cases do not
+    show has no footprint and matches nothing.
+    """
+    footprint: dict[Entry, Any] = {}
+    for case in key.cases:
+        part = suspect.at(case)
+        if any(
+            wrong.get(entry) is None or not _same(observed[entry], what, case.tolerance) for entry, what in part.items()
+        ):
+            return {}
+        footprint.update(part)
+    return footprint
 
 
 def _same(seen: Any, wrong: Any, tolerance: float | None) -> bool:

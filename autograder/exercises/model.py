@@ -174,9 +174,19 @@ class Exercise:
         return self.with_misconceptions(key) if diagnose else key
 
     def with_misconceptions(self, key: ExerciseKey) -> ExerciseKey:
-        """The same key with the footprints of all misconceptions on its cases."""
-        found = tuple(MisconceptionKey(m.slug, m.hint, self._footprint(key, m)) for m in self.misconceptions)
+        """The same key with the footprints of all misconceptions on its cases, as data."""
+        found = tuple(
+            MisconceptionKey(
+                m.slug, m.hint, {e: seen for case in key.cases for e, seen in self.footprint(m, case).items()}
+            )
+            for m in self.misconceptions
+        )
         return ExerciseKey(key.id, key.signatures, key.cases, key.criteria, found)
+
+    def with_suspects(self, key: ExerciseKey) -> ExerciseKey:
+        """The same key with misconceptions that are run only as far as a diagnosis asks."""
+        suspects = tuple(_Suspect(self, misconception) for misconception in self.misconceptions)
+        return ExerciseKey(key.id, key.signatures, key.cases, key.criteria, suspects)
 
     def _case_key(self, name: str, case: Case) -> CaseKey:
         function = case.function or self.names[0]
@@ -192,15 +202,30 @@ class Exercise:
             raise RuntimeError(f"the reference of {self.id} fails on case {name!r}: {failed[0].message}")
         return CaseKey(name, function, case.driver, case.inputs, outputs, expected, case.tolerance)
 
-    def _footprint(self, key: ExerciseKey, misconception: Misconception) -> dict[Entry, Any]:
+    def footprint(self, misconception: Misconception, case: CaseKey) -> dict[Entry, Any]:
+        """What a misconception gives at the entries of a case where it is wrong."""
         namespace = self.namespace(misconception.wrong)
-        footprint: dict[Entry, Any] = {}
-        for case in key.cases:
-            response: Response = respond(run_case(namespace, case.function, case.driver, case.inputs))
-            for entry, seen in observe(case, response).items():
-                if _is_wrong(case, entry, seen):
-                    footprint[entry] = seen
-        return footprint
+        response: Response = respond(run_case(namespace, case.function, case.driver, case.inputs))
+        return {entry: seen for entry, seen in observe(case, response).items() if _is_wrong(case, entry, seen)}
+
+
+@dataclass(frozen=True)
+class _Suspect:
+    """A misconception of an exercise, run on a case when asked (see `course_lib.verdict.Suspect`)."""
+
+    exercise: Exercise
+    misconception: Misconception
+
+    @property
+    def slug(self) -> str:
+        return self.misconception.slug
+
+    @property
+    def hint(self) -> str:
+        return self.misconception.hint
+
+    def at(self, case: CaseKey) -> dict[Entry, Any]:
+        return self.exercise.footprint(self.misconception, case)
 
 
 def _is_wrong(case: CaseKey, entry: Entry, seen: Any) -> bool:
