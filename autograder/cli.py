@@ -120,7 +120,8 @@ class _Version(argparse.Action):
             found = version("cnn-course-notebooks")
         except PackageNotFoundError:  # run from a checkout that is not installed
             found = "(not installed)"
-        parser.exit(message=f"autograder {found}\n")
+        print(f"autograder {found}")
+        parser.exit()
 
 
 def _command_named(name: str) -> Command:

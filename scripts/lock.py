@@ -3,8 +3,7 @@
     .venv/bin/python scripts/lock.py            # or: make lock
 
 pip itself resolves the dependencies for the running Python, without installing anything.  requirements.lock gets the
-whole closure, tools for tests included; environment.yml gets the direct dependencies only, at the same versions, so
-that it stands alone in the students' bundle.
+whole closure, tools for tests included; environment.yml gets the direct dependencies only, at the same versions.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def environment_text(direct: Iterable[str], versions: Mapping[str, str]) -> str:
     """The content of environment.yml."""
     pins = "".join(f"      - {name}=={versions[name]}\n" for name in sorted(map(name_of, direct)))
     return f"""\
-# The students' environment: conda env create -f environment.yml
+# For those who work with conda: conda env create -f environment.yml, then pip install --no-deps -e .
 # Made by: make lock
 name: cnn-course
 channels:
