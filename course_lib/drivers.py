@@ -238,7 +238,7 @@ def _to_device(value: Any, device: str) -> Any:
 def _equal(after: Any, before: Any) -> bool:
     """Whether two inputs hold the same; NaN equals NaN."""
     if isinstance(before, Tensor):
-        return isinstance(after, Tensor) and _equal_tensors(after.detach().to(before.device), before)
+        return isinstance(after, Tensor) and _equal_tensors(after, before)
     if isinstance(before, dict):
         same_keys = isinstance(after, dict) and list(after) == list(before)
         return same_keys and all(_equal(after[key], value) for key, value in before.items())
@@ -252,6 +252,7 @@ def _equal(after: Any, before: Any) -> bool:
 def _equal_tensors(after: Tensor, before: Tensor) -> bool:
     if after.dtype != before.dtype or after.shape != before.shape:
         return False
+    after = after.detach().to(before.device)
     return torch.equal(after, before) or bool(((after == before) | (after.isnan() & before.isnan())).all())
 
 

@@ -37,20 +37,19 @@ NARROW = (0.03, 0.08)
 
 def uniform(g: Generator, shape: tuple[int, ...], low: float, high: float) -> Tensor:
     """Float64 numbers, uniform on [low, high)."""
-    return low + (high - low) * torch.rand(shape, generator=g, dtype=torch.float64)
+    return torch.empty(shape, dtype=torch.float64).uniform_(low, high, generator=g)
 
 
 def shifts(g: Generator, d: int, low: float = 0.5, high: float = 2.0) -> Tensor:
     """Numbers away from zero, of random sign, shape (d,): a beta, a mean, a bias."""
-    sign = torch.randint(0, 2, (d,), generator=g) * 2 - 1
-    return sign * uniform(g, (d,), low, high)
+    return uniform(g, (d,), low, high).copysign_(uniform(g, (d,), -1.0, 1.0))
 
 
 def scales(g: Generator, d: int) -> Tensor:
     """A gamma, shape (d,): sizes 0.5 to 2, signs alternating, so that some are negative."""
-    start = int(torch.randint(0, 2, (1,), generator=g))
-    sign = 1 - 2 * ((torch.arange(d) + start) % 2)
-    return sign * uniform(g, (d,), 0.5, 2.0)
+    values = uniform(g, (d,), 0.5, 2.0)
+    values[int(torch.randint(0, 2, (1,), generator=g)) :: 2].neg_()
+    return values
 
 
 def plain(d: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
