@@ -14,6 +14,7 @@ from __future__ import annotations
 
 __all__ = [
     "AutograderError",
+    "ClusterError",
     "CourseError",
     "GradebookError",
     "SandboxError",
@@ -53,6 +54,10 @@ class CourseError(AutograderError):
 
 class SourceNotebookError(AutograderError):
     """A source notebook cannot be released."""
+
+
+class ClusterError(AutograderError):
+    """The Dask cluster cannot be used."""
 
 
 class SandboxUnavailableError(AutograderError):

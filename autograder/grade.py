@@ -7,10 +7,11 @@ A run that was cut off at any moment is completed by the same command, with the 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import AssignLatePenalties
 from tqdm import tqdm
 
+from autograder.cluster import DaskPool
 from autograder.course import Course
 from autograder.engine import Graded, Job
 from autograder.errors import CourseError
@@ -32,6 +34,8 @@ from autograder.results import SubmissionResult, read_result, summary
 from autograder.sandbox import Limits, Sandbox, choose
 from autograder.sandbox.launcher import Kind
 from autograder.submission import Master
+
+_SANDBOX_STARTS = 3
 
 __all__ = ["Batch", "Options", "add_arguments", "grade_course", "run"]
 
@@ -169,13 +173,10 @@ def grade_course(
             workers = min(len(todo), options.workers or default_workers())
             arguments = (master, str(seed), options.limits)
             with (
-                _graders(options, workers, arguments, kind, device) as grade_all,
                 GradebookWriter(course.db_url, master, _penalty(course)) as book,
-                tqdm(
-                    total=len(todo), desc=assignment, unit="submission", file=sys.stdout, disable=not show_progress
-                ) as bar,
+                tqdm(total=len(todo), desc=assignment, unit="subm.", file=sys.stdout, disable=not show_progress) as bar,
             ):
-                for outcome in grade_all(jobs):
+                for outcome in _outcomes(jobs, options, workers, arguments, kind, device):
                     if isinstance(outcome, Failed):
                         failed.append(outcome)
                     else:
@@ -206,11 +207,38 @@ def _device(wish: str) -> str:
     return "cuda" if there else "cpu"
 
 
+def _outcomes(
+    jobs: Iterator[Job],
+    options: Options,
+    workers: int,
+    arguments: tuple[Master, str, Limits],
+    kind: Kind,
+    device: str,
+) -> Iterator[Graded | Failed]:
+    """Grade jobs on this machine or on a cluster, each once; a sandbox that is lost on the way is started again."""
+    if options.cluster:
+        with DaskPool(options.cluster, *arguments, kind, device) as cluster:
+            yield from cluster.run(jobs)
+        return
+    for tries_left in range(_SANDBOX_STARTS - 1, -1, -1):
+        lost: list[Failed] = []
+        with _local_pool(workers, arguments, kind, device) as pool:
+            for outcome in pool.run(jobs):
+                if isinstance(outcome, Failed) and outcome.sandbox_lost:
+                    lost.append(outcome)
+                else:
+                    yield outcome
+        if not lost:
+            return
+        if tries_left:
+            jobs = itertools.chain((failure.job for failure in lost), jobs)
+        else:
+            yield from lost
+            yield from (Failed(job, lost[0].reason, sandbox_lost=True) for job in jobs)
+
+
 @contextmanager
-def _graders(
-    options: Options, workers: int, arguments: tuple[Master, str, Limits], kind: Kind, device: str
-) -> Iterator[Callable[[Iterable[Job]], Iterator[Graded | Failed]]]:
-    """Something that grades jobs: processes of this machine, or a cluster."""
+def _local_pool(workers: int, arguments: tuple[Master, str, Limits], kind: Kind, device: str) -> Iterator[LocalPool]:
     sandbox = Sandbox(kind, device)
     sandbox.start()
     try:
@@ -218,7 +246,7 @@ def _graders(
         pool = LocalPool(workers, *arguments, sandbox, device)
         try:
             sandbox.wait_ready()
-            yield pool.run
+            yield pool
         finally:
             pool.close()
     finally:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograder.engine import Graded, Job, grade
+from autograder.errors import SandboxError
 from autograder.sandbox import Limits, Sandbox
 from autograder.submission import Master
 
@@ -31,6 +32,8 @@ class Failed:
 
     job: Job
     reason: str
+    sandbox_lost: bool = False
+    """The warm parent is gone: the submission has not been tried, and no other can be with this pool."""
 
 
 def default_workers() -> int:
@@ -70,8 +73,9 @@ class LocalPool:
         return _Worker(process, mine)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Graded | Failed]:
-        """Grade all jobs; jobs are taken one by one as workers become free."""
+        """Grade jobs; they are taken one by one as workers become free, and no more once the sandbox is lost."""
         waiting = iter(jobs)
+        lost = False
         for worker in self._workers:
             self._give(worker, next(waiting, None))
         while busy := [worker for worker in self._workers if worker.job is not None]:
@@ -81,7 +85,8 @@ class LocalPool:
                     continue
                 outcome = self._take(worker)
                 if outcome is not None:
-                    self._give(worker, next(waiting, None))
+                    lost = lost or (isinstance(outcome, Failed) and outcome.sandbox_lost)
+                    self._give(worker, None if lost else next(waiting, None))
                     yield outcome
 
     def _give(self, worker: _Worker, job: Job | None) -> None:
@@ -146,6 +151,8 @@ def _work(
             return
         try:
             outcome: Graded | Failed = grader(job)
+        except SandboxError as error:
+            outcome = Failed(job, error.message, sandbox_lost=True)
         except Exception as error:  # a fault of the grader must not take the batch with it
             outcome = Failed(job, f"{type(error).__name__}: {error}")
         connection.send(outcome)

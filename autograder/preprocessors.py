@@ -7,13 +7,11 @@ into each test cell.
 
 from __future__ import annotations
 
-import atexit
 import functools
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import torch
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
@@ -24,24 +22,13 @@ from autograder.gradebook import GradebookWriter
 from autograder.inbox import Submission
 from autograder.records import load_master, secret_seed
 from autograder.results import write_result
-from autograder.sandbox import Sandbox, choose
+from autograder.sandbox import choose, warm_sandbox
 from autograder.sandbox.limits import Limits
 from autograder.submission import read_cells, repair
 
 __all__ = ["Grade", "Repair"]
 
 Resources = dict[str, Any]
-
-
-@functools.cache
-def _warm_sandbox(kind: str) -> Sandbox:
-    """One warm parent for all submissions of this process."""
-    torch.set_num_threads(1)
-    sandbox = Sandbox(choose(kind))
-    sandbox.start()
-    sandbox.wait_ready()
-    atexit.register(sandbox.stop)
-    return sandbox
 
 
 @functools.cache
@@ -84,7 +71,7 @@ class Grade(NbGraderPreprocessor):  # type: ignore[misc]
             due = book.due()
         job = Submission.of(course, assignment, student).job(master, due)
         seed = str(secret_seed(course, assignment))
-        graded = grade(job, master, seed, Limits(), _warm_sandbox(self.sandbox))
+        graded = grade(job, master, seed, Limits(), warm_sandbox(choose(self.sandbox), "cpu"))
         write_result(course.results(assignment), graded.result)
         self.log.info("%s: %g of %g points", student, graded.result.score, graded.result.max_score)
         return nbformat.reads(graded.notebook, as_version=4), resources

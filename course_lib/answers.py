@@ -9,6 +9,7 @@ gives at the entries where it is wrong, never as how it is computed.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -116,8 +117,9 @@ def _decode_print(data: Mapping[str, Any]) -> tuple[Entry, Any]:
 def write_keys(path: Path, assignment: str, keys: Iterable[ExerciseKey]) -> None:
     """Write the answer data of an assignment; a reader never sees half a file."""
     blobs = {key.id: torch.frombuffer(bytearray(pack(encode_key(key))), dtype=torch.uint8) for key in keys}
-    order = "\n".join(blobs)
-    data = safetensors.torch.save(blobs, {"format": _FORMAT, "assignment": assignment, "exercises": order})
+    about = {"format": _FORMAT, "assignment": assignment, "exercises": list(blobs)}
+    # One entry only: safetensors writes several in an order that differs from run to run.
+    data = safetensors.torch.save(blobs, {"about": json.dumps(about)})
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -196,7 +198,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _read_ids(path: Path, stamp: tuple[int, int]) -> tuple[str, ...]:
     del stamp
     with _opened(path) as file:
-        return tuple(file.metadata()["exercises"].split("\n"))
+        return tuple(_about(file)["exercises"])
 
 
 @lru_cache(maxsize=256)
@@ -213,11 +215,16 @@ def _read_key(path: Path, stamp: tuple[int, int], exercise_id: str) -> ExerciseK
 def _opened(path: Path) -> Any:
     try:
         file: Any = safetensors.safe_open(path, framework="pt")
-        if (file.metadata() or {}).get("format") == _FORMAT:
+        if _about(file)["format"] == _FORMAT:
             return file
-    except (OSError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise _damaged(path) from error
     raise _damaged(path)
+
+
+def _about(file: Any) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads((file.metadata() or {})["about"])
+    return about
 
 
 def _damaged(path: Path) -> AnswersMissingError:

@@ -22,7 +22,7 @@ def show(thing: Any, text: str) -> None:
     if ipython is not None and ipython.get_ipython() is not None:
         from IPython.display import display
 
-        display(thing)  # type: ignore[no-untyped-call]
+        display(thing)
         return
     print(printable(text, sys.stdout.encoding or "ascii"))
 

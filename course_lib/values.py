@@ -92,7 +92,7 @@ def _encode_tensor(value: torch.Tensor, tensors: dict[str, torch.Tensor]) -> Any
         return {"x": f"a complex tensor ({value.dtype})"}
     plain = value.detach().resolve_conj().resolve_neg()
     if type(plain) is not torch.Tensor:
-        plain = plain.as_subclass(torch.Tensor)  # type: ignore[arg-type]
+        plain = plain.as_subclass(torch.Tensor)
     # A fresh copy: safetensors refuses tensors that share memory.
     name = str(len(tensors))
     tensors[name] = plain.to("cpu", copy=True).contiguous()

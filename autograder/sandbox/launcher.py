@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -13,17 +14,20 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+import torch
+
 from autograder.errors import SandboxError, SandboxUnavailableError
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.session import Session
 
-__all__ = ["Kind", "Probe", "Sandbox", "choose", "probe"]
+__all__ = ["Kind", "Probe", "Sandbox", "choose", "probe", "warm_sandbox"]
 
 Kind = Literal["bwrap", "none"]
 _INSIDE = Path(__file__).parent / "inside"
@@ -147,8 +151,6 @@ def _program() -> str:
 
 
 def _site_packages() -> list[str]:
-    import torch
-
     own = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(Path(torch.__file__).parent.parent)}
     return sorted({*own, *(path for path in site.getsitepackages() if os.path.isdir(path))})
 
@@ -291,6 +293,11 @@ class Sandbox:
             child_status.close()
         return Session(channel, status, limits)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the warm parent runs."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """End the parent and with it every child."""
         if self._control is not None:
@@ -309,3 +316,26 @@ class Sandbox:
         if self._scratch is not None:
             self._scratch.cleanup()
             self._scratch = None
+
+
+_warm: dict[tuple[Kind, str], Sandbox] = {}
+_warm_lock = threading.Lock()
+
+
+def warm_sandbox(kind: Kind, device: str) -> Sandbox:
+    """This process's one sandbox, started at the first call, again if it was lost, and stopped at exit.
+
+    For graders that are called back one submission at a time (nbgrader, Dask).
+    """
+    with _warm_lock:
+        found = _warm.get((kind, device))
+        if found is not None and found.alive:
+            return found
+        torch.set_num_threads(1)  # references are small: a second thread would only wait for the first
+        sandbox = Sandbox(kind, device)
+        sandbox.start()
+        sandbox.wait_ready()
+        if found is None:
+            atexit.register(lambda: _warm[kind, device].stop())
+        _warm[kind, device] = sandbox
+        return sandbox
