@@ -103,7 +103,9 @@ def _bubblewrap(device: str | None) -> list[str]:
         command += _shown(path, at)
         for hidden in ("autograder", "course_lib"):  # an installed copy would show the references
             if (Path(path) / hidden).is_dir():
-                command += ["--tmpfs", f"{at}/{hidden}"]
+                command += _hidden(f"{at}/{hidden}")
+    for path in _private_paths():
+        command += _hidden(path)
     command += _shown(str(_INSIDE), "/sandbox/inside")
     command += _shown(str(Path(course_lib.__file__).parent), "/sandbox/course_lib")
     if device == "cuda":
@@ -113,6 +115,9 @@ def _bubblewrap(device: str | None) -> list[str]:
     packages = [f"{_PACKAGES}{number}" for number in range(len(_site_packages()))]
     for name, value in _environment(["/sandbox", *packages]).items():
         command += ["--setenv", name, value]
+    # What bubblewrap made itself (/, /dev, /sandbox) belongs to an unprivileged user who starts it, and all children
+    # share it: a file left there would reach the next submission.
+    command += ["--remount-ro", "/dev", "--remount-ro", "/"]
     return [*command, "--chmod", "0777", "/tmp", "--chdir", "/tmp", "--"]
 
 
@@ -122,6 +127,29 @@ def _shown(path: str, at: str) -> list[str]:
     for parent in reversed(Path(at).parents[:-1]):
         command += ["--perms", "0755", "--dir", str(parent)]
     return [*command, "--ro-bind", path, at]
+
+
+def _hidden(at: str) -> list[str]:
+    return ["--tmpfs", at, "--remount-ro", at]
+
+
+def _private_paths() -> list[str]:
+    """Copies of the grader below a system path, installed without a virtual environment or checked out there."""
+    import autograder
+
+    package = Path(os.path.realpath(str(autograder.__file__))).parent
+    checkout = package.parent
+    places = {str(package), *(f"{path}/autograder" for path in sys.path if path)}
+    if (checkout / "nbgrader_config.py").is_file():
+        places.add(str(checkout))
+    places |= {str(folder) for base in (sys.base_prefix, "/usr") for folder in _installed_copies(Path(base))}
+    shown = tuple(f"{path}/" for path in _system_paths())
+    return sorted(place for place in places if place.startswith(shown) and os.path.isdir(place))
+
+
+def _installed_copies(base: Path) -> list[Path]:
+    patterns = ("lib/python3*/*-packages/autograder", "local/lib/python3*/*-packages/autograder")
+    return [found for pattern in patterns for found in base.glob(pattern)]
 
 
 def _system_paths() -> list[str]:
