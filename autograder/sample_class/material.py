@@ -89,7 +89,7 @@ def load_material(course: Course, assignment: str) -> Material:
     return Material(
         assignment=assignment,
         notebook=source_path.name,
-        released=json.loads(released_path.read_text(encoding="utf-8")),
+        released=_with_plain_sources(json.loads(released_path.read_text(encoding="utf-8"))),
         solutions={name: _MARKER.sub("", by_id[f"{name}-solution"]) for name in exercises},
         answers={cell["id"]: _MARKER.sub("", _text(cell)) for cell in cells if is_written(cell)},
         exercises=exercises,
@@ -100,6 +100,11 @@ def is_written(cell: Cell) -> bool:
     """Whether a cell is a written question, graded by hand."""
     meta = cell.get("metadata", {}).get("nbgrader", {})
     return cell["cell_type"] == "markdown" and bool(meta.get("grade")) and bool(meta.get("solution"))
+
+
+def _with_plain_sources(notebook: dict[str, Any]) -> dict[str, Any]:
+    """The notebook with every cell's source as one text, not a list of lines."""
+    return {**notebook, "cells": [{**cell, "source": _text(cell)} for cell in notebook["cells"]]}
 
 
 def _text(cell: Cell) -> str:

@@ -71,6 +71,8 @@ class _Writer:
             arguments = [_literal(argument) for argument in value.args]
             arguments += [f"{key}={_literal(argument)}" for key, argument in value.keywords.items()]
             self._definitions.append(f"{name} = functools.partial({', '.join([inner, *arguments])})")
+        elif callable(value) and not _is_ours(value):
+            self._definitions.append(f"{name} = {self._import_object(getattr(value, '__name__', name), value)}")
         elif isinstance(value, types.FunctionType | type):
             self._define_code(name, value)
         else:
@@ -182,14 +184,18 @@ def _syntax_tree(value: types.FunctionType | type) -> ast.FunctionDef | ast.Clas
 
 
 def _lambda_tree(function: types.FunctionType) -> ast.Lambda:
-    """The lambda's own node: its body lies where the compiled code says that it lies."""
-    positions = set(function.__code__.co_positions())
-    for node in ast.walk(ast.parse(_file_text(function.__code__.co_filename))):
-        if isinstance(node, ast.Lambda):
-            body = node.body
-            if (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset) in positions:
-                return node
-    raise UnportableCodeError(f"the lambda in line {function.__code__.co_firstlineno} was not found in its file")
+    """The lambda's own node: the innermost one around everything that the compiled code points at."""
+    spots = [(line, column) for line, _, column, end in function.__code__.co_positions() if line and column and end]
+    found = [
+        node
+        for node in ast.walk(ast.parse(_file_text(function.__code__.co_filename)))
+        if isinstance(node, ast.Lambda)
+        and (node.lineno, node.col_offset) <= min(spots, default=(0, 0))
+        and max(spots, default=(0, 0)) <= (node.end_lineno or 0, node.end_col_offset or 0)
+    ]
+    if not found:
+        raise UnportableCodeError(f"the lambda in line {function.__code__.co_firstlineno} was not found in its file")
+    return max(found, key=lambda node: (node.lineno, node.col_offset))
 
 
 @functools.cache
