@@ -35,7 +35,10 @@ def counterexample(verdict: Verdict, result: CriterionResult) -> str:
         return ""
     seen = verdict.observed.get(result.entry)
     lines = ["import torch", "", *_call(case, result.entry)]
-    lines += [] if isinstance(seen, Failure) and case.driver == "call" else _comparison(case, result.entry)
+    if not isinstance(seen, Failure):
+        lines += _comparison(case, result.entry)
+    elif case.driver != "call":
+        lines.append("print(answer)")
     if isinstance(seen, torch.Tensor) and seen.numel() <= MAX_NUMBERS and result.entry.aspect == "value":
         lines += [f"# {line}" for line in f"The check got {_literal(seen, _DIGITS_OF_RESULTS)}".split("\n")]
     code = "\n".join(lines)
@@ -63,13 +66,16 @@ def _comparison(case: CaseKey, entry: Entry) -> Iterator[str]:
         yield "for name, old in before.items():"
         yield '    print(name, "was", old, "and is", locals()[name])'
         return
-    if case.driver == "call":
-        got = entry.output
-    else:
-        got = 'answer["changed"]' if entry.aspect == "inputs" else 'answer.get("result", answer)'
-        if entry.aspect == "inputs":
-            yield f'print("changed inputs:", {got})'
-            return
+    if entry.aspect == "inputs":
+        yield 'print("changed inputs:", answer["changed"])'
+        return
+    got = entry.output
+    if case.driver != "call":
+        got = "result"
+        yield 'result = answer["result"]'
+        if len(case.outputs) > 1:
+            position = case.outputs.index(entry.output)
+            yield f"result = result[{entry.output!r} if isinstance(result, dict) else {position}]"
     expected = case.expected[entry.output]
     if entry.aspect == "dtype" and isinstance(expected, torch.Tensor):
         yield f'print("got     ", getattr({got}, "dtype", type({got})))'

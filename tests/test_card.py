@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autograder.exercises import ASSIGNMENTS, Exercise
 from course_lib.card import Card, plain, points, reason, render_html, render_text
 from course_lib.checking import examine
 from course_lib.counterexample import counterexample
@@ -233,3 +234,25 @@ def test_advice_is_in_both_forms() -> None:
 def test_points_are_written_as_people_write_them(number: float, words: str) -> None:
     """One point, several points, no trailing zeros."""
     assert points(number) == words
+
+
+ALL = [exercise for exercises in ASSIGNMENTS.values() for exercise in exercises.values()]
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda exercise: exercise.id)
+def test_every_example_of_the_course_runs_and_shows_the_mistake(
+    exercise: Exercise, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For each known mistake of each exercise, the pasted code prints what came back, and what was expected."""
+    key = exercise.make_key("card", diagnose=False)
+    shown = 0
+    for misconception in exercise.misconceptions:
+        space = exercise.namespace(misconception.wrong)
+        verdict, _, _ = examine(key, [space[name] for name in exercise.names])
+        lost = next(result for result in verdict.results if not result.holds)
+        code = counterexample(verdict, lost)
+        if code and lost.entry is not None and not isinstance(verdict.observed[lost.entry], Failure):
+            exec(code, space)
+            assert capsys.readouterr().out.count("\n") >= 1
+            shown += 1
+    assert shown
