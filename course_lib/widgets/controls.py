@@ -1,0 +1,96 @@
+"""What a student can move: declarations, from which the browser makes labelled HTML inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["Choice", "Control", "Seed", "Slider", "clean", "defaults", "described", "steps"]
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A slider over a list of values.
+
+    Attributes:
+        name: key in the state.
+        label: what it is, in words, with its unit.
+        values: what it can be, in order.
+        start: where it stands first; one of `values`.
+    """
+
+    name: str
+    label: str
+    values: tuple[float, ...]
+    start: float
+
+    def allows(self, value: Any) -> bool:
+        """Whether this is one of the values."""
+        return isinstance(value, int | float) and not isinstance(value, bool) and value in self.values
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A list to choose from.
+
+    Attributes:
+        name: key in the state.
+        label: what is chosen.
+        options: key -> what the student reads.
+        start: key of the first choice.
+    """
+
+    name: str
+    label: str
+    options: Mapping[str, str]
+    start: str
+
+    def allows(self, value: Any) -> bool:
+        """Whether this is the key of an option."""
+        return isinstance(value, str) and value in self.options
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A button that draws the random numbers anew, and shows the seed.
+
+    Attributes:
+        name: key in the state.
+        label: what is drawn.
+        start: the first seed.
+    """
+
+    name: str = "seed"
+    label: str = "Draw again"
+    start: int = 0
+
+    def allows(self, value: Any) -> bool:
+        """Whether this is a seed."""
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+Control = Slider | Choice | Seed
+
+
+def steps(low: float, high: float, step: float) -> tuple[float, ...]:
+    """Equally spaced values from low to high, both included, rounded to what was meant: 0.3, not 0.3 and 4e-17."""
+    return tuple(round(low + i * step, 6) for i in range(round((high - low) / step) + 1))
+
+
+def defaults(controls: Sequence[Control]) -> dict[str, Any]:
+    """The state that a widget starts with."""
+    return {control.name: control.start for control in controls}
+
+
+def clean(controls: Sequence[Control], state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state with every value that a control does not allow replaced by its start."""
+    return {c.name: state[c.name] if c.name in state and c.allows(state[c.name]) else c.start for c in controls}
+
+
+def described(control: Control) -> dict[str, Any]:
+    """A control as the browser gets it."""
+    found = asdict(control)
+    if isinstance(control, Choice):
+        found["options"] = [[key, text] for key, text in control.options.items()]
+    return {"kind": type(control).__name__.lower(), **found}

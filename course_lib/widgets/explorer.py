@@ -1,0 +1,220 @@
+"""The frame of every widget: predict, explore, see, read why.
+
+One model with one comm: the browser sends the state of the controls (never more than one message ahead; the newest
+state wins), the kernel answers with a scene in one binary buffer.  The controls are plain HTML inputs with labels,
+because those have names that screen readers read, which ipywidgets' sliders have not.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from course_lib.widgets.controls import Control, clean, defaults, described
+from course_lib.widgets.predictions import Marking, Pick, Prediction, read_predictions, write_prediction
+from course_lib.widgets.scene import Scene, pack
+from course_lib.widgets.still import still
+
+__all__ = ["Design", "Explorer", "State", "show_widget"]
+
+State = Mapping[str, Any]
+_STATIC = Path(__file__).parent.parent / "static"
+
+
+@dataclass(frozen=True)
+class Design:
+    """A widget, declared.
+
+    Attributes:
+        name: key under which its prediction is remembered.
+        title: what the student reads above it.
+        controls: at most four, and a seed.
+        prediction: the question asked first.
+        numbers: pure function from the state to the picture.  The state has a value for each control, and "locked";
+            with a `Marking` also "marked" (the cells marked so far) and "star" (the cell pointed at).
+        explain: pure function from the answer and the state to "You said ..., it is ..., because ...".
+    """
+
+    name: str
+    title: str
+    controls: tuple[Control, ...]
+    prediction: Prediction
+    numbers: Callable[[State], Scene]
+    explain: Callable[[Any, State], str]
+
+
+class Explorer(anywidget.AnyWidget):
+    """A live widget.
+
+    Attributes:
+        state: values of the controls; the browser and Python may set it.
+        answer: the prediction: "value", "locked", and "moved" once a control was moved afterwards.
+        picture: the scene's description, and the explanation.
+        pixels: the scene's arrays.
+        alt: the scene in words.
+        error: an exception from `numbers` or `explain`, in one line; empty if there is none.
+    """
+
+    _esm = "".join((_STATIC / name).read_text("utf-8") for name in ("canvas.js", "explorer.js"))
+    _css = (_STATIC / "explorer.css").read_text("utf-8")
+
+    design = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True, echo_update=False)
+    answer = traitlets.Dict().tag(sync=True, echo_update=False)
+    picture = traitlets.Dict().tag(sync=True, echo_update=False)
+    pixels = traitlets.Bytes().tag(sync=True, echo_update=False)
+    alt = traitlets.Unicode().tag(sync=True, echo_update=False)
+    error = traitlets.Unicode().tag(sync=True, echo_update=False)
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+        self._still: Any = None
+        self._frame = 0
+        super().__init__(
+            design=_described(design), state=_first_state(design), answer=_remembered(design), layout={"width": "100%"}
+        )
+        self._refresh()
+        self.observe(self._answered, "answer")
+        self.observe(self._moved, "state")
+
+    def __repr__(self) -> str:
+        return f"[{self._design.title}: {self.alt}]"
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import HTML, display
+
+        # First what lasts: a saved, reopened or exported notebook has no kernel behind the live one.
+        # Its image costs more time than all the rest, so it comes last.
+        self._still = display(HTML(f"<p>{escape(self._design.title)}</p>"), display_id=True)
+        bundle = {"application/vnd.jupyter.widget-view+json": {"model_id": self.model_id, "version_major": 2,
+                                                               "version_minor": 1}}  # fmt: skip
+        display(bundle, raw=True)
+        self._still.update(HTML(self._still_html()))
+
+    def current(self) -> dict[str, Any]:
+        """The state as `numbers` gets it: cleaned, with "locked"."""
+        state = clean(self._design.controls, self.state)
+        state["locked"] = bool(self.answer.get("locked"))
+        if isinstance(self._design.prediction, Marking):
+            state |= _cells_of(self._design.prediction, self.state)
+        return state
+
+    def _moved(self, change: object) -> None:
+        if self.answer.get("locked") and not self.answer.get("moved"):
+            self.answer = {**self.answer, "moved": True}  # refreshes
+        else:
+            self._refresh()
+
+    def _answered(self, change: object) -> None:
+        value, locked = self.answer.get("value"), bool(self.answer.get("locked"))
+        if locked and not self._design.prediction.allows(value):
+            self.answer = {}
+            return
+        if locked:
+            write_prediction(self._design.name, self.answer)
+        self._refresh()
+        if self._still is not None and locked:
+            from IPython.display import HTML
+
+            self._still.update(HTML(self._still_html()))
+
+    def _refresh(self) -> None:
+        try:
+            state = self.current()
+            scene = self._design.numbers(state)
+            spec, pixels = pack(scene)
+            explanation, error = self._explanation(state), ""
+        except Exception as problem:  # in a callback nobody would see it: the page shows it instead
+            error = f"{type(problem).__name__}: {problem}"
+            with self.hold_sync():
+                self._frame += 1
+                self.picture = {**self.picture, "frame": self._frame}
+                self.error = error
+            return
+        self._frame += 1
+        with self.hold_sync():
+            self.picture = {**spec, "explanation": explanation, "frame": self._frame}
+            self.pixels, self.alt, self.error = pixels, scene.line, error
+
+    def _explanation(self, state: State) -> str:
+        at_once = isinstance(self._design.prediction, Marking)
+        if not self.answer.get("locked"):
+            return ""
+        if not (at_once or self.answer.get("moved")):
+            return self._design.prediction.then
+        text = self._design.explain(self.answer["value"], state)
+        return f"{text} {self._design.prediction.then}" if at_once and not self.answer.get("moved") else text
+
+    def _still_html(self) -> str:
+        explanation = str(self.picture.get("explanation", ""))
+        return still(self._design.title, self._design.numbers(self.current()), explanation)
+
+
+def _described(design: Design) -> dict[str, Any]:
+    prediction = asdict(design.prediction)
+    if isinstance(design.prediction, Pick):
+        prediction["options"] = [[key, text] for key, text in design.prediction.options.items()]
+    return {
+        "title": design.title,
+        "controls": [described(control) for control in design.controls],
+        "prediction": {"kind": type(design.prediction).__name__.lower(), **prediction},
+        "start": _first_state(design),
+    }
+
+
+def _first_state(design: Design) -> dict[str, Any]:
+    cells = {"marked": [], "star": 0} if isinstance(design.prediction, Marking) else {}
+    return {**defaults(design.controls), **cells}
+
+
+def _cells_of(prediction: Marking, state: State) -> dict[str, Any]:
+    marked, star = state.get("marked", []), state.get("star", 0)
+    return {
+        "marked": tuple(marked) if prediction.allows(marked) else (),
+        "star": star if prediction.allows([star]) else 0,
+    }
+
+
+def _remembered(design: Design) -> dict[str, Any]:
+    known = read_predictions().get(design.name, {})
+    if known.get("locked") is True and design.prediction.allows(known.get("value")):
+        return {"value": known["value"], "locked": True, "moved": known.get("moved") is True}
+    return {}
+
+
+_open: dict[tuple[str, str], Explorer] = {}
+
+
+def show_widget(design: Design, fresh: bool = False) -> Explorer:
+    """A widget for the cell that runs now; the one that an earlier run of this cell made is closed.
+
+    Args:
+        design: what to show.
+        fresh: forget the prediction that was locked in before.
+    """
+    if fresh:
+        write_prediction(design.name, None)
+    key = (design.name, _running_cell())
+    old = _open.pop(key, None)
+    if old is not None:
+        old.close()
+    _open[key] = Explorer(design)
+    return _open[key]
+
+
+def _running_cell() -> str:
+    """The id of the cell that runs; empty where nobody knows it."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    kernel = getattr(shell, "kernel", None)
+    try:
+        return str(kernel.get_parent("shell")["metadata"]["cellId"])  # type: ignore[union-attr]
+    except (AttributeError, KeyError, TypeError):
+        return ""

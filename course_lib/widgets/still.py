@@ -1,0 +1,171 @@
+"""The first frame of a widget as an image, for notebooks that are read without a kernel."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from course_lib.plots import DASHES, OKABE_ITO
+from course_lib.widgets.scene import Bars, Cells, Histogram, Lines, Mark, Montage, Panel, Scene
+
+__all__ = ["draw", "png", "still"]
+
+_DPI = 96
+_HATCHES = ("", "////", "....", "xxxx")
+_NO_GROUP = 255
+
+# While the live widget stands below it, the still picture hides; without a kernel, the complaint of its place does.
+_STYLE = """<style>
+.jp-OutputArea-child:has(.course-still):has(+ .jp-OutputArea-child .course-widget) { display: none; }
+.jp-OutputArea-child:has(.course-still) + .jp-OutputArea-child:has(.jupyter-widgets):not(:has(.course-widget))
+{ display: none; }
+</style>"""
+
+
+def still(title: str, scene: Scene, explanation: str = "") -> str:
+    """A scene as HTML: an image with alternative text and a caption."""
+    data = base64.b64encode(png(scene)).decode("ascii")
+    more = f"<br>{escape(explanation)}" if explanation else ""
+    return (
+        f'{_STYLE}<figure class="course-still" style="margin:0">'
+        f'<img style="max-width:100%" width="{scene.width}" alt="{escape(f"{title}. {scene.line}")}" '
+        f'src="data:image/png;base64,{data}">'
+        f"<figcaption><strong>{escape(title)}.</strong> {escape(scene.line)}{more}<br>"
+        "<em>Still picture: run the cell to move it.</em></figcaption></figure>"
+    )
+
+
+def png(scene: Scene) -> bytes:
+    """A scene as a PNG image of its own size."""
+    figure = draw(scene)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def draw(scene: Scene) -> Figure:
+    """A scene as a Matplotlib figure; pyplot does not know it, so none is left open."""
+    figure = Figure(
+        figsize=(scene.width / _DPI, scene.height / _DPI),
+    )
+    FigureCanvasAgg(figure)
+    ratios = scene.weights or [1.0] * len(scene.panels)
+    axes = figure.subplots(1, len(scene.panels), squeeze=False, width_ratios=ratios)[0]
+    # Fixed margins: a layout that is computed takes longer than the drawing.
+    figure.subplots_adjust(left=0.05, right=0.98, top=0.9, bottom=0.17, wspace=0.18)
+    for ax, panel in zip(axes, scene.panels, strict=True):
+        ax.set_title(panel.title, fontsize=9)
+        ax.tick_params(labelsize=7)
+        ax.spines[["top", "right"]].set_visible(False)
+        _panel(ax, panel)
+    return figure
+
+
+def _panel(ax: Axes, panel: Panel) -> None:
+    match panel:
+        case Histogram():
+            _histogram(ax, panel)
+        case Lines():
+            _lines(ax, panel)
+        case Bars():
+            _bars(ax, panel)
+        case Montage():
+            _montage(ax, panel)
+        case Cells():
+            _cells(ax, panel)
+
+
+def _histogram(ax: Axes, panel: Histogram) -> None:
+    edges = np.linspace(panel.low, panel.high, len(panel.shares) + 1)
+    ax.bar(edges[:-1], panel.shares, np.diff(edges), align="edge", color=OKABE_ITO[panel.colour % len(OKABE_ITO)])
+    ax.set(xlim=(panel.low, panel.high), ylim=(0, panel.top), yticks=[])
+    _marks(ax, panel.marks)
+
+
+def _marks(ax: Axes, marks: tuple[Mark, ...]) -> None:
+    low, high = ax.get_xlim()
+    for i, mark in enumerate(marks):
+        x = float(np.clip(mark.x, low, high))
+        ax.axvline(x, color="0.2", linewidth=1, linestyle="--")
+        side = "right" if x > (low + high) / 2 else "left"
+        height = 0.97 - 0.09 * i
+        ax.text(x, height, f" {mark.label} ", fontsize=7, ha=side, va="top", transform=ax.get_xaxis_transform())
+
+
+def _lines(ax: Axes, panel: Lines) -> None:
+    for i, series in enumerate(panel.series):
+        colour = OKABE_ITO[i % len(OKABE_ITO)]
+        if series.style == "dots":
+            ax.plot(panel.x, series.y, "o", color=colour, markersize=2.5, label=series.label)
+        else:
+            dashes = DASHES[1] if series.style == "dashed" else DASHES[0]
+            ax.plot(panel.x, series.y, color=colour, linestyle=dashes, label=series.label)
+    ax.set(xlim=(panel.x[0], panel.x[-1]), ylim=(panel.low, panel.high))
+    ax.set_xlabel(panel.xlabel, fontsize=8)
+    ax.legend(frameon=False, fontsize=7)
+    _marks(ax, panel.marks)
+
+
+def _bars(ax: Axes, panel: Bars) -> None:
+    width = 0.8 / len(panel.series)
+    for i, series in enumerate(panel.series):
+        x = np.arange(len(panel.groups)) + (i - (len(panel.series) - 1) / 2) * width
+        hatch = _HATCHES[i % len(_HATCHES)]
+        colour = OKABE_ITO[i % len(OKABE_ITO)]
+        drawn = ax.bar(x, series.y, width * 0.92, label=series.label, color=colour, hatch=hatch, edgecolor="white")
+        if len(panel.groups) * len(panel.series) <= 12:
+            ax.bar_label(drawn, fmt="%.2f", fontsize=7)
+    ax.set(ylim=(panel.low, panel.high))
+    ax.set_xticks(np.arange(len(panel.groups)), panel.groups)
+    ax.axhline(0, color="0.4", linewidth=0.8)
+    if len(panel.series) > 1:
+        ax.legend(frameon=False, fontsize=7)
+
+
+def _montage(ax: Axes, panel: Montage) -> None:
+    n, height, width, _ = panel.images.shape
+    rows = -(-n // panel.columns)
+    sheet = np.full((rows * panel.columns, height + 2, width + 2, 3), 255, np.uint8)
+    sheet[:n, 1:-1, 1:-1] = panel.images
+    # (rows * columns, h, w, 3) -> (rows, h, columns, w, 3) -> (rows * h, columns * w, 3)
+    grid = sheet.reshape(rows, panel.columns, height + 2, width + 2, 3).swapaxes(1, 2)
+    ax.imshow(grid.reshape(rows * (height + 2), panel.columns * (width + 2), 3), interpolation="nearest")
+    ax.set_axis_off()
+    for i, caption in enumerate(panel.captions):
+        row, column = divmod(i, panel.columns)
+        ax.text((column + 0.5) * (width + 2), (row + 1) * (height + 2), caption, fontsize=6, ha="center", va="bottom")
+
+
+def _cells(ax: Axes, panel: Cells) -> None:
+    n, c, h, w = panel.shape
+    for index in range(n * c * h * w):
+        i, j, k, m = np.unravel_index(index, panel.shape)
+        x, y = float(j * (w + 0.6) + m), float(i * (h + 0.6) + k)
+        group = int(panel.groups[index])
+        colour = "0.88" if group == _NO_GROUP else OKABE_ITO[group % len(OKABE_ITO)]
+        alpha = 1.0 if group == _NO_GROUP else 0.55
+        ax.add_patch(_square(x, y, colour, alpha))
+        sign = panel.letters[panel.signs[index]]
+        if sign:
+            # Matplotlib's font lacks some of the signs that a browser has.
+            ax.text(
+                x + 0.5, y + 0.5, {"✓": "x", "✗": "-", "★": "*"}.get(sign, sign), fontsize=8, ha="center", va="center"
+            )
+    ax.set_xlim(-0.3, c * (w + 0.6))
+    ax.set_ylim(n * (h + 0.6), -0.3)
+    ax.set_aspect("equal")
+    ax.set_xticks([j * (w + 0.6) + w / 2 for j in range(c)], [f"c={j}" for j in range(c)])
+    ax.set_yticks([i * (h + 0.6) + h / 2 for i in range(n)], [f"n={i}" for i in range(n)])
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+
+
+def _square(x: float, y: float, colour: str, alpha: float) -> Rectangle:
+    return Rectangle((x, y), 0.94, 0.94, facecolor=colour, alpha=alpha, edgecolor="0.4", linewidth=0.4)
