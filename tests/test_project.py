@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
+import importlib.util
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
+
+from autograder import sandbox
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -105,6 +112,12 @@ def test_environment_yml_has_a_python_that_the_project_allows() -> None:
     assert PROJECT["requires-python"] == ">=3.11"
 
 
+@functools.cache
+def distributions_of_packages() -> Mapping[str, Sequence[str]]:
+    """Package that can be imported -> the distributions that bring it; reading all their files takes a while."""
+    return importlib.metadata.packages_distributions()
+
+
 def imported_packages(folder: str) -> dict[str, str]:
     """Top-level name of every absolute import below a folder -> a file that has it."""
     found = {}
@@ -121,7 +134,7 @@ def imported_packages(folder: str) -> dict[str, str]:
 def test_every_import_is_declared(package: str) -> None:
     """What a package imports is a dependency of its own, not by chance one of somebody else's."""
     declared = set(map(name_of, [*PROJECT["dependencies"], *EXTRAS["cluster"]]))
-    distributions = importlib.metadata.packages_distributions()
+    distributions = distributions_of_packages()
     own = {"autograder", "course_lib", "inside"}  # `inside` is the sandbox's inner package, see autograder/sandbox
     undeclared = {
         f"{name} in {path}"
@@ -217,19 +230,40 @@ def test_missing_system_packages_are_named_when_they_cannot_be_installed(tmp_pat
     assert "missing bubblewrap; install with your package manager" in done.stdout
 
 
-@pytest.mark.parametrize("marker", ["sandbox", "browser"])
-@pytest.mark.parametrize("ci", ["true", ""], ids=["in CI", "at home"])
-def test_a_missing_program_skips_tests_at_home_and_fails_them_in_ci(marker: str, ci: str, tmp_path: Path) -> None:
-    """Nothing that the set-up could have installed is skipped silently in CI."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can be expected to have the packages")
-    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
-    (tmp_path / "test_x.py").write_text(f"import pytest\n\n@pytest.mark.{marker}\ndef test_x():\n    pass\n")
-    code = (
-        "import shutil, sys; shutil.which = lambda *_, **__: None; import pytest; "
-        f"sys.exit(pytest.main(['-q', '-c', {str(ROOT / 'pyproject.toml')!r}, '--rootdir', {str(tmp_path)!r}, "
-        f"'-p', 'no:cacheprovider', {str(tmp_path / 'test_x.py')!r}]))"
-    )
-    done = run(sys.executable, "-c", code, CI=ci, PYTHONPATH=str(ROOT))
-    assert ("1 error" if ci else "1 skipped") in done.stdout, done.stdout + done.stderr
-    assert ("bubblewrap" if marker == "sandbox" else "chromium") in done.stdout
+@pytest.fixture
+def conftest(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """A fresh copy of the suite's conftest on a machine without bubblewrap and chromium."""
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    spec = importlib.util.spec_from_file_location("fresh_conftest", ROOT / "tests/conftest.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module.shutil, "which", lambda *_, **__: None)
+    sandbox.probe.cache_clear()
+    yield module
+    sandbox.probe.cache_clear()
+
+
+@pytest.mark.parametrize(("marker", "program"), [("sandbox", "bubblewrap"), ("browser", "chromium")])
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail), ("", pytest.skip)], ids=["in CI", "at home"])
+def test_a_missing_program_skips_tests_at_home_and_fails_them_in_ci(
+    marker: str, program: str, ci: str, outcome: Any, conftest: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that the set-up could have installed is skipped silently in CI; each time the reason names it."""
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    item = SimpleNamespace(get_closest_marker=lambda name: name == marker or None)
+    with pytest.raises(outcome.Exception, match=program):
+        conftest.pytest_runtest_setup(item)
+
+
+def test_ci_skips_what_only_another_machine_could_run(conftest: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No package makes a GPU, or namespaces in a container that forbids them."""
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setitem(conftest.LACKS, "gpu", lambda: conftest.Lack("no CUDA device"))
+    item = SimpleNamespace(get_closest_marker=lambda name: name == "gpu" or None)
+    with pytest.raises(pytest.skip.Exception, match="no CUDA device"):
+        conftest.pytest_runtest_setup(item)
