@@ -135,15 +135,21 @@ class GradebookWriter:
         )
         if existing is not None:
             return existing
-        submission = SubmittedAssignment(assignment=assignment, student=found)
+        with book.db.no_autoflush:
+            submission = SubmittedAssignment(assignment=assignment, student=found)
+            book.db.add(submission)
+            self._fill(submission, assignment)
+        return submission
+
+    def _fill(self, submission: SubmittedAssignment, assignment: Assignment) -> None:
+        """Empty rows for every cell that nbgrader knows."""
         for notebook in assignment.notebooks:
             empty = SubmittedNotebook(notebook=notebook, assignment=submission)
+            self._open.db.add(empty)
             for cell in (*notebook.grade_cells, *notebook.task_cells):
                 Grade(cell_id=cell.id, cell=cell, notebook=empty)
             for cell in (*notebook.solution_cells, *notebook.task_cells):
                 Comment(cell_id=cell.id, cell=cell, notebook=empty)
-        book.db.add(submission)
-        return submission
 
     def _write_notebook(
         self, notebook: SubmittedNotebook, submission: SubmittedAssignment, cells: Mapping[str, NotebookNode]
