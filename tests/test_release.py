@@ -23,13 +23,14 @@ from autograder import exercises as exercises_package
 from autograder import release as releases
 from autograder.course import Course
 from autograder.errors import CourseError, GradebookError, SourceNotebookError, UnknownAssignmentError
-from autograder.exercises import Misconception
+from autograder.exercises import ASSIGNMENTS, Misconception
 from autograder.leaks import find_leaks, secrets_of_exercises, secrets_of_notebooks
 from autograder.release import Released, release
 from autograder.student_environment import imported_packages
 from tests import made_up
 from tests.made_up import ASSIGNMENT, cell
 
+ROOT = Path(__file__).parents[1]
 EXERCISES = {ASSIGNMENT: made_up.EXERCISES}
 # nbgrader builds a submission before it adds it to its session.
 ORM_NOISE = pytest.mark.filterwarnings("ignore:Object of type <Submitted")
@@ -194,7 +195,7 @@ LEAKS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "solution in a markdown cell": (solution_in_text, "the solution in made_up.ipynb, cell 'column-scale-solution'"),
     "one long line in a code cell": (
         lambda n: cell(n, "plot").update(source="return gamma * deviation * (spread + eps).rsqrt(), middle"),
-        "cell 'column-scale-solution'",
+        "the solution in made_up.ipynb, cell 'column-scale-solution'",
     ),
     "written answer in the text": (
         lambda n: n["cells"].append(
@@ -394,3 +395,17 @@ def test_this_courses_own_secrets_are_read() -> None:
     package = Path(exercises_package.__file__).parent
     assert len(secrets_of_exercises(package)) > 5
     assert secrets_of_notebooks(Path("/nowhere")) == []
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_every_assignment_of_this_course_can_be_released(templates: Path, tmp_path: Path, assignment: str) -> None:
+    """The real sources pass the checks, and neither their solutions nor a reference is in the bundle."""
+    root = shutil.copytree(templates / "fresh", tmp_path / "course")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks", dirs_exist_ok=True)
+    course = open_course(root)
+    (row,) = release(course, [assignment]).rows
+    assert row.exercises == len(ASSIGNMENTS[assignment])
+    assert row.written > 0
+    secrets = secrets_of_notebooks(ROOT / "notebooks")
+    assert len(secrets) >= row.exercises
+    assert find_leaks(root / "bundle", secrets + secrets_of_exercises(ROOT / "autograder" / "exercises")) == []
