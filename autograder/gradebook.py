@@ -147,9 +147,9 @@ class GradebookWriter:
             empty = SubmittedNotebook(notebook=notebook, assignment=submission)
             self._open.db.add(empty)
             for cell in (*notebook.grade_cells, *notebook.task_cells):
-                Grade(cell_id=cell.id, cell=cell, notebook=empty)
+                self._open.db.add(Grade(cell_id=cell.id, cell=cell, notebook=empty))
             for cell in (*notebook.solution_cells, *notebook.task_cells):
-                Comment(cell_id=cell.id, cell=cell, notebook=empty)
+                self._open.db.add(Comment(cell_id=cell.id, cell=cell, notebook=empty))
 
     def _write_notebook(
         self, notebook: SubmittedNotebook, submission: SubmittedAssignment, cells: Mapping[str, NotebookNode]
