@@ -19,7 +19,20 @@ from matplotlib.figure import Figure
 
 from course_lib.display import show
 
-__all__ = ["DASHES", "MARKERS", "OKABE_ITO", "Picture", "bars", "curves", "figure", "montage", "show_figure", "spread"]
+__all__ = [
+    "DASHES",
+    "MARKERS",
+    "OKABE_ITO",
+    "Picture",
+    "Table",
+    "bars",
+    "curves",
+    "figure",
+    "montage",
+    "show_figure",
+    "show_table",
+    "spread",
+]
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that stay apart for every kind of colour vision (Okabe, Ito 2008); the yellow is left out: too pale."""
@@ -83,6 +96,35 @@ def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
     picture = Picture(drawn, alt, caption)
     drawn.clear()
     show(picture, repr(picture))
+
+
+class Table:
+    """A small table, as HTML and as text.
+
+    Args:
+        rows: of cells; the first row is the header.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[str]]) -> None:
+        self.rows = rows
+
+    def __repr__(self) -> str:
+        widths = [max(len(row[i]) for row in self.rows) for i in range(len(self.rows[0]))]
+        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        def line(cells: Sequence[str], tag: str) -> str:
+            return (
+                "<tr>" + "".join(f'<{tag} style="text-align:left">{escape(cell)}</{tag}>' for cell in cells) + "</tr>"
+            )
+
+        return "<table>" + line(self.rows[0], "th") + "".join(line(row, "td") for row in self.rows[1:]) + "</table>"
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a table of texts."""
+    table = Table([header, *rows])
+    show(table, repr(table))
 
 
 def curves(ax: Axes, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], markers: bool = True) -> None:
