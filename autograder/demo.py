@@ -21,7 +21,7 @@ from rich.text import Text
 from autograder.course import CONFIG_NAME, Course
 from autograder.errors import CourseError
 from autograder.exercises import ASSIGNMENTS, assignment_named
-from autograder.feedback import make_feedback
+from autograder.feedback import Feedback, make_feedback
 from autograder.grade import Batch, Options, grade_course
 from autograder.release import release
 from autograder.report import write_report
@@ -42,14 +42,15 @@ class Demo:
     Attributes:
         course: the copy of the course.
         members: the class, with what grading must find in each.
-        feedback: one student's page.
+        feedback: the students' pages.
     """
 
     course: Course
+    assignment: str
     members: tuple[Member, ...]
     batch: Batch
+    feedback: Feedback
     report: Path
-    feedback: Path
 
     def result(self, member: Member) -> SubmissionResult | None:
         """A member's result; None if the grader could not grade it."""
@@ -83,7 +84,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
     for member in wrong:
         console.print(Text(f"{member.student} ({member.kind}): {'; '.join(made.problems(member))}", style="red"))
     _print_paths(made, len(wrong), console)
-    return 1 if wrong or made.batch.failed else 0
+    return 1 if wrong or made.batch.failed or made.feedback.failed else 0
 
 
 def demo(
@@ -94,7 +95,7 @@ def demo(
     workers: int | None = None,
     console: Console | None = None,
 ) -> Demo:
-    """Release, make a class, grade it, give feedback to one student, report.
+    """Release, make a class, grade it, give feedback, report.
 
     Args:
         course: the course whose notebooks are copied.
@@ -127,12 +128,9 @@ def demo(
     _step(tell, 3, "Grading in the sandbox" if sandbox.ok else "Grading without a sandbox")
     options = Options(workers=workers, seed=1, sandbox="bwrap" if sandbox.ok else "none", force=True)
     batch = grade_course(copy, assignment, options, show_progress=console is not None)
-    _step(tell, 4, "Feedback for one student, and the class report")
-    chosen = next((member for member in members if member.kind == "misconceptions"), members[0])
-    feedback = make_feedback(copy, assignment, [chosen.student])
-    if not feedback.pages:
-        raise CourseError(f"no feedback could be made for {chosen.student}: {feedback.failed[chosen.student]}")
-    return Demo(copy, tuple(members), batch, write_report(copy, assignment), feedback.pages[0])
+    _step(tell, 4, "Feedback for every student, and the class report")
+    feedback = make_feedback(copy, assignment, show_progress=console is not None)
+    return Demo(copy, assignment, tuple(members), batch, feedback, write_report(copy, assignment))
 
 
 def _step(console: Console, number: int, what: str) -> None:
@@ -199,20 +197,27 @@ def _score(result: SubmissionResult) -> Text:
 
 def _print_paths(made: Demo, wrong: int, console: Console) -> None:
     batch, members = made.batch, len(made.members)
-    assignment = made.batch.results[0].assignment if made.batch.results else ""
+    interesting = next((member for member in made.members if member.kind == "misconceptions"), made.members[0])
+    assignment = made.assignment
     lines = [
         "",
         f"{members - wrong} of {members} graded as expected, in {batch.seconds:.1f} s (sandbox: {batch.sandbox})",
         "",
         f"Report     {made.report}",
-        f"Feedback   {made.feedback}",
+        f"Feedback   {made.course.feedback}; for instance of {interesting.student}:",
+        f"           {_page_of(made, interesting)}",
         f"Gradebook  {made.course.root / 'gradebook.db'}",
         "",
         "Type next:",
-        f"  autograder feedback {assignment} --course {made.course.root}    pages for all students",
-        f"  autograder export --format canvas --course {made.course.root}    marks for the learning platform",
-        "  make grade-lab    JupyterLab with formgrader, for the written answers",
+        f"  autograder export --course {made.course.root}    the marks as a table",
+        f"  autograder grade {assignment} --force --course {made.course.root}    the class again",
         "  make lab          JupyterLab on the student version",
+        "  make grade-lab    JupyterLab with formgrader, for the written answers",
     ]
     for line in lines:
         console.print(Text(line), soft_wrap=True)
+
+
+def _page_of(made: Demo, member: Member) -> Path | str:
+    pages = sorted((made.course.feedback / member.student / made.assignment).glob("*.html"))
+    return pages[0] if pages else "no page was made"

@@ -8,13 +8,14 @@ them here, and every page forbids scripts but the one that sets formulas.
 from __future__ import annotations
 
 import argparse
-import glob
 import logging
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nbconvert.writers.files import FilesWriter
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from tqdm import tqdm
@@ -33,7 +34,11 @@ _POLICY = (
     f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data: {_MATHJAX}; "
     f"script-src {_MATHJAX} 'unsafe-eval'; base-uri 'none'; form-action 'none'"
 )
-_META = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+_HEAD = (
+    '<meta charset="utf-8">\n'
+    f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+    "<style>summary { display: list-item; cursor: pointer; }</style>\n"  # Bootstrap hides that there is more to see
+)
 
 
 @dataclass(frozen=True)
@@ -84,27 +89,43 @@ def make_feedback(
         raise CourseError(f"{who} in {course.autograded}", f"grade first: autograder grade {assignment}")
     pages: list[Path] = []
     failed: dict[str, str] = {}
+    printer = _Printer(course, assignment)
     chosen = students or graded
     for student in tqdm(chosen, desc="feedback", unit="page", file=sys.stdout, disable=not show_progress):
         try:
-            pages += _pages_of(course, assignment, student)
+            pages += printer.pages_of(student)
         except (Exception, SystemExit) as error:  # one bad notebook must not cost the others their feedback
             failed[student] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     return Feedback(tuple(pages), failed)
 
 
-def _pages_of(course: Course, assignment: str, student: str) -> list[Path]:
-    config = _config(course, assignment, student)
-    converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
-    converter.force = True  # marks and comments may have changed without the notebook
-    converter.log.setLevel(logging.CRITICAL)
-    converter.start()
-    pages = sorted((course.feedback / student / assignment).glob("*.html"))
-    _forbid_scripts(pages)
-    return pages
+class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no types
+    """nbgrader's converter, whose exporter compiles its templates once for all students."""
+
+    def __init__(self, course: Course, assignment: str) -> None:
+        config = _config(course, assignment)
+        super().__init__(coursedir=CourseDirectory(config=config), config=config)
+        self._assignment = assignment
+        self.log.setLevel(logging.CRITICAL)
+        self.force = True  # marks and comments may have changed without the notebook
+        self.writer = FilesWriter(parent=self, config=self.config)
+        self.exporter = self.exporter_class(parent=self, config=self.config)
+        for preprocessor in self.preprocessors:
+            self.exporter.register_preprocessor(preprocessor)
+
+    def pages_of(self, student: str) -> list[Path]:
+        """Write one student's pages."""
+        source = Path(self._format_source(self._assignment, student))
+        # nbgrader's own search takes an id such as b[o]b for a pattern
+        self.assignments = {str(source): sorted(str(path) for path in source.iterdir() if path.suffix == ".ipynb")}
+        self.convert_notebooks()
+        folder = Path(self._format_dest(self._assignment, student))
+        pages = sorted(path for path in folder.iterdir() if path.suffix == ".html")
+        _forbid_scripts(pages)
+        return pages
 
 
-def _config(course: Course, assignment: str, student: str) -> Config:
+def _config(course: Course, assignment: str) -> Config:
     config = Config()
     config.HTMLExporter.sanitize_html = True
     config.HTMLExporter.filters = {
@@ -113,12 +134,14 @@ def _config(course: Course, assignment: str, student: str) -> Config:
     }
     config.merge(course.config)
     config.CourseDirectory.assignment_id = assignment
-    config.CourseDirectory.student_id = glob.escape(student)  # nbgrader takes it for a pattern
     config.CourseDirectory.db_url = course.db_url
     return config
 
 
 def _forbid_scripts(pages: Iterable[Path]) -> None:
     for page in pages:
-        text = page.read_text(encoding="utf-8")
-        page.write_text(text.replace('<meta charset="utf-8" />', f'<meta charset="utf-8" />\n{_META}', 1), "utf-8")
+        text, found = re.subn(r"<head>", lambda head: f"{head[0]}\n{_HEAD}", page.read_text(encoding="utf-8"), count=1)
+        if not found:
+            page.unlink()
+            raise ValueError("nbgrader's page has no <head> to put the content security policy in")
+        page.write_text(text, encoding="utf-8")

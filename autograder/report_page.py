@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from autograder.class_summary import ClassSummary
 
@@ -51,7 +51,18 @@ def _resource(name: str) -> str:
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_visible)
+    environment.filters["prose"] = _prose
     return environment.from_string(_resource("report.html.j2"))
+
+
+def _prose(text: str) -> Markup:
+    """Plain text in which `backticks` mark code."""
+    parts = _visible(text).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its partner
+        return escape(_visible(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def _visible(value: Any) -> Any:

@@ -6,7 +6,7 @@ A kind is a function that edits a solved `Draft` and says what grading must find
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from autograder.exercises import Exercise, Misconception
@@ -111,20 +111,20 @@ class MisconceptionDeck:
         # One of each exercise, then the next of each: the first cards are spread over the exercises.
         spread = itertools.chain.from_iterable(itertools.zip_longest(*by_exercise))
         self._cards = [card for card in spread if card is not None]
-        self._endless: Iterator[_Card] = itertools.cycle(self._cards)
 
     def edit(self, draft: Draft) -> Expectation:
         """Two to five mistakes in exercises that do not build on each other."""
         wanted = draft.rng.randint(2, 5)
         chosen: dict[str, Misconception] = {}
         touched: frozenset[str] = frozenset()
-        for card in itertools.islice(self._endless, min(wanted, len(self._cards))):
+        for card in list(self._cards):
             reach = draft.material.touched_by(card.exercise.id)
-            if card.exercise.id in touched or reach & set(chosen):
-                continue
-            chosen[card.exercise.id] = card.misconception
-            touched |= reach
-            draft.write(card.exercise.id, card.source)
+            if len(chosen) < wanted and card.exercise.id not in touched and not reach & set(chosen):
+                chosen[card.exercise.id] = card.misconception
+                touched |= reach
+                draft.write(card.exercise.id, card.source)
+                self._cards.remove(card)
+                self._cards.append(card)
         exercises = draft.material.exercises
         return Expectation(
             full=frozenset(exercises) - touched,
