@@ -27,11 +27,13 @@ HINT_BIAS = "The bias is missing. No mask drops it."
 
 
 def softmax_layer(g: torch.Generator, k: int, d: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """W (k, d), b (k,), h (d,): large enough logits that the kinds of mean differ clearly."""
-    h = uniform(g, 0.7, 1.5, d)
-    weights = signs(g, k, d) * uniform(g, 0.8, 2.0, k, d)
-    weights[0], weights[1] = weights[0].abs(), -weights[1].abs()
-    return weights, signs(g, k) * uniform(g, 0.4, 1.0, k), h
+    """W (k, d), b (k,), h (d,): logits that differ, but not so much that every kind of mean is certain of one class."""
+    while True:
+        h = uniform(g, 0.7, 1.5, d)
+        weights, b = signs(g, k, d) * uniform(g, 0.6, 1.8, k, d), signs(g, k) * uniform(g, 0.5, 1.0, k)
+        full, half = torch.softmax(weights @ h + b, 0), torch.softmax(0.5 * weights @ h + b, 0)
+        if full.max() < 0.9 and half.max() < 0.75 and (full - half).abs().max() > 0.1:
+            return weights, b, h
 
 
 def softmax(logits: list[float]) -> list[float]:

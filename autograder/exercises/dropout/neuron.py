@@ -291,7 +291,7 @@ RELU_GAP = Exercise(
         Misconception(
             "no-gap-assumed",
             _gap_nothing,
-            "Both numbers are the output at the scaled mean. The mean of max(0, a) over the masks is another number: "
+            "Both numbers are the output at the scaled mean. The mean of the outputs over the masks is another number: "
             "the ReLU has to be applied to every mask's value before averaging.",
             (_MEAN_OF,),
         ),
