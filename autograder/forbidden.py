@@ -1,8 +1,7 @@
 """Which forbidden operations does a solution use?  Found by reading its code, never by running it.
 
 The reader follows names from the graded function through the helpers, classes, aliases and imports of the notebook.
-What cannot be followed (code built as text, attributes looked up by a computed name) is reported as dynamic, for a
-person to look at; it costs no points by itself.
+What cannot be followed is reported as dynamic (`autograder.dynamic_code`), for a person to look at.
 """
 
 from __future__ import annotations
@@ -10,19 +9,38 @@ from __future__ import annotations
 import ast
 import fnmatch
 import functools
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from IPython.core.inputtransformer2 import TransformerManager
+from autograder.code_cells import read_code
+from autograder.dynamic_code import unreadable_parts
+from autograder.name_scopes import scoped_nodes
 
 __all__ = ["Findings", "SourceReader"]
 
 # The same operations by back doors; forbidden wherever anything of torch is.
-_BACK_DOORS = ("torch.ops", "torch._C", "torch._VF", "torch._refs", "torch._decomp", "torch.jit", "torch.fx")
-_DYNAMIC_CALLS = frozenset({"exec", "eval", "compile", "globals", "vars", "setattr", "delattr", "get_ipython"})
-_DYNAMIC_MODULES = frozenset({"ctypes", "gc", "inspect", "importlib", "builtins", "sys", "code", "codeop", "marshal"})
-_MAX_SOURCE = 200_000
+_BACK_DOORS = (
+    "torch.ops",
+    "torch._C",
+    "torch._VF",
+    "torch._refs",
+    "torch._decomp",
+    "torch._dynamo",
+    "torch._inductor",
+    "torch._prims",
+    "torch.jit",
+    "torch.fx",
+)
+_MAX_TOTAL = 400_000
+"""Characters of code that are read of one notebook.  Cells beyond are refused, as is a cell that is too long."""
+
+_MAX_ATTRIBUTES = 32
+_MAX_DEPTH = 8
+_MAX_FINDINGS = 20
+_SHORTEST_TAIL = 7
+
+Aliases = Mapping[str, set[str]]
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -37,21 +55,75 @@ class Findings:
     banned: list[str] = field(default_factory=list)
     dynamic: list[str] = field(default_factory=list)
 
+    def ban(self, name: str) -> None:
+        """Note a forbidden operation."""
+        _add(self.banned, name)
+
+    def suspect(self, name: str) -> None:
+        """Note what cannot be followed."""
+        _add(self.dynamic, name)
+
+
+def _add(items: list[str], item: str) -> None:
+    if item not in items and len(items) < _MAX_FINDINGS:
+        items.append(item[:100])
+
+
+class _Rules:
+    """An exercise's list of forbidden operations, ready to be asked often.
+
+    Args:
+        forbidden: dotted names (a prefix forbids what is below it; ``*`` is a wildcard) or ``.method``.
+    """
+
+    def __init__(self, forbidden: Sequence[str]) -> None:
+        dotted = [rule for rule in forbidden if not rule.startswith(".")]
+        if any(rule.startswith("torch") for rule in dotted):
+            dotted += _BACK_DOORS
+        self._exact = frozenset(rule for rule in dotted if "*" not in rule)
+        self._wild = tuple(rule for rule in dotted if "*" in rule)
+        self.methods = frozenset(rule[1:] for rule in forbidden if rule.startswith("."))
+        last = {rule.rpartition(".")[2] for rule in self._exact}
+        self.tails = frozenset(name for name in last if len(name) >= _SHORTEST_TAIL)
+
+    def forbid(self, dotted: str) -> bool:
+        """Whether a dotted name is forbidden, or a way around: the same name elsewhere in torch."""
+        parts = dotted.split(".")
+        if any(".".join(parts[:n]) in self._exact for n in range(1, len(parts) + 1)):
+            return True
+        if parts[0] == "torch" and len(parts) > 2 and parts[-1] in self.tails:
+            return True
+        return any(fnmatch.fnmatchcase(dotted, p) or fnmatch.fnmatchcase(dotted, f"{p}.*") for p in self._wild)
+
 
 class SourceReader:
-    """All code cells of one notebook, parsed once."""
+    """All code cells of one notebook, parsed once.
+
+    Attributes:
+        refused: position of a cell that is too much to be read -> why.  It must not be run.
+    """
 
     def __init__(self, sources: Sequence[str]) -> None:
+        self.refused: dict[int, str] = {}
         self._definitions: dict[str, list[ast.AST]] = {}
-        self._aliases: dict[str, set[str]] = {}
+        self._imports: dict[str, set[str]] = {}
         self._stars: list[str] = []
         self._loose: list[ast.AST] = []
-        self._walked: dict[int, list[ast.AST]] = {}
-        for source in sources:
-            tree = _parse(source)
-            if tree is not None:
-                self._collect(tree.body)
-                self._collect_imports(tree)
+        self._walked: dict[int, list[tuple[ast.AST, frozenset[str]]]] = {}
+        self._nodes: list[ast.AST] = []
+        self._magics: list[str] = []
+        left = _MAX_TOTAL
+        for position, source in enumerate(sources):
+            left -= len(source)
+            code = read_code(source)
+            if left < 0 or code.refused:
+                self.refused[position] = code.refused or f"the notebook has more than {_MAX_TOTAL} characters of code"
+                continue
+            self._magics += code.magics
+            self._collect(code.body)
+            nodes = [node for statement in code.body for node in ast.walk(statement)]
+            self._collect_names(nodes)
+            self._nodes += nodes
 
     def defines(self, name: str) -> bool:
         """Whether some cell defines the name at its top level."""
@@ -67,55 +139,78 @@ class SourceReader:
 
         Args:
             names: what the exercise defines.
-            forbidden: dotted names (a prefix forbids what is below it; ``*`` is a wildcard) or ``.method``.
+            forbidden: see `_Rules`.
         """
-        patterns = [*forbidden, *(_BACK_DOORS if any(rule.startswith("torch") for rule in forbidden) else ())]
-        findings = Findings()
+        rules = _Rules(forbidden)
+        findings = Findings(dynamic=list(self._dynamic))
+        for name in names:  # an import can be the definition
+            self._look_at_dotted(self._imports.get(name, _NOTHING), rules, findings)
         for node in self._reachable(names):
-            parts = self._parts(node)
-            aliases = self._local_aliases(parts)
-            for part in parts:
-                self._look_at(part, aliases, patterns, findings)
+            own = self._local_aliases(node)
+            views: dict[frozenset[str], Aliases] = {}
+            for part, local in self._parts(node):
+                if local not in views:
+                    views[local] = _Layered(own, self._global_aliases, local)
+                self._look_at(part, views[local], rules, findings)
         return findings
 
-    def _parts(self, node: ast.AST) -> list[ast.AST]:
-        """All nodes below a definition; asked for once per exercise that reaches it."""
+    @functools.cached_property
+    def _dynamic(self) -> tuple[str, ...]:
+        """What cannot be followed anywhere in the notebook: it can change what any name stands for."""
+        findings = Findings()
+        for what in self._magics:
+            findings.suspect(what)
+        aliases = self._global_aliases
+        own = frozenset(self._definitions)
+        for what in unreadable_parts(self._nodes, lambda node: self._resolve(node, aliases), own):
+            findings.suspect(what)
+        return tuple(findings.dynamic)
+
+    @functools.cached_property
+    def _own_attributes(self) -> frozenset[str]:
+        """Names of methods and attributes that the notebook makes itself."""
+        functions = {n.name for n in self._nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+        set_here = {n.attr for n in self._nodes if isinstance(n, ast.Attribute) and not isinstance(n.ctx, ast.Load)}
+        return frozenset(functions | set_here)
+
+    def _parts(self, node: ast.AST) -> list[tuple[ast.AST, frozenset[str]]]:
+        """All nodes below a definition and what is local there; asked for once per exercise that reaches it."""
         if id(node) not in self._walked:
-            self._walked[id(node)] = list(ast.walk(node))
+            self._walked[id(node)] = scoped_nodes(node)
         return self._walked[id(node)]
+
+    def _globals_in(self, node: ast.AST) -> set[str]:
+        return {part.id for part, local in self._parts(node) if isinstance(part, ast.Name) and part.id not in local}
 
     @functools.cached_property
     def _global_aliases(self) -> dict[str, set[str]]:
         """Imported names, and global names assigned to dotted names (``f = torch.nn.functional``)."""
-        pairs = [
-            (statement.targets[0].id, statement.value)
-            for definitions in self._definitions.values()
-            for statement in definitions
-            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
-        ]
-        return self._with_assignments(self._aliases, pairs)
+        statements = [statement for definitions in self._definitions.values() for statement in definitions]
+        pairs = [pair for statement in dict.fromkeys(statements) for pair in _pairs(statement)]
+        return self._with_assignments(self._imports, {}, pairs)
 
-    def _local_aliases(self, parts: Sequence[ast.AST]) -> dict[str, set[str]]:
-        """The global aliases and those assigned anywhere in a definition."""
-        pairs = [
-            (target.id, part.value)
-            for part in parts
-            if isinstance(part, ast.Assign | ast.AnnAssign | ast.NamedExpr) and part.value is not None
-            for target in (part.targets if isinstance(part, ast.Assign) else [part.target])
-            if isinstance(target, ast.Name)
-        ]
-        return self._with_assignments(self._global_aliases, pairs) if pairs else self._global_aliases
+    def _local_aliases(self, node: ast.AST) -> Aliases:
+        """Names that are assigned dotted names anywhere in a definition, or imported there."""
+        if isinstance(node, ast.Assign | ast.AnnAssign):  # one of the global aliases
+            return {}
+        imports: dict[str, set[str]] = {}
+        for part, _ in self._parts(node):
+            for name, dotted in _imported(part):
+                imports.setdefault(name, set()).add(dotted)
+        pairs = [pair for part, _ in self._parts(node) for pair in _pairs(part)]
+        return self._with_assignments(imports, self._global_aliases, pairs) if pairs else imports
 
     def _with_assignments(
-        self, known: Mapping[str, set[str]], pairs: Sequence[tuple[str, ast.expr]]
+        self, known: Aliases, outer: Aliases, pairs: Sequence[tuple[str, ast.expr]]
     ) -> dict[str, set[str]]:
         """Follow assignments of dotted names to names, three steps deep."""
-        aliases = dict(known)
+        aliases = {name: set(found) for name, found in known.items()}
+        layered = _Layered(aliases, outer)
         for _ in range(3):
             changed = False
             for name, value in pairs:
-                found = self._resolve(value, aliases)
-                if not found <= aliases.get(name, set()):
+                found = self._resolve(value, layered)
+                if found and not found <= aliases.get(name, _NOTHING):
                     aliases[name] = aliases.get(name, set()) | found
                     changed = True
             if not changed:
@@ -126,157 +221,224 @@ class SourceReader:
         for statement in body:
             for name in _bound_names(statement):
                 self._definitions.setdefault(name, []).append(statement)
-            for field_name in ("body", "orelse", "finalbody"):
-                inner = getattr(statement, field_name, None)
-                if isinstance(inner, list) and not isinstance(
-                    statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef
-                ):
+            if not isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+                for inner in _inner_bodies(statement):
                     self._collect(inner)
-            for handler in getattr(statement, "handlers", ()):
-                self._collect(handler.body)
-            if isinstance(statement, ast.Expr | ast.AugAssign | ast.Delete) or _assigns_attribute(statement):
+            if isinstance(statement, ast.AugAssign | ast.Delete) or _assigns_attribute(statement):
                 self._loose.append(statement)
 
-    def _collect_imports(self, tree: ast.AST) -> None:
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                for item in node.names:
-                    name = item.asname or item.name.split(".")[0]
-                    self._aliases.setdefault(name, set()).add(item.name if item.asname else name)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                for item in node.names:
-                    if item.name == "*":
-                        self._stars.append(node.module)
-                    else:
-                        dotted = f"{node.module}.{item.name}"
-                        self._aliases.setdefault(item.asname or item.name, set()).add(dotted)
+    def _collect_names(self, nodes: Sequence[ast.AST]) -> None:
+        """Imports, and functions that bind global names."""
+        for node in nodes:
+            for name, dotted in _imported(node):
+                self._imports.setdefault(name, set()).add(dotted)
+            if isinstance(node, ast.ImportFrom) and node.module and any(item.name == "*" for item in node.names):
+                self._stars.append(node.module)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                names = {name for part in ast.walk(node) if isinstance(part, ast.Global) for name in part.names}
+                for name in names:
+                    self._definitions.setdefault(name, []).append(node)
 
     def _reachable(self, names: Sequence[str]) -> Iterator[ast.AST]:
-        """Definitions reached from the names, and top-level statements that touch them or act by side effect."""
+        """Definitions reached from the names, and top-level statements that change what they stand for."""
         todo, seen = list(names), set(names)
         if any(name not in self._definitions for name in names):
             todo += self._definitions  # defined in some way that a reader cannot see: look at everything
             seen |= set(self._definitions)
         for statement in self._loose:
-            mentioned = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+            mentioned = self._globals_in(statement)
             if mentioned & set(names):
                 yield statement
                 todo += [name for name in mentioned if name not in seen]
                 seen |= mentioned
+        given: set[int] = set()
         while todo:
             for node in self._definitions.get(todo.pop(), ()):
+                if id(node) in given:
+                    continue
+                given.add(id(node))
                 yield node
-                for part in self._parts(node):
-                    if isinstance(part, ast.Name) and part.id not in seen:
-                        seen.add(part.id)
-                        todo.append(part.id)
+                fresh = self._globals_in(node) - seen
+                seen |= fresh
+                todo += fresh
 
-    def _look_at(
-        self, node: ast.AST, aliases: Mapping[str, set[str]], patterns: Sequence[str], findings: Findings
-    ) -> None:
-        for dotted in self._resolve(node, aliases):
-            for pattern in patterns:
-                if _falls_under(dotted, pattern) and dotted not in findings.banned:
-                    findings.banned.append(dotted)
+    def _look_at(self, node: ast.AST, aliases: Aliases, rules: _Rules, findings: Findings) -> None:
+        found = self._resolve(node, aliases)
+        self._look_at_dotted(found, rules, findings)
         if isinstance(node, ast.Attribute):
-            for pattern in patterns:
-                if pattern.startswith(".") and fnmatch.fnmatchcase(node.attr, pattern[1:]):
-                    _add(findings.banned, f".{node.attr}")
-            if node.attr in ("__dict__", "__globals__", "__code__", "__getattribute__", "__subclasses__"):
-                _add(findings.dynamic, node.attr)
-        elif isinstance(node, ast.Call):
-            self._look_at_call(node, aliases, patterns, findings)
-        elif isinstance(node, ast.Name) and node.id in ("__builtins__", "__import__"):
-            _add(findings.dynamic, node.id)
+            if node.attr in rules.methods:
+                findings.ban(f".{node.attr}")
+            if node.attr in rules.tails and not any(map(rules.forbid, found)) and node.attr not in self._own_attributes:
+                findings.suspect(f".{node.attr} of something")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            self._look_at_call(node, node.func.id, aliases, rules, findings)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             modules = [item.name for item in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-            for module in modules:
-                if module.split(".")[0] in _DYNAMIC_MODULES:
-                    _add(findings.dynamic, f"import {module}")
-                for pattern in patterns:
-                    if _falls_under(module, pattern):
-                        _add(findings.banned, module)
+            self._look_at_dotted(modules, rules, findings)
 
-    def _look_at_call(
-        self, node: ast.Call, aliases: Mapping[str, set[str]], patterns: Sequence[str], findings: Findings
+    def _look_at_call(self, node: ast.Call, name: str, aliases: Aliases, rules: _Rules, findings: Findings) -> None:
+        position = {"getattr": 1, "exec": 0, "eval": 0}.get(name)
+        text = _constant(node.args[position]) if position is not None and len(node.args) > position else None
+        if text is None:
+            return
+        if name != "getattr":
+            for part in (part for statement in read_code(text).body for part in ast.walk(statement)):
+                if not isinstance(part, ast.Call):
+                    self._look_at(part, aliases, rules, findings)
+        elif text in rules.methods:
+            findings.ban(f".{text}")
+        elif text in rules.tails and not any(map(rules.forbid, self._resolve(node, aliases))):
+            findings.suspect(f".{text} of something")
+
+    def _look_at_dotted(
+        self, names: Sequence[str] | set[str] | frozenset[str], rules: _Rules, findings: Findings
     ) -> None:
-        name = node.func.id if isinstance(node.func, ast.Name) else None
-        constant = _constant(node.args[0]) if node.args else None
-        if name in ("exec", "eval") and constant is not None:
-            tree = _parse(constant)
-            for part in ast.walk(tree) if tree is not None else ():
-                self._look_at(part, aliases, patterns, findings)
-        elif name in _DYNAMIC_CALLS:
-            _add(findings.dynamic, f"{name}(...)")
-        elif name == "getattr" and (len(node.args) < 2 or _constant(node.args[1]) is None):
-            _add(findings.dynamic, "getattr(...) with a computed name")
-        elif name == "getattr":
-            for pattern in patterns:
-                if pattern.startswith(".") and _constant(node.args[1]) == pattern[1:]:
-                    _add(findings.banned, pattern)
+        for dotted in names:
+            if rules.forbid(dotted):
+                findings.ban(dotted)
+            elif dotted.rpartition(".")[2] in rules.tails and not dotted.startswith("torch."):
+                findings.suspect(dotted)
 
-    def _resolve(self, node: ast.AST, aliases: Mapping[str, set[str]]) -> set[str]:
+    def _resolve(self, node: ast.AST, aliases: Aliases, depth: int = 0) -> set[str]:
         """The dotted names that an expression can stand for."""
+        attributes: list[str] = []
+        while isinstance(node, ast.Attribute) and len(attributes) < _MAX_ATTRIBUTES:
+            attributes.append(node.attr)
+            node = node.value
+        found = self._resolve_base(node, aliases, depth) if depth < _MAX_DEPTH else set()
+        if not attributes or not found:
+            return found
+        tail = ".".join(reversed(attributes))
+        return {f"{base}.{tail}" for base in found}
+
+    def _resolve_base(self, node: ast.AST, aliases: Aliases, depth: int) -> set[str]:
         if isinstance(node, ast.Name):
-            found = set(aliases.get(node.id, ()))
+            found = set(aliases.get(node.id, _NOTHING))
             if node.id not in self._definitions:
                 found |= {f"{module}.{node.id}" for module in self._stars}
             return found
-        if isinstance(node, ast.Attribute):
-            return {f"{base}.{node.attr}" for base in self._resolve(node.value, aliases)}
         if isinstance(node, ast.Call):
-            return self._resolve_call(node, aliases)
+            return self._resolve_call(node, aliases, depth)
         if isinstance(node, ast.Subscript):
-            key = _constant(node.slice)
-            if key is None:
-                return set()
-            bases = self._resolve(node.value, aliases)
-            if "sys.modules" in bases:
-                return {key}
-            return {f"{base.removesuffix('.__dict__')}.{key}" for base in bases if base.endswith(".__dict__")}
-        return set()
+            return self._resolve_item(node, aliases, depth)
+        alternatives: Sequence[ast.AST] = ()
+        if isinstance(node, ast.IfExp):
+            alternatives = (node.body, node.orelse)
+        elif isinstance(node, ast.BoolOp):
+            alternatives = node.values[:10]
+        elif isinstance(node, ast.NamedExpr):
+            alternatives = (node.value,)
+        return {name for part in alternatives for name in self._resolve(part, aliases, depth + 1)}
 
-    def _resolve_call(self, node: ast.Call, aliases: Mapping[str, set[str]]) -> set[str]:
+    def _resolve_item(self, node: ast.Subscript, aliases: Aliases, depth: int) -> set[str]:
+        if isinstance(node.value, ast.List | ast.Tuple):
+            return {name for part in node.value.elts[:10] for name in self._resolve(part, aliases, depth + 1)}
+        if isinstance(node.value, ast.Dict):
+            return {name for part in node.value.values[:10] for name in self._resolve(part, aliases, depth + 1)}
+        key = _constant(node.slice)
+        if key is None:
+            return set()
+        bases = self._resolve(node.value, aliases, depth + 1)
+        if "sys.modules" in bases:
+            return {key}
+        return {f"{base.removesuffix('.__dict__')}.{key}" for base in bases if base.endswith(".__dict__")}
+
+    def _resolve_call(self, node: ast.Call, aliases: Aliases, depth: int) -> set[str]:
         name = node.func.id if isinstance(node.func, ast.Name) else None
-        texts = [_constant(argument) for argument in node.args]
-        if name == "getattr" and len(texts) >= 2 and texts[1] is not None:
-            return {f"{base}.{texts[1]}" for base in self._resolve(node.args[0], aliases)}
+        texts = [_constant(argument) for argument in node.args[:2]]
+        if name == "getattr" and len(texts) == 2 and texts[1] is not None:
+            return {f"{base}.{texts[1]}" for base in self._resolve(node.args[0], aliases, depth + 1)}
         if name == "vars" and node.args:
-            return {f"{base}.__dict__" for base in self._resolve(node.args[0], aliases)}
-        is_import = name == "__import__" or "importlib.import_module" in self._resolve(node.func, aliases)
-        if is_import and texts and texts[0] is not None:
-            return {texts[0]}
-        return set()
+            return {f"{base}.__dict__" for base in self._resolve(node.args[0], aliases, depth + 1)}
+        if not texts or texts[0] is None:
+            return set()
+        is_import = name == "__import__" or "importlib.import_module" in self._resolve(node.func, aliases, depth + 1)
+        return {texts[0]} if is_import else set()
 
 
-def _parse(source: str) -> ast.Module | None:
-    """A cell's syntax tree; None if it has none (it will not run either)."""
-    if len(source) > _MAX_SOURCE:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                return ast.parse(source)
-            except SyntaxError:
-                return ast.parse(TransformerManager().transform_cell(source))
-    # Deeply nested source overflows the parser's stack in more ways than one.
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+class _Layered(Mapping[str, set[str]]):
+    """Local aliases together with the global ones that are not hidden by a local name, without a copy of either."""
+
+    def __init__(self, own: Aliases, outer: Aliases, hidden: frozenset[str] = _NOTHING) -> None:
+        self._own, self._outer, self._hidden = own, outer, hidden
+
+    def __getitem__(self, name: str) -> set[str]:
+        outer = self._outer.get(name, _NOTHING) if name not in self._hidden else _NOTHING
+        found = self._own.get(name, _NOTHING) | outer
+        if not found:
+            raise KeyError(name)
+        return set(found)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._own, **self._outer})
+
+    def __len__(self) -> int:
+        return len({**self._own, **self._outer})
+
+
+def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Names that an import binds and what they stand for."""
+    if isinstance(node, ast.Import):
+        for item in node.names:
+            name = item.asname or item.name.split(".")[0]
+            yield name, item.name if item.asname else name
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        for item in node.names:
+            if item.name != "*":
+                yield item.asname or item.name, f"{node.module}.{item.name}"
+
+
+def _pairs(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Names and what is assigned to them."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) or node.value is None:
+        return
+    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        if isinstance(target, ast.Name):
+            yield target.id, node.value
+        elif isinstance(target, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List):
+            for one, value in zip(target.elts, node.value.elts, strict=False):
+                if isinstance(one, ast.Name):
+                    yield one.id, value
+
+
+def _inner_bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        inner = getattr(statement, name, None)
+        if isinstance(inner, list):
+            yield inner
+    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield part.body
 
 
 def _bound_names(statement: ast.stmt) -> list[str]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [statement.name]
-    targets: list[ast.expr] = []
+    targets: list[ast.AST] = []
     if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AnnAssign | ast.AugAssign | ast.For):
+        targets = list(statement.targets)
+    elif isinstance(statement, ast.AnnAssign | ast.AugAssign | ast.For | ast.AsyncFor):
         targets = [statement.target]
-    elif isinstance(statement, ast.With):
+    elif isinstance(statement, ast.With | ast.AsyncWith):
         targets = [item.optional_vars for item in statement.items if item.optional_vars is not None]
-    names = [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
-    return names + [node.target.id for node in ast.walk(statement) if isinstance(node, ast.NamedExpr)]
+    elif isinstance(statement, ast.Match):
+        targets = [case.pattern for case in statement.cases]
+    names = [name for target in targets for node in ast.walk(target) for name in _names_in(node)]
+    return names + [node.target.id for part in _heads(statement) for node in ast.walk(part) if _is_walrus(node)]  # type: ignore[attr-defined]
+
+
+def _names_in(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Name):
+        return [node.id]
+    return [node.name] if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name else []
+
+
+def _heads(statement: ast.stmt) -> list[ast.expr]:
+    """The expressions that belong to a statement itself, not to the statements in it."""
+    return [part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.expr)]
+
+
+def _is_walrus(node: ast.AST) -> bool:
+    return isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name)
 
 
 def _assigns_attribute(statement: ast.stmt) -> bool:
@@ -284,35 +446,26 @@ def _assigns_attribute(statement: ast.stmt) -> bool:
     return any(not isinstance(target, ast.Name) for target in targets)
 
 
-def _constant(node: ast.AST) -> str | None:
+def _constant(node: ast.AST, depth: int = 0) -> str | None:
     """The text of a constant string, also when it is put together from constants."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
+    if depth > _MAX_DEPTH:
+        return None
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _constant(node.left), _constant(node.right)
-        return left + right if left is not None and right is not None else None
+        return _joined("", [_constant(node.left, depth + 1), _constant(node.right, depth + 1)])
     if isinstance(node, ast.JoinedStr):
-        parts = [_constant(value) for value in node.values]
-        return "".join(part for part in parts if part is not None) if None not in parts else None
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "join"
-        and len(node.args) == 1
-        and isinstance(node.args[0], ast.List | ast.Tuple)
-    ):
-        separator = _constant(node.func.value)
-        items = [_constant(item) for item in node.args[0].elts]
-        return separator.join(str(i) for i in items) if separator is not None and None not in items else None
+        return _joined("", [_constant(value, depth + 1) for value in node.values[:20]])
+    if isinstance(node, ast.FormattedValue):
+        return _constant(node.value, depth + 1)
+    call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join"
+    if call and len(node.args) == 1 and isinstance(node.args[0], ast.List | ast.Tuple):  # type: ignore[attr-defined]
+        separator = _constant(node.func.value, depth + 1)  # type: ignore[attr-defined]
+        items = [_constant(item, depth + 1) for item in node.args[0].elts[:50]]  # type: ignore[attr-defined]
+        return _joined(separator, items) if separator is not None else None
     return None
 
 
-def _falls_under(dotted: str, pattern: str) -> bool:
-    if pattern.startswith("."):
-        return False
-    return fnmatch.fnmatchcase(dotted, pattern) or fnmatch.fnmatchcase(dotted, pattern + ".*")
-
-
-def _add(items: list[str], item: str) -> None:
-    if item not in items:
-        items.append(item)
+def _joined(separator: str, parts: Sequence[str | None]) -> str | None:
+    known = [part for part in parts if part is not None]
+    return separator.join(known)[:200] if len(known) == len(parts) else None

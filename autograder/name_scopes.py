@@ -1,0 +1,76 @@
+"""Which names of a piece of code are global ones?  A function's own ``y`` has nothing to do with a cell's ``y``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+__all__ = ["bound_names", "scoped_nodes"]
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+
+
+def scoped_nodes(root: ast.AST) -> list[tuple[ast.AST, frozenset[str]]]:
+    """All nodes below a top-level statement, each with the names that are local where it stands.
+
+    Without recursion: code can be nested deeper than Python's stack.
+    """
+    found: list[tuple[ast.AST, frozenset[str]]] = []
+    todo: list[tuple[ast.AST, frozenset[str]]] = [(root, frozenset())]
+    while todo:
+        node, local = todo.pop()
+        found.append((node, local))
+        if isinstance(node, _Function):
+            inner = _locals_of(node, local)
+            inside = node.body if isinstance(node.body, list) else [node.body]
+            outside = [child for child in ast.iter_child_nodes(node) if child not in inside]
+            todo += [(child, local) for child in outside] + [(child, inner) for child in inside]
+        else:
+            if isinstance(node, _Comprehension):
+                targets = (part for generator in node.generators for part in ast.walk(generator.target))
+                local = local | {part.id for part in targets if isinstance(part, ast.Name)}
+            todo += [(child, local) for child in ast.iter_child_nodes(node)]
+    return found
+
+
+def _locals_of(function: _Function, outer: frozenset[str]) -> frozenset[str]:
+    """Names that are not global inside a function: its own and those of the functions around it."""
+    arguments = function.args
+    every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
+    own = {argument.arg for argument in every if argument is not None}
+    declared: set[str] = set()
+    if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        for node in _same_scope(function.body):
+            own.update(bound_names(node))
+            if isinstance(node, ast.Global):
+                declared.update(node.names)
+    return (outer | own) - declared
+
+
+def _same_scope(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """The nodes of a function's body that belong to its own scope."""
+    todo: list[ast.AST] = list(body)
+    while todo:
+        node = todo.pop()
+        yield node
+        if isinstance(node, _Comprehension):  # its targets are its own, but := in it binds outside
+            todo += [part for part in ast.walk(node) if isinstance(part, ast.NamedExpr)]
+        elif not isinstance(node, _Scope):
+            todo += ast.iter_child_nodes(node)
+
+
+def bound_names(node: ast.AST) -> list[str]:
+    """Names that one node, not those below it, binds in the scope in which it stands."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        return [node.id]
+    if isinstance(node, ast.NamedExpr):
+        return [node.target.id]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(item.asname or item.name).split(".")[0] for item in node.names]
+    if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+        return [node.name]
+    return []
