@@ -20,7 +20,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 from autograder.exercises.model import Exercise
 from autograder.exercises.registry import ASSIGNMENTS
 from autograder.forbidden import Findings, SourceReader
-from autograder.outputs import clean_outputs, error_output, score_output
+from autograder.outputs import clean_outputs, error_output, score_output, text_output
 from autograder.results import ExerciseResult, Status, SubmissionResult
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
 from autograder.submission import Cell, Master, Repaired, UnreadableError, read_cells, repair
@@ -74,9 +74,27 @@ class _Run:
     session: Session | None = None
     skipped: dict[str, SessionEnded] = field(default_factory=dict)
     outputs: dict[str, list[NotebookNode]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
     restarts: int = 0
+    reader: SourceReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the code of the cells that will run; a cell that is too much to be read does not."""
+        sources = self.repaired.by_id
+        self.reader = SourceReader([sources[name].source for name in self.repaired.runnable])
+        for position, why in self.reader.refused.items():
+            name = self.repaired.runnable[position]
+            self._skip(name, SessionEnded("unread", f"not run, because the grader cannot read it: {why}"))
+            self.failed[name] = f"its cell was {self.skipped[name].reason}"
+
+    @functools.cached_property
+    def unrun(self) -> SourceReader:
+        """The code of the cells that are not run."""
+        runnable = frozenset(self.repaired.runnable)
+        cells = self.repaired.cells
+        return SourceReader([c.source for c in cells if c.cell_type == "code" and c.id not in runnable])
 
     def close(self) -> None:
         if self.session is not None:
@@ -94,27 +112,44 @@ class _Run:
             self._check_budget()
             session = self.sandbox.session(self.limits)
             running = [name for name in self.repaired.runnable if name not in self.skipped]
-            results = session.run_cells([{"id": name, "source": sources[name].source} for name in running])
+            cells = [{"id": name, "source": sources[name].source} for name in running]
+            results = session.run_cells(cells, self.deadline)
             done = 0
             try:
                 for name, result in zip(running, results, strict=True):
                     done += 1
-                    self.outputs[name] = clean_outputs(result.outputs)
+                    self.outputs[name] = self._cleaned(name, result.outputs)
                     self._remember_failure(name, result.good)
                 self.session = session
             except SessionEnded as ended:
                 self._note(ended)
                 name = running[min(done, len(running) - 1)] if running else ""
-                self.skipped[name] = ended
-                self.outputs[name] = [error_output(ended.kind, plain(ended.reason))]
+                self._skip(name, ended)
                 self.failed[name] = f"its cell was stopped: {ended.reason}"
         return self.session
+
+    def _skip(self, name: str, why: SessionEnded) -> None:
+        self.skipped[name] = why
+        self.outputs[name] = [error_output(why.kind, plain(why.reason))]
+
+    def _cleaned(self, name: str, claimed: object) -> list[NotebookNode]:
+        """A cell's outputs within the limits, which the process was told too but need not have kept."""
+        before = sum(sizes for cell, sizes in self.sizes.items() if cell != name)
+        room = max(0, (self.limits.outputs_mib << 20) - before)
+        outputs, self.sizes[name] = clean_outputs(claimed, min(self.limits.output_kib << 10, room))
+        if not room:
+            words = (
+                f"[what else there is, is left out: the limit of {self.limits.outputs_mib} MiB of output is reached]"
+            )
+            outputs.append(text_output(words))
+        return outputs
 
     def call(self, key: ExerciseKey) -> dict[str, Response]:
         """The responses to all cases of an exercise; a lost process answers the rest with its reason."""
         responses: dict[str, Response] = {}
         try:
-            for name, raw in self.ready().call(key, key.cases, self.device):
+            self._check_budget()
+            for name, raw in self.ready().call(key, key.cases, self.device, self.deadline):
                 responses[name] = respond(raw)
         except SessionEnded as ended:
             if self.session is not None:
@@ -233,13 +268,13 @@ def _status(run: _Run, job: Job, problem: str) -> Status:
 
 def _grade_exercises(run: _Run, exercises: Mapping[str, Exercise], seed: str) -> tuple[dict[str, _Marked], list[str]]:
     """All exercises, and what a person should look at."""
-    reader = SourceReader([run.repaired.by_id[name].source for name in run.repaired.runnable])
+    reader = run.reader
     marked: dict[str, _Marked] = {}
-    flags: list[str] = []
+    flags: list[str] = ["unread-code"] if reader.refused else []
     try:
         for name, exercise in exercises.items():
             findings = reader.look(exercise.names, exercise.forbidden)
-            verdict = _verdict(run, exercise, seed, reader)
+            verdict = _verdict(run, exercise, seed)
             marked[name] = _mark(exercise, verdict, findings)
             flags += ["banned-operation"] * bool(findings.banned) + ["dynamic-code"] * bool(findings.dynamic)
     finally:
@@ -247,23 +282,27 @@ def _grade_exercises(run: _Run, exercises: Mapping[str, Exercise], seed: str) ->
     return marked, list(dict.fromkeys(flags))
 
 
-def _verdict(run: _Run, exercise: Exercise, seed: str, reader: SourceReader) -> Verdict:
+def _verdict(run: _Run, exercise: Exercise, seed: str) -> Verdict:
     key = exercise.make_key(seed, diagnose=False)
     responses = run.call(key)
-    responses = {name: _explained(response, exercise, run, reader) for name, response in responses.items()}
-    verdict = judge(key, responses)
-    if verdict.passed or verdict.failure is not None:
-        return verdict
-    return judge(exercise.with_suspects(key), responses)
+    responses = {name: _explained(response, exercise, run) for name, response in responses.items()}
+    try:
+        verdict = judge(key, responses)
+        if verdict.passed or verdict.failure is not None:
+            return verdict
+        return judge(exercise.with_suspects(key), responses)
+    except Exception as error:  # values that the process made up; the other exercises are graded all the same
+        failure = Response(failure=Failure("unreadable", f"the answers cannot be judged ({type(error).__name__})"))
+        return judge(key, {case.name: failure for case in key.cases})
 
 
-def _explained(response: Response, exercise: Exercise, run: _Run, reader: SourceReader) -> Response:
+def _explained(response: Response, exercise: Exercise, run: _Run) -> Response:
     """A failure because of a missing name, with what became of that name."""
     failure = response.failure
     if failure is None or failure.kind not in ("missing", "NameError"):
         return response
     name = failure.message.split(" ")[0] if failure.kind == "missing" else _unknown_name(failure.message)
-    story = _what_became_of(name, exercise, run, reader)
+    story = _what_became_of(name, exercise, run)
     return Response(failure=Failure(failure.kind, f"{failure.message}{story}"))
 
 
@@ -271,21 +310,16 @@ def _unknown_name(message: str) -> str:
     return message.split("'")[1] if message.count("'") >= 2 else ""
 
 
-def _what_became_of(name: str, exercise: Exercise, run: _Run, reader: SourceReader) -> str:
+def _what_became_of(name: str, exercise: Exercise, run: _Run) -> str:
     cells = run.repaired.by_id
     for cell_id in run.repaired.runnable:
         if cell_id in run.failed and (cell_id == f"{exercise.id}-solution" or (name and name in cells[cell_id].source)):
             return f"; {run.failed[cell_id]}"
-    for cell in run.repaired.cells:
-        if cell.cell_type == "code" and cell.id not in run.repaired.runnable and _defines(cell.source, name):
-            return "; it is defined in an experiment cell, which is not run when grading: move it to another cell"
+    if name and run.unrun.defines(name):
+        return "; it is defined in an experiment cell, which is not run when grading: move it to another cell"
     solution = cells.get(f"{exercise.id}-solution")
     others = SourceReader([solution.source]).defined if solution is not None and name in exercise.names else ()
     return f"; its cell defines {', '.join(others[:3])} instead" if others else ""
-
-
-def _defines(source: str, name: str) -> bool:
-    return bool(name) and SourceReader([source]).defines(name)
 
 
 def _mark(exercise: Exercise, verdict: Verdict, findings: Findings) -> _Marked:

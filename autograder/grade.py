@@ -7,24 +7,26 @@ A run that was cut off at any moment is completed by the same command, with the 
 from __future__ import annotations
 
 import argparse
+import errno
 import itertools
 import json
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from autograder.cluster import DaskPool
 from autograder.course import Course
 from autograder.engine import Graded, Job
-from autograder.errors import CourseError
+from autograder.errors import CourseError, GradebookError
 from autograder.gradebook import GradebookWriter
 from autograder.inbox import Submission, students_of
 from autograder.lock import hold
@@ -52,6 +54,7 @@ class Options:
         sandbox: `auto`, `bwrap` or `none`.
         cluster: address of a Dask scheduler, or empty.
         force: grade again what is graded already.
+        limits: None: those of the course's configuration.
     """
 
     students: tuple[str, ...] = ()
@@ -61,7 +64,7 @@ class Options:
     sandbox: str = "auto"
     cluster: str = ""
     force: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,7 @@ def grade_course(
     torch.set_num_threads(1)  # before the workers are forked
     master = load_master(course, assignment)
     students = students_of(course, assignment, options.students)
+    limits = options.limits or Limits.of_course(course.config, assignment)
     device = _device(options.device)
     kind = choose(options.sandbox)
     with hold(course.root / ".autograder" / "lock"):
@@ -171,16 +175,15 @@ def grade_course(
         failed: list[Failed] = []
         if todo:
             workers = min(len(todo), options.workers or default_workers())
-            arguments = (master, str(seed), options.limits)
+            arguments = (master, str(seed), limits)
             with (
                 GradebookWriter(course.db_url, master, _penalty(course)) as book,
                 tqdm(total=len(todo), desc=assignment, unit="subm.", file=sys.stdout, disable=not show_progress) as bar,
             ):
                 for outcome in _outcomes(jobs, options, workers, arguments, kind, device):
+                    outcome = outcome if isinstance(outcome, Failed) else _written(course, book, outcome)
                     if isinstance(outcome, Failed):
                         failed.append(outcome)
-                    else:
-                        write(course, book, outcome)
                     bar.set_postfix_str(_label(outcome), refresh=False)
                     bar.update()
     folder = course.results(assignment)
@@ -189,6 +192,18 @@ def grade_course(
     results = [result for result in results if result.student not in names]
     graded = len(todo) - len(failed)
     return Batch(tuple(results), graded, tuple(failed), time.perf_counter() - started, seed, device, kind)
+
+
+def _written(course: Course, book: GradebookWriter, graded: Graded) -> Graded | Failed:
+    """Write a submission; one that cannot be written (a name that the database refuses, say) stops no other."""
+    try:
+        write(course, book, graded)
+    except (SQLAlchemyError, OSError, UnicodeError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise GradebookError(f"the course folder cannot be written: {error.strerror}", str(course.root)) from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return Failed(Job(graded.result.student, None), f"the result could not be written: {reason}")
+    return graded
 
 
 def _label(outcome: Graded | Failed) -> str:

@@ -31,7 +31,7 @@ def students_of(course: Course, assignment: str, wanted: Sequence[str] = ()) -> 
         CourseError: if a wanted student handed nothing in, with the nearest id.
     """
     root = course.submitted
-    found = sorted(entry.name for entry in _folders(root) if _is_folder(Path(entry.path) / assignment))
+    found = sorted(entry.name for entry in _folders(root) if _is_there(Path(entry.path) / assignment))
     for student in wanted:
         if student not in found:
             near = difflib.get_close_matches(student, found, n=1)
@@ -48,11 +48,13 @@ def _folders(root: Path) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def _is_folder(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
+    """Whether something lies there; what it is, `Submission.job` finds out."""
     try:
-        return stat.S_ISDIR(path.lstat().st_mode)
+        path.lstat()
     except OSError:
         return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,31 @@ class Submission:
     def timestamp(self) -> dt.datetime | None:
         """When it was handed in (UTC, naive), from nbgrader's `timestamp.txt`; None if there is no readable one."""
         try:
+            if self._problem():
+                return None
             text = _read_regular(self.folder / "timestamp.txt", 1000).decode().strip()
             when: dt.datetime | None = parse_utc(text) if text else None
             return when
-        except (OSError, ValueError, OverflowError, UnreadableError):
+        except Exception:  # dateutil meets odd text with any exception
             return None
+
+    def _problem(self) -> str:
+        """Why nothing in the folder is looked at; empty if it is a folder of its own."""
+        try:
+            kind = self.folder.lstat().st_mode
+        except OSError as error:
+            return f"the folder cannot be read: {error.strerror}"
+        if stat.S_ISLNK(kind):
+            return "the submission's folder is a link to another place"
+        return "" if stat.S_ISDIR(kind) else "there is a file where the submission's folder should be"
 
     def job(self, master: Master, due: dt.datetime | None) -> Job:
         """What there is to grade.  A single notebook under a wrong name is taken if it is plainly this assignment's."""
         when = self.timestamp()
         late = (when - due).total_seconds() if when is not None and due is not None else 0.0
         name = f"{master.notebook}.ipynb"
+        if problem := self._problem():
+            return Job(self.student, None, problem)
         try:
             return Job(self.student, _read_regular(self.folder / name, MAX_BYTES), late_s=max(0.0, late))
         except FileNotFoundError:
@@ -89,10 +105,9 @@ class Submission:
             reason = getattr(error, "strerror", None) or str(error)
             return Job(self.student, None, f"{name} cannot be read: {reason}", max(0.0, late))
         others = self._other_notebooks()
-        for other in others:
-            data = self._if_ours(other, master)
-            if data is not None and len(others) == 1:
-                return Job(self.student, data, f"the file was named {other!r} instead of {name!r}", max(0.0, late))
+        data = self._if_ours(others[0], master) if len(others) == 1 else None
+        if data is not None:
+            return Job(self.student, data, f"the file was named {others[0]!r} instead of {name!r}", max(0.0, late))
         found = f"found {', '.join(map(repr, others[:5]))}" if others else "the folder holds no notebook"
         return Job(self.student, None, f"there is no {name}; {found}", max(0.0, late))
 

@@ -19,15 +19,37 @@ __all__ = ["clean_outputs", "error_output", "score_output", "text_output"]
 _MAX_TEXT = 200_000
 _MAX_PICTURE = 2 << 20
 _MAX_OUTPUTS = 250
+_SLACK = 64_000
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def clean_outputs(claimed: Any) -> list[NotebookNode]:
-    """The outputs of a cell that may be written into a notebook, from what the child says."""
-    if not isinstance(claimed, list):
-        return []
-    cleaned = [_clean(output) for output in claimed[:_MAX_OUTPUTS] if isinstance(output, dict)]
-    return [output for output in cleaned if output is not None]
+def clean_outputs(claimed: Any, room: int = _MAX_PICTURE) -> tuple[list[NotebookNode], int]:
+    """The outputs of a cell that may be written into a notebook, from what the child says.
+
+    Args:
+        room: characters that they may take.  The child keeps to its limit itself, so more than that (and some for what
+            stands around the text) is a child that was tampered with, and is left out.
+
+    Returns:
+        The outputs and how many characters they take.
+    """
+    kept: list[NotebookNode] = []
+    used = 0
+    for output in claimed[:_MAX_OUTPUTS] if isinstance(claimed, list) else ():
+        cleaned = _clean(output) if isinstance(output, dict) else None
+        size = _size(cleaned) if cleaned is not None else 0
+        if cleaned is None or not room or used + size > room + _SLACK:
+            continue
+        kept.append(cleaned)
+        used += size
+    return kept, used
+
+
+def _size(output: Any) -> int:
+    if isinstance(output, str):
+        return len(output)
+    values = output.values() if isinstance(output, dict) else output if isinstance(output, list) else ()
+    return sum(map(_size, values))
 
 
 def _clean(output: dict[str, Any]) -> NotebookNode | None:

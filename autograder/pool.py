@@ -6,6 +6,7 @@ The workers are forked from a process that has imported everything, and share on
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -22,6 +23,7 @@ from autograder.submission import Master
 __all__ = ["Failed", "LocalPool", "default_workers"]
 
 _TRIES = 2
+_PR_SET_PDEATHSIG = 1
 _WORKER_MIB = 600
 """Memory that one worker and the child it talks to need, without the student's own."""
 
@@ -45,6 +47,7 @@ def default_workers() -> int:
 
 @dataclass
 class _Worker:
+    number: int
     process: Any
     connection: multiprocessing.connection.Connection
     job: Job | None = None
@@ -63,14 +66,14 @@ class LocalPool:
     ) -> None:
         self._context = multiprocessing.get_context("fork")
         self._arguments = (master, seed, limits, sandbox, device)
-        self._workers = [self._start() for _ in range(max(1, workers))]
+        self._workers = [self._start(number) for number in range(max(1, workers))]
 
-    def _start(self) -> _Worker:
+    def _start(self, number: int) -> _Worker:
         mine, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs, mine, *self._arguments), daemon=True)
+        process = self._context.Process(target=_work, args=(number, theirs, mine, *self._arguments), daemon=True)
         process.start()
         theirs.close()
-        return _Worker(process, mine)
+        return _Worker(number, process, mine)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Graded | Failed]:
         """Grade jobs; they are taken one by one as workers become free, and no more once the sandbox is lost."""
@@ -118,7 +121,7 @@ class LocalPool:
         worker.connection.close()
         worker.process.kill()
         worker.process.join()
-        fresh = self._start()
+        fresh = self._start(worker.number)
         worker.process, worker.connection = fresh.process, fresh.connection
 
     def close(self) -> None:
@@ -132,6 +135,7 @@ class LocalPool:
 
 
 def _work(
+    number: int,
     connection: multiprocessing.connection.Connection,
     parents_end: multiprocessing.connection.Connection,
     master: Master,
@@ -142,7 +146,11 @@ def _work(
 ) -> None:
     """Grade what comes until the other side closes."""
     parents_end.close()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # nobody would take the result
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the batch in order
+    # Each worker's children stay on one processor: fifty busy threads slow nobody down but themselves.
+    processors = sorted(os.sched_getaffinity(0))
+    sandbox.processors = (processors[number % len(processors)],)
     grader: Callable[[Job], Graded] = lambda job: grade(job, master, seed, limits, sandbox, device)  # noqa: E731
     while True:
         try:

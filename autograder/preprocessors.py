@@ -71,7 +71,9 @@ class Grade(NbGraderPreprocessor):  # type: ignore[misc]
             due = book.due()
         job = Submission.of(course, assignment, student).job(master, due)
         seed = str(secret_seed(course, assignment))
-        graded = grade(job, master, seed, Limits(), warm_sandbox(choose(self.sandbox), "cpu"))
+        graded = grade(
+            job, master, seed, Limits.of_course(course.config, assignment), warm_sandbox(choose(self.sandbox), "cpu")
+        )
         write_result(course.results(assignment), graded.result)
         self.log.info("%s: %g of %g points", student, graded.result.score, graded.result.max_score)
         return nbformat.reads(graded.notebook, as_version=4), resources

@@ -17,10 +17,16 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
+from course_lib.card import plain
+
 __all__ = ["Cell", "Master", "Repaired", "UnreadableError", "read_cells", "repair"]
 
-MAX_BYTES = 256 << 20
+MAX_BYTES = 128 << 20
 MAX_CELLS = 5000
+_MAX_CONTAINERS = 2_000_000
+_MAX_QUOTES = 10_000_000
+"""JSON of three bytes (``[],``) takes 64 in memory: the file's size alone does not bound what reading it costs."""
+
 EXPERIMENT = "experiment"
 
 
@@ -100,7 +106,7 @@ class Repaired:
     notes: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
     def by_id(self) -> dict[str, NotebookNode]:
         """The cells by id."""
         return {cell.id: cell for cell in self.cells}
@@ -116,9 +122,11 @@ def read_cells(data: bytes) -> list[Cell]:
         raise UnreadableError(f"the file has {len(data) >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read")
     if not data.strip():
         raise UnreadableError("the file is empty")
+    if data.count(b"[") + data.count(b"{") > _MAX_CONTAINERS or data.count(b'"') > _MAX_QUOTES:
+        raise UnreadableError("the file has millions of parts, so it is no notebook that anybody wrote")
     try:
         content = json.loads(_decode(data))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         raise UnreadableError(f"the file is not JSON, so no notebook ({_short(error)})") from error
     if isinstance(content, dict) and "cells" not in content and isinstance(content.get("worksheets"), list):
         content = _convert_old(content)
@@ -147,7 +155,7 @@ def _convert_old(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:160]
+    return plain(" ".join(f"{type(error).__name__}: {error}".split())[:160])
 
 
 def _read_cell(cell: dict[str, Any]) -> Cell:
@@ -251,7 +259,7 @@ def _copy(released: NotebookNode) -> NotebookNode:
 
 
 def _plain(cell: Cell, identifier: str) -> NotebookNode:
-    metadata = {"tags": list(cell.tags)} if cell.tags else {}
+    metadata = {"tags": [EXPERIMENT]} if EXPERIMENT in cell.tags else {}
     node: dict[str, Any] = {"cell_type": cell.kind, "id": identifier, "metadata": metadata, "source": cell.source}
     if cell.kind == "code":
         node |= {"outputs": [], "execution_count": None}

@@ -83,7 +83,7 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
     if isinstance(got, np.ndarray):
         got = torch.from_numpy(got)
     if expected.ndim == 0 and isinstance(got, bool | int | float):
-        got = torch.tensor(got, dtype=torch.float64)
+        got = torch.tensor(_as_float(got), dtype=torch.float64)
     if not isinstance(got, torch.Tensor):
         return Mismatch(f"got {describe(got)}, expected {describe(expected)}", got=got, expected=expected)
     if got.shape != expected.shape:
@@ -109,7 +109,12 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
 
 
 def _tolerance(got: torch.Tensor, expected: torch.Tensor) -> float:
-    return max(TOLERANCE.get(got.dtype, 0.0), TOLERANCE.get(expected.dtype, 0.0))
+    """That of the coarser dtype; but an answer in half precision does not widen what is asked in a finer one.
+
+    Otherwise rounding to bfloat16 would turn a wrong answer that is off by a few percent into a right one.
+    """
+    of_answer = min(TOLERANCE.get(got.dtype, 0.0), TOLERANCE[torch.float32])
+    return max(of_answer, TOLERANCE.get(expected.dtype, 0.0))
 
 
 def _numbers(tensor: torch.Tensor) -> Array:
@@ -138,12 +143,21 @@ def _compare_numbers(got: Any, expected: bool | int | float, tolerance: float | 
     if not isinstance(got, bool | int | float):
         return _differs(got, expected)
     if isinstance(expected, float):
+        got = _as_float(got)
         allowed = (tolerance if tolerance is not None else TOLERANCE[torch.float64]) * (2 * abs(expected) or 1.0)
         if got == expected or (math.isnan(got) and math.isnan(expected)) or abs(got - expected) <= allowed:
             return None
     elif got == expected and isinstance(got, bool) == isinstance(expected, bool):
         return None
     return Mismatch("the value is wrong", _distance(got, expected), None, got, expected)
+
+
+def _as_float(number: bool | int | float) -> float:
+    """A number as a float; one that is too large becomes infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _distance(got: bool | int | float, expected: bool | int | float) -> float | None:
@@ -169,13 +183,18 @@ def _compare_dicts(got: Any, expected: dict[Any, Any], tolerance: float | None) 
     missing = [key for key in expected if key not in got]
     extra = [key for key in got if key not in expected]
     if missing or extra:
-        parts = [f"missing {missing!r}"] * bool(missing) + [f"unexpected {extra!r}"] * bool(extra)
+        parts = [f"missing {_listed(missing)}"] * bool(missing) + [f"unexpected {_listed(extra)}"] * bool(extra)
         return Mismatch("the keys differ: " + ", ".join(parts), got=got, expected=expected)
     for key, value in expected.items():
         mismatch = compare(got[key], value, tolerance)
         if mismatch is not None:
             return _inside(f"{key!r}", mismatch)
     return None
+
+
+def _listed(keys: list[Any]) -> str:
+    more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+    return ", ".join(map(describe, keys[:5])) + more
 
 
 def _inside(place: str, mismatch: Mismatch) -> Mismatch:

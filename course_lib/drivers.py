@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["DRIVERS", "Driver", "driver", "run_case"]
+__all__ = ["DRIVERS", "Driver", "attempt", "changed_inputs", "driver", "run_case"]
 
 Driver = Callable[[Mapping[str, Any], str, dict[str, Any]], Any]
 
@@ -211,18 +211,27 @@ def run_case(
 
     The object gets copies of the inputs, so `inputs` itself stays as it is and tells which of them were changed.
     """
+    raw, given = attempt(namespace, function, driver_name, inputs, device)
+    return raw if "error" in raw else {**raw, "changed": changed_inputs(inputs, given)}
+
+
+def attempt(
+    namespace: Mapping[str, Any], function: str, driver_name: str, inputs: Mapping[str, Any], device: str = "cpu"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """As `run_case`, but hands over the copies of the inputs as they are afterwards instead of judging them."""
     if function not in namespace:
-        return {"error": "missing", "message": f"{function} is not defined"}
+        return {"error": "missing", "message": f"{function} is not defined"}, {}
     given = {name: _to_device(value, device) for name, value in inputs.items()}
     try:
-        result = DRIVERS[driver_name](namespace, function, given)
+        return {"result": DRIVERS[driver_name](namespace, function, given)}, given
     # SystemExit too: a call to exit() in an answer must not end the notebook's kernel or the grader's worker.
     except (Exception, SystemExit) as error:
-        return {"error": type(error).__name__, "message": _in_one_line(error)}
-    return {
-        "result": result,
-        "changed": tuple(name for name, value in given.items() if not _equal(value, inputs[name])),
-    }
+        return {"error": type(error).__name__, "message": _in_one_line(error)}, given
+
+
+def changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the inputs that are not what they were."""
+    return tuple(name for name, value in before.items() if name not in after or not _equal(after[name], value))
 
 
 def _to_device(value: Any, device: str) -> Any:

@@ -25,9 +25,17 @@ __all__ = ["Unsupported", "ValueFormatError", "pack", "unpack"]
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 16
 MAX_NODES = 100_000
+MAX_DIMENSIONS = 64
+"""NumPy's limit.  A tensor of a hundred thousand dimensions overflows the stack of whoever turns it into a list."""
+
 _PLAIN = (bool, int, float, str)
 _MAX_TEXT = 10_000
 _MAX_INT_BITS = 4096
+_DTYPES = frozenset(
+    getattr(torch, name)
+    for name in "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
+)
+"""Numbers that can be compared; the format itself knows more (complex numbers, floats of four bits)."""
 
 
 class ValueFormatError(ValueError):
@@ -88,8 +96,10 @@ def _encode_tensor(value: torch.Tensor, tensors: dict[str, torch.Tensor]) -> Any
         return {"x": "a quantised tensor"}
     if value.device.type == "meta":
         return {"x": "a meta tensor, which holds no numbers"}
-    if value.is_complex():
-        return {"x": f"a complex tensor ({value.dtype})"}
+    if value.dtype not in _DTYPES:
+        return {"x": f"a {'complex ' * value.is_complex()}tensor of {value.dtype}"}
+    if value.ndim > MAX_DIMENSIONS:
+        return {"x": f"a tensor of {value.ndim} dimensions"}
     plain = value.detach().resolve_conj().resolve_neg()
     if type(plain) is not torch.Tensor:
         plain = plain.as_subclass(torch.Tensor)
@@ -148,14 +158,14 @@ def _decode(node: Any, tensors: dict[str, torch.Tensor], depth: int, count: list
     if depth > MAX_DEPTH + 1 or count[0] > MAX_NODES:
         raise ValueFormatError("too deep or too many parts")
     if node is None or type(node) in _PLAIN:
-        return node
+        return _decode_plain(node)
     if not isinstance(node, dict) or not node:
         raise ValueFormatError("unknown node")
     kind, content = next(iter(node.items()))
     if kind == "t":
-        return tensors[content]
+        return _checked(tensors[content])
     if kind == "n":
-        return tensors[content].numpy()
+        return _checked(tensors[content]).numpy()
     if kind == "x":
         return Unsupported(str(content)[:200])
     if kind in "ul" and isinstance(content, list):
@@ -165,4 +175,20 @@ def _decode(node: Any, tensors: dict[str, torch.Tensor], depth: int, count: list
         return {
             _decode(key, tensors, depth + 1, count): _decode(item, tensors, depth + 1, count) for key, item in content
         }
-    raise ValueFormatError(f"unknown node {kind!r}")
+    raise ValueFormatError(f"unknown node {kind[:20]!r}")
+
+
+def _decode_plain(value: Any) -> Any:
+    """What `_encode_plain` lets through."""
+    if isinstance(value, str) and len(value) > _MAX_TEXT:
+        raise ValueFormatError(f"a text of {len(value)} characters")
+    if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
+        raise ValueFormatError(f"an integer of {value.bit_length()} bits")
+    return value
+
+
+def _checked(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor that `_encode_tensor` could have written."""
+    if tensor.dtype not in _DTYPES or tensor.ndim > MAX_DIMENSIONS:
+        raise ValueFormatError(f"a tensor of {tensor.dtype} with {tensor.ndim} dimensions")
+    return tensor

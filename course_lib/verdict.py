@@ -71,7 +71,11 @@ def respond(raw: Any) -> Response:
     if "result" not in raw:
         return Response(failure=Failure("unreadable", "the answer could not be read"))
     changed = raw.get("changed", ())
-    names = tuple(str(name)[:80] for name in changed) if isinstance(changed, tuple | list) else ("inputs",)
+    names = (
+        tuple(name[:80] for name in changed[:20] if isinstance(name, str))
+        if isinstance(changed, tuple | list)
+        else ("inputs",)
+    )
     return Response(result=raw["result"], changed=names)
 
 

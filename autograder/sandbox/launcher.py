@@ -221,6 +221,8 @@ class Sandbox:
     def __init__(self, kind: Kind = "bwrap", device: str = "cpu") -> None:
         self.kind = kind
         self.device = device
+        self.processors: tuple[int, ...] = ()
+        """Processors that children of this process's sessions stay on; empty: all."""
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._errors: Any = None
@@ -311,7 +313,9 @@ class Sandbox:
             raise SandboxError("the sandbox is not running")
         channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         status, child_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        request = json.dumps({**limits.as_dict(), "allowed_calls": list(allowed_calls)}).encode()
+        request = json.dumps(
+            {**limits.as_dict(), "allowed_calls": list(allowed_calls), "processors": self.processors}
+        ).encode()
         try:
             socket.send_fds(self._control, [request], [child_channel.fileno(), child_status.fileno()])
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -24,6 +25,7 @@ class Limits:
         files: open file descriptors.
         scratch_mib: files under /tmp (kept in memory).
         output_kib: output of one cell; the rest is cut.
+        outputs_mib: output of all cells together; what comes later is left out.
         answer_mib: size of one returned answer.
         restarts: how often a process that hung or died is replaced so that the other exercises are still graded.
     """
@@ -37,6 +39,7 @@ class Limits:
     files: int = 128
     scratch_mib: int = 64
     output_kib: int = 256
+    outputs_mib: int = 16
     answer_mib: int = 64
     restarts: int = 20
 
@@ -53,6 +56,26 @@ class Limits:
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
                 raise CourseError(f"limit {name} is {value!r}; expected a positive number")
         return replace(self, **values)
+
+    @classmethod
+    def of_course(cls, config: Mapping[str, Any], assignment: str) -> Limits:
+        """The defaults with what ``c.Autograder.limits`` of `nbgrader_config.py` says of an assignment.
+
+        It maps an assignment (``*``: every one) to limits: ``{"*": {"cell_s": 30}, "05_transfer_learning": {...}}``.
+
+        Raises:
+            CourseError: if it is anything else.
+        """
+        section = config.get("Autograder", {})
+        found = section.get("limits", {})
+        chosen: dict[str, Any] = {}
+        for name in ("*", assignment):
+            values = found.get(name, {}) if isinstance(found, Mapping) else None
+            if not isinstance(values, Mapping):
+                hint = 'expected c.Autograder.limits = {"01_batchnorm": {"cell_s": 30}}'
+                raise CourseError(f"c.Autograder.limits in nbgrader_config.py is {found!r}", hint)
+            chosen |= values
+        return cls().changed(**chosen)
 
     def as_dict(self) -> dict[str, float]:
         """Plain values, for the request to the warm parent."""

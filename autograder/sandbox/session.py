@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import socket
 import time
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from autograder.errors import SandboxError
 from autograder.sandbox.inside import frames
 from autograder.sandbox.limits import Limits
+from course_lib.drivers import changed_inputs
 from course_lib.values import ValueFormatError, pack, unpack
 from course_lib.verdict import CaseKey, ExerciseKey
 
@@ -58,8 +61,11 @@ class Session:
     ) -> None:
         self.close()
 
-    def run_cells(self, cells: Sequence[Mapping[str, str]]) -> Iterator[CellResult]:
+    def run_cells(self, cells: Sequence[Mapping[str, str]], deadline: float = math.inf) -> Iterator[CellResult]:
         """Run cells (`id`, `source`) in order; yields each result as it comes.
+
+        Args:
+            deadline: of the submission, a value of `time.monotonic`.
 
         Raises:
             SessionEnded: when a cell exceeds its time or ends the process.
@@ -67,13 +73,19 @@ class Session:
         self._send({"do": "cells", "cells": list(cells)}, b"", self._limits.cell_s)
         for cell in cells:
             limit = self._limits.cell_s
-            header, _ = self._receive(limit, 0, f"the cell ran longer than its limit of {limit:g} s")
+            late = f"the cell ran longer than its limit of {limit:g} s"
+            header, _ = self._receive(time.monotonic() + limit, deadline, 0, late)
             if header.get("cell") != cell["id"]:
                 raise self._end("unreadable", "the answer to a cell could not be read")
             yield CellResult(cell["id"], header.get("good") is True, header.get("outputs"))
 
-    def call(self, key: ExerciseKey, cases: Sequence[CaseKey], device: str) -> Iterator[tuple[str, Any]]:
+    def call(
+        self, key: ExerciseKey, cases: Sequence[CaseKey], device: str, deadline: float = math.inf
+    ) -> Iterator[tuple[str, Any]]:
         """Call the student's function on cases; yields (case name, raw response) as they come.
+
+        Args:
+            deadline: of the submission, a value of `time.monotonic`.
 
         Raises:
             SessionEnded: when the calls exceed their time, end the process or answer with nonsense.
@@ -85,16 +97,16 @@ class Session:
             "cases": [{"name": case.name, "function": case.function, "driver": case.driver} for case in cases],
         }
         limit = self._limits.call_s
-        deadline = time.monotonic() + limit
+        of_exercise = time.monotonic() + limit
         self._send(header, pack([dict(case.inputs) for case in cases]), limit)
         max_answer = int(self._limits.answer_mib + 1) << 20
         for case in cases:
-            left = max(0.0, deadline - time.monotonic())
-            answer, body = self._receive(left, max_answer, f"the calls took longer than their limit of {limit:g} s")
+            late = f"the calls of {key.id} took longer than their limit of {limit:g} s"
+            answer, body = self._receive(of_exercise, deadline, max_answer, late)
             if answer.get("case") != case.name:
                 raise self._end("unreadable", "an answer came that was not asked for")
             try:
-                yield case.name, unpack(body, max_answer)
+                yield case.name, _judged_inputs(unpack(body, max_answer), case)
             except ValueFormatError as error:
                 raise self._end("unreadable", f"the answer could not be read: {error}") from error
 
@@ -104,10 +116,13 @@ class Session:
         except (frames.FrameError, frames.FrameTimeout) as error:
             raise self._end("crash", "") from error
 
-    def _receive(self, limit_s: float, max_body: int, late: str) -> tuple[dict[str, Any], bytes]:
+    def _receive(self, deadline: float, last: float, max_body: int, late: str) -> tuple[dict[str, Any], bytes]:
+        """Receive until `deadline` (why: `late`), but never after the submission's `last` moment."""
         try:
-            return frames.receive(self._channel, max_body, time.monotonic() + limit_s)
+            return frames.receive(self._channel, max_body, min(deadline, last))
         except frames.FrameTimeout as error:
+            if last < deadline:
+                late = f"the submission used up its limit of {self._limits.submission_s:g} s"
             raise self._end("timeout", late) from error
         except frames.GarbageError as error:
             raise self._end("unreadable", "the code wrote into the connection to the grader") from error
@@ -115,20 +130,29 @@ class Session:
             raise self._end("crash", str(error)) from error
 
     def _end(self, kind: str, reason: str) -> SessionEnded:
-        """Find out how the child ended, and word it."""
-        ended = self._how_it_ended() if kind == "crash" else None
-        self.close()
+        """Find out how the child ended, and word it.
+
+        Raises:
+            SandboxError: if it was not the child's doing.
+        """
+        try:
+            ended = self._how_it_ended() if kind == "crash" else None
+        finally:
+            self.close()
         if ended is None:
             return SessionEnded("unreadable" if kind == "crash" else kind, reason or "the process stopped answering")
         if "error" in ended:
-            return SessionEnded("sandbox", str(ended["error"]))
+            raise SandboxError(f"the sandbox could not start a process: {ended['error']}")
         return SessionEnded("crash", _in_words(ended, self._limits))
 
     def _how_it_ended(self) -> dict[str, Any] | None:
         """The warm parent's report if the child is dead (it comes at once), else None."""
         self._status.settimeout(2.0)
         try:
-            report = json.loads(self._status.recv(65536))
+            data = self._status.recv(65536)
+            if not data:
+                raise SandboxError("the sandbox ended while it was in use")
+            report = json.loads(data)
         except (OSError, ValueError):
             return None
         return report if isinstance(report, dict) else None
@@ -139,11 +163,23 @@ class Session:
         self._status.close()
 
 
+def _judged_inputs(raw: Any, case: CaseKey) -> Any:
+    """The response with the names of the inputs that were changed: found here, for the child is not asked to judge."""
+    if not isinstance(raw, dict) or "result" not in raw:
+        return raw
+    after = raw.get("inputs")
+    return {
+        "result": raw["result"],
+        "changed": changed_inputs(case.inputs, after) if isinstance(after, dict) else tuple(case.inputs),
+    }
+
+
 def _in_words(ended: Mapping[str, Any], limits: Limits) -> str:
     status = int(ended.get("status", 0))
     used = f"after {ended.get('cpu_s', 0):g} s of processor time and {ended.get('memory_mib', 0)} MiB"
     if float(ended.get("cpu_s", 0)) >= limits.cpu_s - 0.5:
-        return f"the process reached its limit of {limits.cpu_s} s of processor time"
+        used = f"it used {ended.get('cpu_s', 0):g} s"
+        return f"the process reached its limit of {limits.cpu_s:g} s of processor time ({used})"
     if status >= 0:
         return f"the process ended itself with exit status {status} {used}"
     name = signal.Signals(-status).name if -status in signal.Signals._value2member_map_ else str(-status)

@@ -6,6 +6,7 @@ Order matters: `enter_namespaces` needs privileges in the new user namespace, `g
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -41,6 +42,8 @@ def enter_namespaces(scratch_mib: float) -> None:
     """
     uid, gid = os.getuid(), os.getgid()
     _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # or /proc/self/uid_map belongs to root
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # should the machine run out of memory, this process ends before any other
     flags = _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWNET | _CLONE_NEWUTS
     _check(_libc.unshare(flags), "unshare")
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
@@ -131,6 +134,7 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     "personality": (135, 92),
+    "sched_setaffinity": (203, 122),
     "socket": (41, 198),
     "shmget": (29, 194),
     "msgget": (68, 186),

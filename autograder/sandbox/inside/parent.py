@@ -110,7 +110,14 @@ class WarmParent:
         sys.stdout.flush()
         sys.stderr.flush()
         started = time.monotonic()
-        middle = os.fork()
+        try:
+            middle = os.fork()
+        except OSError as error:  # short of memory or processes: this submission waits for better times, others go on
+            _tell(status, {"error": f"no process could be started: {error.strerror}"})
+            for fd in (report_read, report_write, channel_fd):
+                os.close(fd)
+            status.close()
+            return
         if middle == 0:
             self._become_child(limits, channel_fd, report_write)
         os.close(report_write)
@@ -132,6 +139,8 @@ class WarmParent:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _close_all_but({0, 1, 2, channel_fd, report})
+            if limits.get("processors"):
+                os.sched_setaffinity(0, limits["processors"])
             if self._isolate:
                 isolation.enter_namespaces(limits["scratch_mib"])
             pid = os.fork()

@@ -10,9 +10,10 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from course_lib.drivers import run_case
+from course_lib.drivers import attempt
 from course_lib.values import pack, unpack
 
+from .exhaustion import limit_reached
 from .frames import FrameError, receive, send
 from .shell import CapturingShell
 
@@ -31,30 +32,35 @@ def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, fl
             return
         if request["do"] == "cells":
             for cell in request["cells"]:
-                good, outputs = shell.run(cell["source"], cap)
+                good, outputs = shell.run(cell["source"], cap, limits)
                 send(channel, {"cell": cell["id"], "good": good, "outputs": outputs})
         elif request["do"] == "call":
-            _call(channel, shell, request, body, int(limits["answer_mib"]) << 20)
+            _call(channel, shell, request, body, limits)
 
 
-def _call(channel: socket.socket, shell: CapturingShell, request: dict[str, Any], body: bytes, max_answer: int) -> None:
+def _call(
+    channel: socket.socket, shell: CapturingShell, request: dict[str, Any], body: bytes, limits: Mapping[str, float]
+) -> None:
     """Put the student's names through the cases of one exercise, one answer each, as soon as it is there."""
+    max_answer = int(limits["answer_mib"]) << 20
     inputs = unpack(body, _MAX_REQUEST)
     namespace = {name: shell.namespace[name] for name in request["names"] if name in shell.namespace}
     for case, given in zip(request["cases"], inputs, strict=True):
-        raw = _run(shell, namespace, case, given, request["device"])
+        raw = _run(namespace, case, given, request["device"])
+        if "error" in raw:
+            raw["message"] = limit_reached(raw["error"], raw["message"], limits) or raw["message"]
         answer = pack(raw)
         if len(answer) > max_answer:
-            text = f"the answer has {len(answer) >> 20} MiB; at most {max_answer >> 20} MiB are accepted"
+            text = f"the answer has {len(answer) >> 20} MiB; its limit is {max_answer >> 20} MiB"
             answer = pack({"error": "answer-limit", "message": text})
         send(channel, {"case": case["name"]}, answer)
 
 
-def _run(
-    shell: CapturingShell, namespace: dict[str, Any], case: dict[str, Any], given: dict[str, Any], device: str
-) -> dict[str, Any]:
+def _run(namespace: dict[str, Any], case: dict[str, Any], given: dict[str, Any], device: str) -> dict[str, Any]:
+    """The result and the inputs as they are afterwards: whether they were changed is for the grader to say."""
     try:
-        return run_case(namespace, case["function"], case["driver"], given, device)
+        raw, after = attempt(namespace, case["function"], case["driver"], given, device)
+        return raw if "error" in raw else {**raw, "inputs": after}
     except KeyboardInterrupt:
         return {"error": "KeyboardInterrupt", "message": "KeyboardInterrupt"}
     except SystemExit as error:

@@ -6,7 +6,7 @@ import base64
 import io
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +14,8 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
+
+from .exhaustion import limit_reached
 
 __all__ = ["CapturingShell"]
 
@@ -108,6 +110,7 @@ class CapturingShell:
         self._outputs: list[dict[str, Any]] = []
         self._room = 0
         self._cut = False
+        self._limits: Mapping[str, float] | None = None
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -115,13 +118,18 @@ class CapturingShell:
         names: dict[str, Any] = self._shell.user_ns
         return names
 
-    def run(self, source: str, cap_bytes: int) -> tuple[bool, list[dict[str, Any]]]:
+    def run(
+        self, source: str, cap_bytes: int, limits: Mapping[str, float] | None = None
+    ) -> tuple[bool, list[dict[str, Any]]]:
         """Run a cell.
+
+        Args:
+            limits: named in the output if the cell reaches one.
 
         Returns:
             whether it ran without an exception, and its outputs in nbformat's shape, capped.
         """
-        self._outputs, self._room, self._cut = [], cap_bytes, False
+        self._outputs, self._room, self._cut, self._limits = [], cap_bytes, False, limits
         streams = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = _Stream("stdout", self._print), _Stream("stderr", self._print)
         try:
@@ -151,10 +159,15 @@ class CapturingShell:
     def _keep_error(self, error_info: tuple[type[BaseException], BaseException, TracebackType | None]) -> None:
         kind, value, trace = error_info
         lines = traceback.format_exception(kind, value, _in_cells(trace), limit=-20)
+        text = str(value)[:2000]
+        reached = limit_reached(kind.__name__, text, self._limits) if self._limits is not None else ""
+        if reached:
+            text = f"{text} [{reached}]" if text else reached
+            lines.append(f"[{reached}]")
         error = {
             "output_type": "error",
             "ename": kind.__name__,
-            "evalue": str(value)[:2000],
+            "evalue": text,
             "traceback": [self._within_cap(line.rstrip()[:10_000]) for line in lines],
         }
         self._outputs.append(error)
