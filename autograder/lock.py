@@ -25,8 +25,9 @@ def hold(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            # Not flock: that would be held by the forked workers, too, after this process was killed.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
             file.seek(0)
             holder = file.read(500).strip() or "an unknown process"
             raise GradebookError(f"another grader works on this course: {holder}", "wait for it, or stop it") from error

@@ -175,13 +175,12 @@ def _judged_inputs(raw: Any, case: CaseKey) -> Any:
 
 
 def _in_words(ended: Mapping[str, Any], limits: Limits) -> str:
+    """How a process ended.  No measured figures: the same submission and seed give the same result to the letter."""
     status = int(ended.get("status", 0))
-    used = f"after {ended.get('cpu_s', 0):g} s of processor time and {ended.get('memory_mib', 0)} MiB"
     if float(ended.get("cpu_s", 0)) >= limits.cpu_s - 0.5:
-        used = f"it used {ended.get('cpu_s', 0):g} s"
-        return f"the process reached its limit of {limits.cpu_s:g} s of processor time ({used})"
+        return f"the process used up its limit of {limits.cpu_s:g} s of processor time"
     if status >= 0:
-        return f"the process ended itself with exit status {status} {used}"
+        return f"the process ended itself with exit status {status}"
     name = signal.Signals(-status).name if -status in signal.Signals._value2member_map_ else str(-status)
     meaning = {"SIGSEGV": " (invalid memory access)", "SIGKILL": " (killed, most likely out of memory)"}.get(name, "")
-    return f"the process was ended by signal {name}{meaning} {used}"
+    return f"the process was ended by signal {name}{meaning}"

@@ -1,0 +1,1 @@
+"""Measurements, each one command; figures and commands are in README.md beside this file."""

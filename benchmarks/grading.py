@@ -1,0 +1,141 @@
+"""This grader and stock `nbgrader autograde` on the same submissions, in one run, on the same processors.
+
+    python -m benchmarks.grading --students 20            (make bench)
+    python -m benchmarks.grading --students 60
+
+Both are started as commands, so that start-up counts.  What stock nbgrader gets has its `experiment` cells removed, so
+that both run the same cells; a second row shows stock nbgrader on a few whole notebooks (experiments in quick mode).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from autograder.course import Course
+from autograder.exercises import assignment_named
+from autograder.release import release
+from autograder.sample_class import make_class
+
+BIN = Path(sys.executable).parent
+_STOCK_CONFIG = """c = get_config()
+c.CourseDirectory.course_id = "cnn-course"
+c.CourseDirectory.source_directory = "notebooks"
+c.Execute.timeout = 600
+"""
+_CHECKS = """
+import contextlib, io, json, sys, time
+import torch
+from course_lib import check
+from autograder.exercises import assignment_named
+times = {}
+for exercise in assignment_named(sys.argv[1]).values():
+    right = exercise.namespace(next(iter(exercise.right.values()), exercise.reference))
+    objects = [right[name] for name in exercise.names]
+    for attempt in (1, 2):
+        started = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(AssertionError):
+            check(exercise.id, *objects)
+        times.setdefault(exercise.id, []).append(time.perf_counter() - started)
+print(json.dumps(times))
+"""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--assignment", default="01_batchnorm")
+    parser.add_argument("--students", type=int, default=20)
+    parser.add_argument("--whole", type=int, default=1, help="whole notebooks for the second row of stock nbgrader")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        course = _make_course(Path(folder) / "ours", args.assignment, args.students)
+        stock = _stock_copy(course, Path(folder) / "stock", args.assignment, experiments=False)
+        whole = _stock_copy(course, Path(folder) / "whole", args.assignment, experiments=True, most=args.whole)
+        ours = _timed([str(BIN / "autograder"), "grade", args.assignment], course.root)
+        theirs = _timed([str(BIN / "nbgrader"), "autograde", args.assignment], stock)
+        row = _timed([str(BIN / "nbgrader"), "autograde", args.assignment], whole) if args.whole else None
+        _print(args, ours, theirs, row)
+    _print_checks(args.assignment)
+
+
+def _make_course(root: Path, assignment: str, students: int) -> Course:
+    here = Path(__file__).resolve().parent.parent
+    shutil.copytree(here / "notebooks", root / "notebooks")
+    for name in ("nbgrader_config.py", "environment.yml"):
+        shutil.copy(here / name, root / name)
+    course = Course.find(root)
+    release(course, [assignment], root / "bundle")
+    make_class(course, assignment, students, seed=1, hostile=False)
+    return course
+
+
+def _stock_copy(course: Course, root: Path, assignment: str, *, experiments: bool, most: int | None = None) -> Path:
+    """The same course with nbgrader's own configuration."""
+    for folder in ("notebooks", "release", "submitted"):
+        shutil.copytree(course.root / folder, root / folder)
+    shutil.copy(course.root / "gradebook.db", root / "gradebook.db")
+    (root / "nbgrader_config.py").write_text(_STOCK_CONFIG)
+    submissions = sorted((root / "submitted").iterdir())
+    for extra in submissions[most:] if most is not None else ():
+        shutil.rmtree(extra)
+    if not experiments:
+        for path in (root / "submitted").glob(f"*/{assignment}/*.ipynb"):
+            _remove_experiments(path)
+    return root
+
+
+def _remove_experiments(path: Path) -> None:
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return
+    kept = [c for c in notebook["cells"] if "experiment" not in c.get("metadata", {}).get("tags", ())]
+    path.write_text(json.dumps({**notebook, "cells": kept}), encoding="utf-8")
+
+
+def _timed(command: list[str], cwd: Path) -> tuple[float, int]:
+    """Wall-clock seconds of a command and the number of submissions that it was given."""
+    environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "COURSE_QUICK": "1"}
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    if done.returncode not in (0, 1):
+        print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
+    return seconds, len(list((cwd / "submitted").iterdir()))
+
+
+def _print(
+    args: argparse.Namespace, ours: tuple[float, int], theirs: tuple[float, int], row: tuple[float, int] | None
+) -> None:
+    exercises = len(assignment_named(args.assignment))
+    print(f"{args.assignment}: {args.students} submissions, {exercises} exercises, {os.cpu_count()} processors\n")
+    print(f"{'':46} {'seconds':>9} {'a submission':>13}")
+    rows = [("autograder grade", ours), ("nbgrader autograde, same cells", theirs)]
+    rows += [("nbgrader autograde, whole notebook (quick)", row)] if row is not None else []
+    for name, (seconds, count) in rows:
+        print(f"{name:46} {seconds:9.1f} {seconds / count:13.3f}")
+    print(f"\nratio, same cells: {theirs[0] / ours[0]:.1f} times faster\n")
+
+
+def _print_checks(assignment: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _CHECKS, assignment], capture_output=True, text=True, check=True)
+    times = json.loads(done.stdout.splitlines()[-1])
+    first = [values[0] * 1000 for values in times.values()]
+    again = [values[1] * 1000 for values in times.values()]
+    slowest = max(times, key=lambda name: max(times[name]))
+    print(f"check(), milliseconds over {len(times)} exercises (first call, later call)")
+    print(f"  median {statistics.median(first):.0f}, {statistics.median(again):.0f}")
+    print(f"  slowest {max(first):.0f}, {max(again):.0f} ({slowest})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Where the time of one submission goes: fork, cells, calls, references, reading code, cards, writing.
+
+    python -m benchmarks.parts
+
+A regression shows in the part that caused it.  Times are medians in milliseconds of one process on one processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+from autograder import engine, records
+from autograder.gradebook import GradebookWriter
+from autograder.inbox import Submission, students_of
+from autograder.sandbox import Limits, Sandbox
+from autograder.sandbox.session import Session
+from benchmarks.grading import _make_course
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--assignment", default="01_batchnorm")
+    parser.add_argument("--students", type=int, default=20)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    spent: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        course = _make_course(Path(folder), args.assignment, args.students)
+        master = records.load_master(course, args.assignment)
+        with Sandbox() as sandbox, GradebookWriter(course.db_url, master) as book, _instrumented(spent):
+            for number, student in enumerate(students_of(course, args.assignment)):
+                job = Submission.of(course, args.assignment, student).job(master, None)
+                if number < 2:  # warm up
+                    engine.grade(job, master, "1", Limits(), sandbox)
+                    continue
+                with _timer(spent, "all of it"):
+                    graded = engine.grade(job, master, "1", Limits(), sandbox)
+                    with _timer(spent, "write notebook, gradebook, result"):
+                        records.write(course, book, graded)
+                _close_submission(spent)
+    total = statistics.median(spent["all of it"])
+    for part, values in sorted(spent.items(), key=lambda item: -statistics.median(item[1])):
+        print(f"{part:40} {1000 * statistics.median(values):8.1f} ms {statistics.median(values) / total:6.0%}")
+
+
+_OPEN: dict[str, float] = defaultdict(float)
+
+
+def _close_submission(spent: dict[str, list[float]]) -> None:
+    for part, seconds in _OPEN.items():
+        spent[part].append(seconds)
+    _OPEN.clear()
+
+
+@contextmanager
+def _timer(spent: dict[str, list[float]], part: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    _OPEN[part] += time.perf_counter() - started
+
+
+@contextmanager
+def _instrumented(spent: dict[str, list[float]]) -> Iterator[None]:
+    """Time the functions that the parts are made of."""
+    from autograder.exercises.model import Exercise
+    from autograder.forbidden import SourceReader
+
+    def timed(function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with _timer(spent, part):
+                return function(*args, **kwargs)
+
+        return wrapper
+
+    def listed(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: iter(list(function(*args, **kwargs)))
+
+    targets: list[tuple[Any, str, str]] = [
+        (Sandbox, "session", "ask for a process"),
+        (Session, "run_cells", "fork and run the cells"),
+        (Session, "call", "call the student's functions"),
+        (Exercise, "make_key", "cases and references"),
+        (engine, "judge", "judge and diagnose"),
+        (engine, "_mark", "cards"),
+        (SourceReader, "look", "read the code"),
+        (engine, "repair", "repair"),
+        (engine, "_autograded", "make the notebook"),
+    ]
+    with mock.patch.multiple(engine, __name__="autograder.engine"):
+        patches = []
+        for owner, name, part in targets:
+            function = getattr(owner, name)
+            inner = listed(function) if owner is Session else function
+            patches.append(mock.patch.object(owner, name, timed(inner, part)))
+        for patch in patches:
+            patch.start()
+        try:
+            yield
+        finally:
+            for patch in patches:
+                patch.stop()
+
+
+if __name__ == "__main__":
+    main()
