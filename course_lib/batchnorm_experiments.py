@@ -164,7 +164,7 @@ def _small(split: Any, limit: int) -> Batch:
 def batch_sizes(
     sizes: Sequence[int] = (2, 4, 8, 16, 32, 64),
     seeds: Sequence[int] = (0, 1, 2),
-    images: int = 640,
+    images: int = 512,
     epochs: int = 3,
     live: Live | None = None,
 ) -> BatchSizes:
@@ -177,7 +177,7 @@ def batch_sizes(
         seeds: of the initial weights and of the order of the images.
         images: number of training images.
         epochs: passes over them, whatever the batch size.
-        live: where to report; it is advanced by the share of the images, 1 for each pass.
+        live: where to report, advanced once for each training run.
     """
     x, y = _small("train", images)
     validation = _small("validation", 1000)

@@ -10,7 +10,6 @@ import torch
 
 from course_lib.batchnorm_experiments import (
     WITH,
-    WITHOUT,
     Activations,
     BatchSizes,
     Fusion,
@@ -58,6 +57,9 @@ def draw_activations(runs: Sequence[Activations]) -> None:
     names = {run: f"{'with' if run.normalised else 'without'} BN, scale {run.scale:g}" for run in runs}
     depth = range(1, len(runs[0].layers) + 1)
     curves(left, {names[run]: (list(depth), run.stds) for run in runs})
+    if (inside := left.get_legend()) is not None:
+        inside.remove()
+    drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     left.set(yscale="log", xlabel="hidden layer", ylabel="standard deviation of the outputs", title="Over the depth")
     for run, colour in zip(runs, OKABE_ITO, strict=False):
         positive = run.layers[-1][run.layers[-1] > 0]
@@ -79,12 +81,14 @@ def draw_sweep(result: Sweep) -> None:
         xscale="log", xlabel=result.setting, ylabel="training loss at the end", title="Band: smallest to largest seed"
     )
     seeds = len(result.losses[WITH])
-    best = {label: ", ".join(f"{value:.3g}" for value in result.largest(label)) for label in result.losses}
-    alt = (
-        f"Training loss over the {result.setting}, {seeds} seeds. Largest {result.setting} with which it trains: "
-        f"{best[WITHOUT]} without batch norm, {best[WITH]} with it."
-    )
+    working = "; ".join(f"{label} {_ranges(result.working(label))}" for label in result.losses)
+    alt = f"Training loss over the {result.setting}; {seeds} seed{'s' * (seeds > 1)}. It trains: {working}."
     show_figure(drawn, alt, alt)
+
+
+def _ranges(working: Sequence[Sequence[float]]) -> str:
+    found = [f"from {min(values):.3g} to {max(values):.3g}" if values else "nowhere" for values in working]
+    return found[0] if len(set(found)) == 1 else ", ".join(found)
 
 
 def draw_batch_sizes(result: BatchSizes) -> None:

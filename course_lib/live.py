@@ -16,6 +16,16 @@ __all__ = ["Live"]
 _SECONDS_BETWEEN_FRAMES = 1.0
 
 
+class _Nothing:
+    """Takes the place of a curve that is no longer needed."""
+
+    def __repr__(self) -> str:
+        return ""
+
+    def _repr_html_(self) -> str:
+        return ""
+
+
 class Live:
     """A progress bar and a curve for as long as the `with` block lasts.
 
@@ -29,16 +39,24 @@ class Live:
         xlabel: of the curve.
         ylabel: of the curve.
         log: the axes that are logarithmic: "", "x", "y" or "xy".
+        keep: whether the curve stays when the block ends; not where a finished figure follows.
     """
 
     def __init__(
-        self, title: str, total: int, xlabel: str = "step", ylabel: str = "training loss", log: str = ""
+        self,
+        title: str,
+        total: int,
+        xlabel: str = "step",
+        ylabel: str = "training loss",
+        log: str = "",
+        keep: bool = True,
     ) -> None:
         self.title, self.xlabel, self.ylabel, self.log = title, xlabel, ylabel, log
         self.series: dict[str, tuple[list[float], list[float]]] = {}
         self._handle: Any = None
         self._drawn_at = 0.0
         self._total = total
+        self._keep = keep
 
     def __enter__(self) -> Live:
         ipython = sys.modules.get("IPython")
@@ -54,7 +72,10 @@ class Live:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.close()
-        self._draw()
+        if self._keep or error is not None:
+            self._draw()
+        elif self._handle is not None:
+            self._handle.update(_Nothing())
 
     def advance(self, steps: int = 1) -> None:
         """One more piece of the work is done."""
