@@ -71,6 +71,14 @@ def test_a_jump_takes_22_steps_at_momentum_one_tenth() -> None:
     assert "it is 22 (far more)" in averages.explain(9, state_of(averages.DESIGN))
 
 
+def test_the_number_of_steps_is_not_shown_before_it_is_predicted() -> None:
+    """Neither in words nor in the picture."""
+    before, after = (averages.numbers({**state_of(averages.DESIGN), "locked": locked}) for locked in (False, True))
+    assert "22" not in before.line
+    assert not any("22" in mark.label for panel in before.panels for mark in panel.marks)
+    assert "22 steps" in after.line
+
+
 def test_the_running_mean_is_torchs() -> None:
     """Momentum weighs the new value, as in torch.nn.BatchNorm1d."""
     batches = torch.randn(7, 5, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

@@ -25,10 +25,12 @@ function render({ model, el }) {
   view.setters = [];
   const cells = design.prediction.kind === "marking";
   const picture = make("div", { className: "cw-picture" }, view.canvas, ...(cells ? [cellStatus(view)] : []));
-  const root = make("section", { className: "course-widget", "aria-label": design.title, "data-lm-suppress-shortcuts": "true" },
+  const root = make("section", { className: "course-widget", "aria-label": design.title },
     make("p", { className: "cw-title" }, design.title), prediction(view), controls(view), picture, view.line, view.explanation, view.error);
   if (!cells) view.canvas.setAttribute("role", "img");
   else makeClickable(view);
+  // JupyterLab takes arrow keys for itself ("next heading"), unless the very element that has the focus says no.
+  root.querySelectorAll("input, select, button, canvas").forEach((e) => e.setAttribute("data-lm-suppress-shortcuts", "true"));
   el.append(root);
 
   const onPicture = () => { arrived(view); draw(view); };

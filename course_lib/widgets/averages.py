@@ -70,9 +70,13 @@ def numbers(state: State) -> Scene:
         else ""
     )
     need = steps_to_cover(_SHARE, state["momentum"])
-    marks = (Mark(float(early), f"eval at step {early}"), Mark(float(need), f"90 % after {need}"))
+    marks: tuple[Mark, ...] = (Mark(float(early), f"eval at step {early}"),)
+    known = ""
+    if state["locked"]:  # before, it would give the answer away
+        marks += (Mark(float(need), f"90 % after {need}"),)
+        known = f"90 % of a jump takes {_steps(need)}. "
     line = (
-        f"Momentum {state['momentum']:g}: 90 % of a jump takes {_steps(need)}. Evaluated after {_steps(early)}, "
+        f"Momentum {state['momentum']:g}. {known}Evaluated after {_steps(early)}, "
         f"the running mean is {_signed(got)}{share}; every y in eval is off by "
         f"{_signed((state['jump'] - got) / STD)} standard deviations times γ."
     )

@@ -1,0 +1,229 @@
+"""A JupyterLab of its own in a headless Chromium: what browser tests and the latency benchmark drive.
+
+Nothing here sleeps: every wait is for something that the page or the kernel says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from autograder.doctor import find_chromium
+
+__all__ = ["Lab", "Notebook", "browser", "lab", "write_notebook"]
+
+ROOT = Path(__file__).parent.parent.parent
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-gpu"]
+START_S, RUN_S = 90, 240
+"""Longest waits, in seconds: for a server or a page, for all cells of a notebook."""
+
+# Every cell stays in the page, whatever is in view; nobody asks for news or for updates.
+_SETTINGS = {
+    "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+    },
+}
+_READY = """() => {
+    const panel = window.jupyterapp?.shell?.currentWidget;
+    const kernel = panel?.context?.sessionContext?.session?.kernel;
+    return Boolean(panel?.content?.widgets?.length && panel.context.isReady && kernel
+        && kernel.connectionStatus === "connected" && kernel.status === "idle");
+}"""
+# One cell after the other, errors or not: what a student does who skips an exercise.
+_RUN_ALL = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    window.courseDone = false;
+    (async () => {
+        for (let i = 0; i < panel.content.widgets.length; i++) {
+            panel.content.activeCellIndex = i;
+            await window.jupyterapp.commands.execute("notebook:run-cell").catch(() => {});
+        }
+        window.courseDone = true;
+    })();
+    return true;
+}"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running server.
+
+    Attributes:
+        url: its address, with a slash at the end.
+        folder: what it serves.
+        log: what it wrote.
+    """
+
+    url: str
+    token: str
+    folder: Path
+    log: Path
+
+
+@contextlib.contextmanager
+def lab(folder: Path, state: Path, **environment: str) -> Iterator[Lab]:
+    """Start JupyterLab on a folder, and end it.
+
+    Args:
+        folder: what it serves, and where kernels start.
+        state: an empty folder for its settings, so that nothing of the machine's user is read or written.
+        environment: added to its environment and so to that of its kernels.
+    """
+    settings = state / "settings"
+    for name, values in _SETTINGS.items():
+        path = settings / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), "utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token, log = secrets.token_hex(16), state / "server.log"
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    command += ["--LabApp.extension_manager=readonly", "--ServerApp.terminals_enabled=False"]
+    variables = {
+        **os.environ,
+        "HOME": str(state),
+        "JUPYTER_CONFIG_DIR": str(state / "config"),
+        "JUPYTER_DATA_DIR": str(state / "data"),
+        "JUPYTER_RUNTIME_DIR": str(state / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings),
+        "JUPYTERLAB_WORKSPACES_DIR": str(state / "workspaces"),
+        "IPYTHONDIR": str(state / "ipython"),
+        "MPLCONFIGDIR": str(state / "matplotlib"),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "OMP_NUM_THREADS": "1",
+        **environment,
+    }
+    variables.pop("MPLBACKEND", None)  # a kernel has its own
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, env=variables, cwd=folder)
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        _wait_for_server(f"{url}api/status?token={token}", server, log)
+        yield Lab(url, token, folder, log)
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_for_server(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(address, timeout=5):
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start within {START_S} s; it wrote:\n{log.read_text('utf-8')[-3000:]}")
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGS)
+        try:
+            yield running
+        finally:
+            running.close()
+
+
+class Notebook:
+    """A notebook open in a page.
+
+    Attributes:
+        errors: what the page's scripts could not handle.
+    """
+
+    def __init__(self, server: Lab, page: Page, path: str) -> None:
+        self.server, self.page, self.path = server, page, path
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.set_default_timeout(30_000)
+        self.open()
+
+    def open(self) -> None:
+        """Open it, or open it again; until its kernel is there and idle."""
+        # `reset` forgets the workspace: the page holds this notebook and nothing else.
+        self.page.goto(f"{self.server.url}doc/tree/{self.path}?token={self.server.token}&reset")
+        self.page.wait_for_function(_READY, timeout=START_S * 1000)
+
+    def run_all(self, timeout_s: float = RUN_S) -> None:
+        """Run every cell, the errors of earlier ones notwithstanding."""
+        self.page.evaluate(_RUN_ALL)
+        self.page.wait_for_function("() => window.courseDone", timeout=timeout_s * 1000)
+        self.page.wait_for_function(_READY, timeout=START_S * 1000)
+
+    def run_cell(self, cell_id: str) -> None:
+        """Run one cell."""
+        self.page.evaluate(
+            """(id) => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                const cells = panel.content.widgets;
+                panel.content.activeCellIndex = cells.findIndex((cell) => cell.model.id === id);
+                window.courseDone = false;
+                window.jupyterapp.commands.execute("notebook:run-cell").finally(() => { window.courseDone = true; });
+                return true;
+            }""",
+            cell_id,
+        )
+        self.page.wait_for_function("() => window.courseDone")
+
+    def save(self) -> None:
+        """Save, and wait until it is saved."""
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('docmanager:save'); return true; }")
+        self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+
+    def shut_down(self) -> None:
+        """End the kernel, so that opening the notebook again meets none."""
+        self.page.evaluate(
+            """() => {
+                window.courseDone = false;
+                window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()
+                    .finally(() => { window.courseDone = true; });
+                return true;
+            }"""
+        )
+        self.page.wait_for_function("() => window.courseDone")
+
+    def content(self) -> nbformat.NotebookNode:
+        """The notebook as the page has it now, outputs included."""
+        return nbformat.from_dict(
+            self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.toJSON()")
+        )
+
+    def widget(self, title: str) -> Locator:
+        """A live widget."""
+        return self.page.locator(f'section.course-widget[aria-label="{title}"]')
+
+
+def write_notebook(path: Path, cells: dict[str, str], **metadata: Any) -> None:
+    """Write a notebook of code cells, id -> source."""
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    notebook.cells = [nbformat.v4.new_code_cell(source, id=cell_id) for cell_id, source in cells.items()]
+    notebook.metadata.update(metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)

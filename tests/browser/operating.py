@@ -1,0 +1,102 @@
+"""Operating a live widget as a student does who has no mouse, and seeing that it answers."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+__all__ = ["frame", "lock_in", "move_every_control", "reachable_by_tab"]
+
+_CHANGED = """([canvas, frame, alt]) => canvas.dataset.frame !== frame && canvas.getAttribute("aria-label") !== alt"""
+
+
+def frame(widget: Locator) -> tuple[str, str, str]:
+    """The picture's number, its alternative text, its pixels."""
+    canvas = widget.locator("canvas")
+    return (
+        canvas.get_attribute("data-frame") or "",
+        canvas.get_attribute("aria-label") or "",
+        str(canvas.evaluate("(canvas) => canvas.toDataURL()")),
+    )
+
+
+def lock_in(widget: Locator) -> None:
+    """Answer the question by keyboard and lock it in; until then no control may open."""
+    page = widget.page
+    assert widget.locator(".cw-explore").evaluate("(box) => box.disabled")
+    expect(widget.get_by_role("button", name="Lock in")).to_be_disabled()
+    answers = widget.locator(".cw-predict input")
+    if answers.count() == 0:
+        _mark_some_cells(widget)
+    elif answers.first.get_attribute("type") == "radio":
+        answers.first.focus()
+        page.keyboard.press("Space")
+    else:
+        answers.first.focus()
+        page.keyboard.type("12")
+    widget.get_by_role("button", name="Lock in").focus()
+    page.keyboard.press("Enter")
+    expect(widget.locator(".cw-note")).to_have_text("Locked in.")
+    expect(widget.locator(".cw-explanation")).to_be_visible()
+    assert not widget.locator(".cw-explore").evaluate("(box) => box.disabled")
+
+
+def _mark_some_cells(widget: Locator) -> None:
+    page, canvas = widget.page, widget.locator("canvas")
+    canvas.focus()
+    for key in ("Space", "ArrowDown", "ArrowRight", "Enter"):
+        before = frame(widget)
+        page.keyboard.press(key)
+        if not key.startswith("Arrow"):
+            _wait_for_change(widget, before)
+    expect(widget.locator(".cw-cell")).to_contain_text("marked")
+
+
+def move_every_control(widget: Locator) -> None:
+    """Press a key on each control: the words, the picture and its number change, and no error shows."""
+    for control in widget.locator(".cw-control").all():
+        operable = control.locator("input, select, button").first
+        operable.focus()
+        before = frame(widget)
+        widget.page.keyboard.press(_key(operable))
+        _wait_for_change(widget, before)
+        after = frame(widget)
+        assert after[2] != before[2], f"the picture did not change: {control.inner_text()!r}"
+        expect(widget.locator(".cw-error")).to_be_hidden()
+    expect(widget.locator(".cw-explanation")).to_contain_text("You ")
+
+
+def _key(operable: Locator) -> str:
+    kind: str = operable.evaluate("(e) => e.tagName")
+    if kind == "BUTTON":
+        return "Enter"
+    if kind == "SELECT":
+        return "End"
+    at_end = operable.evaluate("(e) => e.value === e.max")
+    return "ArrowLeft" if at_end else "ArrowRight"
+
+
+def _wait_for_change(widget: Locator, before: tuple[str, str, str]) -> None:
+    canvas = widget.locator("canvas").element_handle()
+    widget.page.wait_for_function(_CHANGED, arg=[canvas, before[0], before[1]])
+
+
+def reachable_by_tab(page: Page, widget: Locator) -> None:
+    """Tab alone visits everything that can be operated, in the order of reading, and gets out again."""
+    operable = widget.locator(":is(input:enabled, select:enabled, button:enabled, canvas[tabindex]):visible")
+    # Of a group of radio buttons Tab visits one.
+    expected = operable.evaluate_all(
+        "(all) => all.filter((e) => e.type !== 'radio' || e.checked).map((e) => e.id || e.textContent || e.tagName)"
+    )
+    operable.first.focus()
+    seen = []
+    for _ in range(len(expected) + 2):
+        here = page.evaluate(
+            "(w) => w.contains(document.activeElement) ? (document.activeElement.id"
+            " || document.activeElement.textContent || document.activeElement.tagName) : null",
+            widget.element_handle(),
+        )
+        if here is None:
+            break
+        seen.append(here)
+        page.keyboard.press("Tab")
+    assert seen == expected, f"Tab visited {seen}, expected {expected}"
