@@ -19,7 +19,7 @@ JUPYTER_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 STRIP := $(BIN)/nbstripout --keep-id \
 	--extra-keys='metadata.language_info metadata.celltoolbar metadata.vscode cell.metadata.vscode'
 
-.PHONY: help setup demo test lab grade-lab lint format docs lock clean
+.PHONY: help setup demo test lab grade-lab bench attacks lint format docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -37,6 +37,12 @@ demo: setup ## release, make a sample class, grade it in the sandbox, report
 test: setup ## the whole test suite
 	@scripts/setup_system.sh chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+bench: setup ## this grader and stock nbgrader on the same submissions, in one run, as ratios
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.grading $(BENCH_ARGS)
+
+attacks: setup ## every attack on the grader, as a table, beside stock nbgrader where that applies
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attacks $(ATTACK_ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, and notebooks without outputs
 	$(BIN)/ruff check
