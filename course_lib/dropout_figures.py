@@ -61,7 +61,7 @@ def draw_relu_gap(shift: Sequence[float], mean_of_relu: Sequence[float], relu_of
     gaps = [a - b for a, b in zip(mean_of_relu, relu_of_mean, strict=True)]
     widest = max(range(len(gaps)), key=gaps.__getitem__)
     alt = f"The mean of the outputs is never below the output at the mean; the gap is widest, {gaps[widest]:.2f}, "
-    show_figure(drawn, f"{alt}at bias {shift[widest]:.1f}, and 0 at both ends.")
+    show_figure(drawn, f"{alt}at bias {round(shift[widest], 1) + 0.0:.1f}, and 0 at both ends.")
 
 
 def draw_overfitting(runs: Sequence[Run]) -> None:
@@ -124,8 +124,7 @@ def draw_patterns(result: Patterns) -> None:
     drawn, (ax,) = figure(width=6.0, height=3.0)
     seeds = len(next(iter(result.losses.values())))
     bars(ax, list(result.losses), {f"seed {i}": [run[i] for run in result.losses.values()] for i in range(seeds)})
-    lowest = min(min(losses) for losses in result.losses.values())
-    ax.set(ylabel="validation loss", ylim=(0.8 * lowest, None))
+    ax.set(ylabel="validation loss", ylim=(0, None))
     said = "; ".join(f"{name}: {np.mean(losses):.2f}" for name, losses in result.losses.items())
     show_figure(drawn, f"Validation loss at the end, mean over seeds. {said}.")
 

@@ -228,7 +228,7 @@ CONNECT = Exercise(
         Misconception(
             "bias-forgotten-at-test-time",
             {"dropconnect_test": _connect_test_no_bias},
-            "The bias is missing at test time.",
+            "The bias is missing at test time. It was there in training, at full size, and stays.",
             (_TESTING,),
         ),
     ),

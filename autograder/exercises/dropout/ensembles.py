@@ -23,7 +23,7 @@ _HINT_HALF = (
     "All masks count the same. That is right at p_keep = 1/2 only; otherwise a mask counts with its probability."
 )
 _HINT_DROP = "p_keep was used as the probability of dropping. It is the probability of keeping a unit."
-HINT_BIAS = "The bias is missing. No mask drops it."
+HINT_BIAS = "The bias is missing. No mask drops it, so every sub-network has it at full size."
 
 
 def softmax_layer(g: torch.Generator, k: int, d: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
