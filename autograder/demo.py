@@ -29,7 +29,7 @@ from autograder.results import SubmissionResult
 from autograder.sample_class import Member, make_class
 from autograder.sandbox import probe
 
-__all__ = ["Demo", "add_arguments", "demo", "run"]
+__all__ = ["Demo", "add_arguments", "demo", "run", "show"]
 
 _MARK = ".autograder-demo"
 _BAR = 12
@@ -78,6 +78,11 @@ def run(args: argparse.Namespace, course: Course) -> int:
     if not console.is_terminal:
         console.width = 120
     made = demo(course, args.assignment, args.students, args.out, args.workers, console)
+    return show(made, console)
+
+
+def show(made: Demo, console: Console) -> int:
+    """Print the class, who was not graded as expected, and what to do next; 1 if there is anybody such."""
     console.print()
     console.print(_table(made))
     wrong = [member for member in made.members if made.problems(member)]

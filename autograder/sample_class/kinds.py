@@ -5,6 +5,7 @@ A kind is a function that edits a solved `Draft` and says what grading must find
 
 from __future__ import annotations
 
+import ast
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,32 +105,57 @@ def _cards(material: Material, exercise: Exercise) -> list[_Card]:
 
 
 class MisconceptionDeck:
-    """Deals misconceptions so that all of an assignment's come up before any comes up again."""
+    """Deals misconceptions: all of an assignment's come up before any comes up again, and the common ones more often.
+
+    An exercise's first misconceptions are taken for its common ones.
+    """
 
     def __init__(self, material: Material) -> None:
         by_exercise = [_cards(material, exercise) for exercise in material.exercises.values()]
         # One of each exercise, then the next of each: the first cards are spread over the exercises.
         spread = itertools.chain.from_iterable(itertools.zip_longest(*by_exercise))
         self._cards = [card for card in spread if card is not None]
+        self._common = [card for cards in by_exercise for card in cards[:2]]
 
     def edit(self, draft: Draft) -> Expectation:
-        """Two to five mistakes in exercises that do not build on each other."""
-        wanted = draft.rng.randint(2, 5)
-        chosen: dict[str, Misconception] = {}
-        touched: frozenset[str] = frozenset()
+        """Mistakes in up to half of the exercises, none of which builds on another."""
+        wanted = draft.rng.randint(2, max(3, len(draft.material.exercises) // 2))
+        hand = _Hand(draft)
         for card in list(self._cards):
-            reach = draft.material.touched_by(card.exercise.id)
-            if len(chosen) < wanted and card.exercise.id not in touched and not reach & set(chosen):
-                chosen[card.exercise.id] = card.misconception
-                touched |= reach
-                draft.write(card.exercise.id, card.source)
+            if len(hand.mistakes) < (wanted + 1) // 2 and hand.take(card):
                 self._cards.remove(card)
                 self._cards.append(card)
-        exercises = draft.material.exercises
+        for card in draft.rng.sample(self._common, k=len(self._common)):
+            if len(hand.mistakes) < wanted:
+                hand.take(card)
+        return hand.expectation()
+
+
+class _Hand:
+    """The mistakes of one student."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._touched: frozenset[str] = frozenset()
+        self.mistakes: dict[str, Misconception] = {}
+
+    def take(self, card: _Card) -> bool:
+        """Make this mistake, unless it would meet another one."""
+        reach = self._draft.material.touched_by(card.exercise.id)
+        if card.exercise.id in self._touched or reach & set(self.mistakes):
+            return False
+        self.mistakes[card.exercise.id] = card.misconception
+        self._touched |= reach
+        self._draft.write(card.exercise.id, card.source)
+        return True
+
+    def expectation(self) -> Expectation:
+        """Each mistake is named and costs its criteria; what nothing touches is right."""
+        exercises = self._draft.material.exercises
         return Expectation(
-            full=frozenset(exercises) - touched,
-            lost={name: _lost(exercises[name], misconception) for name, misconception in chosen.items()},
-            named={name: misconception.slug for name, misconception in chosen.items()},
+            full=frozenset(exercises) - self._touched,
+            lost={name: _lost(exercises[name], mistake) for name, mistake in self.mistakes.items()},
+            named={name: mistake.slug for name, mistake in self.mistakes.items()},
         )
 
 
@@ -207,14 +233,20 @@ def _flood(draft: Draft) -> Expectation:
 
 
 def _shortcut(draft: Draft) -> Expectation:
-    """Calls what the exercise is about to implement."""
-    choices = [e for e in draft.material.exercises.values() if any(not f.startswith(".") for f in e.forbidden)]
+    """Uses what the exercise is about to implement, where the graded code can reach it."""
+    named = {
+        exercise.id: [name for name in exercise.forbidden if not name.startswith(".") and "*" not in name]
+        for exercise in draft.material.exercises.values()
+    }
+    choices = [exercise for exercise in draft.material.exercises.values() if named[exercise.id]]
     if not choices:
         return _solution(draft)
     exercise = draft.rng.choice(choices)
-    operation = next(name for name in exercise.forbidden if not name.startswith("."))
-    source = f"import {operation.split('.')[0]}\n\n_shortcut = {operation}\n\n{draft.read(exercise.id)}"
-    draft.write(exercise.id, source)
+    operation = named[exercise.id][0]
+    tree = ast.parse(draft.read(exercise.id))
+    definition = next(node for node in tree.body if getattr(node, "name", None) in exercise.names)
+    definition.body[:0] = ast.parse(f"shortcut = {operation}").body  # type: ignore[attr-defined]
+    draft.write(exercise.id, f"import {operation.split('.')[0]}\n\n\n{ast.unparse(tree)}\n")
     return Expectation(full=_except(draft, exercise.id), nothing=frozenset({exercise.id}), flag="banned-operation")
 
 

@@ -17,5 +17,5 @@ for (const [column, header] of headers.entries()) {
   });
 }
 addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details.exercise")) part.open = true;
+  for (const part of document.querySelectorAll("details.exercise, details.more")) part.open = true;
 });

@@ -1,0 +1,98 @@
+"""The whole way on a made-up class: every member gets what they should, and nothing else happens."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+from rich.console import Console
+
+from autograder.course import Course
+from autograder.demo import Demo, demo, show
+from autograder.errors import CourseError
+from autograder.exercises import ASSIGNMENTS
+from autograder.marks import read_marks
+
+ROOT = Path(__file__).parent.parent
+RELEASABLE = [name for name in ASSIGNMENTS if list((ROOT / "notebooks" / name).glob("*.ipynb"))]
+
+
+def _graded(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks for tests that grade a class."""
+    return pytest.mark.sandbox(pytest.mark.slow(pytest.mark.timeout(600)(test)))
+
+
+@pytest.fixture(scope="module", params=RELEASABLE)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A class of thirty, graded."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_ANSWERS", str(folder / "answers"))
+        (folder / "answers").mkdir()
+        yield demo(Course.find(ROOT), request.param, 30, folder / "course")
+
+
+@_graded
+def test_every_member_of_the_class_gets_what_they_should(made: Demo) -> None:
+    """Right answers full marks, mistakes their names, broken and hostile submissions what they earned, nobody lost."""
+    problems = {f"{member.student}, {member.kind}": made.problems(member) for member in made.members}
+    assert {who: what for who, what in problems.items() if what} == {}
+    assert made.batch.failed == ()
+    assert len(made.batch.results) == len(made.members)
+
+
+@_graded
+def test_the_gradebook_says_what_the_results_say(made: Demo) -> None:
+    """Marks, results and names agree for every student."""
+    (marks,) = read_marks(made.course.db_url)
+    automatic = {mark.student.id: mark.automatic for mark in marks.marks}
+    assert automatic == {result.student: result.score for result in made.batch.results}
+    named = {mark.student.id: mark.student.last_name for mark in marks.marks}
+    assert named == {member.student: member.person.last_name for member in made.members}
+
+
+@_graded
+def test_written_answers_wait_for_a_person(made: Demo) -> None:
+    """Nothing written by hand is graded by itself."""
+    with Gradebook(made.course.db_url) as book:
+        solution = next(member for member in made.members if member.kind == "solution")
+        assert book.find_submission(made.assignment, solution.student).needs_manual_grade
+
+
+@_graded
+def test_everybody_has_a_feedback_page_that_the_report_links(made: Demo) -> None:
+    """Readable or not, each submission is answered."""
+    assert made.feedback.failed == {}
+    assert len(made.feedback.pages) == len(made.members)
+    report = made.report.read_text(encoding="utf-8")
+    assert report.count('href="feedback/') == len(made.members)
+
+
+@_graded
+def test_the_demonstration_ends_with_the_class_and_what_to_type_next(made: Demo) -> None:
+    """Whoever runs it sees each student, where things lie, and how to go on."""
+    console = Console(file=io.StringIO(), width=140)
+    assert show(made, console) == 0
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(member.student in printed for member in made.members)
+    assert "30 of 30 graded as expected" in printed
+    assert str(made.report) in printed.replace("\n", "")
+    assert "Type next:" in printed
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    """Only what a demonstration made is replaced."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(CourseError, match="not made by"):
+        demo(Course.find(ROOT), next(iter(ASSIGNMENTS)), 3, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("students", [0, -3])
+def test_a_class_needs_students(students: int, tmp_path: Path) -> None:
+    """A wrong number is a known error."""
+    with pytest.raises(CourseError, match="cannot be made"):
+        demo(Course.find(ROOT), next(iter(ASSIGNMENTS)), students, tmp_path)
