@@ -27,6 +27,8 @@ import torch
 
 torch.set_num_threads(1)
 
+from course_lib.gpu_trace import gpu_advice
+
 from . import isolation
 from .serve import run_child
 from .shell import CapturingShell
@@ -57,6 +59,8 @@ def _warm_up() -> CapturingShell:
         1 << 20,
     )
     plt.close("all")
+    # The first fake tensors cost more than a second of imports.
+    gpu_advice({"f": lambda x: (x - x.mean(0)) @ torch.ones(4, 4)}, "f", "call", {"x": torch.ones(2, 4)})
     x = torch.randn(8, 4, dtype=torch.float64, requires_grad=True)
     torch.linalg.svd((x * 2).detach())
     torch.autograd.grad(torch.nn.functional.conv2d(x.view(1, 2, 4, 4), torch.randn(3, 2, 3, 3).double()).sum(), x)
@@ -158,6 +162,9 @@ class WarmParent:
             scratch = "/tmp/work" if self._isolate else os.environ.get("TMPDIR", "/tmp")
             os.makedirs(scratch, exist_ok=True)
             os.chdir(scratch)
+            # Signals to "my process group" cross the borders of namespaces: without a group of its own, one submission
+            # could kill this parent.
+            os.setsid()
             isolation.set_limits(limits, self._base_mib)
             if self._isolate:
                 isolation.give_up_privileges()
