@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
 from autograder.submission import Cell, Master, Repaired, UnreadableError, read_cells, repair
 from course_lib.card import plain, reason, render_html, render_text
 from course_lib.counterexample import counterexample
+from course_lib.gpu_trace import DRIVERS_TRACED
 from course_lib.verdict import ExerciseKey, Failure, Response, Verdict, judge, respond
 
 __all__ = ["Graded", "Job", "engine_version", "grade"]
@@ -160,6 +161,18 @@ class _Run:
                 responses.setdefault(case.name, Response(failure=failure))
         return responses
 
+    def gpu_advice(self, key: ExerciseKey) -> tuple[str, ...]:
+        """Remarks on the functions just called that would fail on a GPU; the smallest case of each is traced."""
+        if self.session is None or not self.session.suspicious or self.device != "cpu":
+            return ()
+        cases = {case.function: case for case in key.cases if case.driver in DRIVERS_TRACED}
+        try:
+            found = [self.session.advise(case, self.deadline) for case in cases.values()]
+        except SessionEnded:
+            self.session = None  # it was only advice: the next exercise gets a fresh process
+            return ()
+        return tuple(plain(advice) for advice in found if advice)
+
     def _note(self, ended: SessionEnded) -> None:
         self.ended.append(ended.kind)
         self.restarts += 1
@@ -275,7 +288,7 @@ def _grade_exercises(run: _Run, exercises: Mapping[str, Exercise], seed: str) ->
         for name, exercise in exercises.items():
             findings = reader.look(exercise.names, exercise.forbidden)
             verdict = _verdict(run, exercise, seed)
-            marked[name] = _mark(exercise, verdict, findings)
+            marked[name] = _mark(exercise, verdict, findings, run.gpu_advice(verdict.key))
             flags += ["banned-operation"] * bool(findings.banned) + ["dynamic-code"] * bool(findings.dynamic)
     finally:
         run.close()
@@ -319,18 +332,20 @@ def _what_became_of(name: str, exercise: Exercise, run: _Run) -> str:
         return "; it is defined in an experiment cell, which is not run when grading: move it to another cell"
     solution = cells.get(f"{exercise.id}-solution")
     others = SourceReader([solution.source]).defined if solution is not None and name in exercise.names else ()
+    if name in others:
+        return "; its cell was changed on the way, or did not come as far as its definition"
     return f"; its cell defines {', '.join(others[:3])} instead" if others else ""
 
 
-def _mark(exercise: Exercise, verdict: Verdict, findings: Findings) -> _Marked:
+def _mark(exercise: Exercise, verdict: Verdict, findings: Findings, advice: tuple[str, ...] = ()) -> _Marked:
     """Turn a verdict into points; forbidden operations withhold them."""
     reasons = {r.criterion.slug: _cut(reason(r)) for r in verdict.results if not r.holds}
     criteria = {r.criterion.slug: r.holds for r in verdict.results}
-    advice: tuple[str, ...] = ()
+    withheld = ""
     score = verdict.score
     if findings.banned and score > 0:
         names = ", ".join(findings.banned[:5])
-        advice = (f"The points are withheld: this exercise is to be solved without {names}.",)
+        withheld = f"The points are withheld: this exercise is to be solved without {names}."
         score = 0.0
         criteria = dict.fromkeys(criteria, False)
         reasons = dict.fromkeys(criteria, f"withheld: uses {names}")
@@ -340,18 +355,18 @@ def _mark(exercise: Exercise, verdict: Verdict, findings: Findings) -> _Marked:
         exercise.points,
         criteria,
         tuple(m.slug for m in verdict.misconceptions),
-        _message(verdict, score, advice),
+        withheld or _message(verdict),
         reasons,
         tuple(m.hint for m in verdict.misconceptions),
         counterexample(verdict, first) if first is not None else "",
-        tuple(findings.banned) if advice else (),
+        tuple(findings.banned) if withheld else (),
+        advice,
     )
-    return _Marked(result, render_html(verdict, advice=advice), render_text(verdict, advice=advice))
+    remarks = (*([withheld] if withheld else []), *advice)
+    return _Marked(result, render_html(verdict, advice=remarks), render_text(verdict, advice=remarks))
 
 
-def _message(verdict: Verdict, score: float, advice: Sequence[str]) -> str:
-    if advice:
-        return advice[0]
+def _message(verdict: Verdict) -> str:
     first = next((r for r in verdict.results if not r.holds), None)
     if first is None:
         return ""

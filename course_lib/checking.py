@@ -20,6 +20,7 @@ from course_lib.display import show
 from course_lib.drivers import run_case
 from course_lib.errors import CheckFailedError, CheckUsageError
 from course_lib.fault import Fault, find_fault
+from course_lib.gpu_trace import gpu_advice
 from course_lib.progress import record
 from course_lib.values import ValueFormatError, pack, unpack
 from course_lib.verdict import CaseKey, ExerciseKey, Response, Verdict, judge, respond
@@ -62,7 +63,14 @@ def examine(key: ExerciseKey, objects: Sequence[Any]) -> tuple[Verdict, Fault | 
         responses = {case.name: _response(namespace, case) for case in key.cases}
         verdict = judge(key, responses)
         fault = None if verdict.passed else find_fault(verdict, namespace)
-    return verdict, fault, tuple(remarks)
+    return verdict, fault, (*remarks, *_gpu_remarks(key, namespace))
+
+
+def _gpu_remarks(key: ExerciseKey, namespace: Mapping[str, Any]) -> list[str]:
+    """What would fail on a GPU, for one case of each function."""
+    cases = {case.function: case for case in key.cases}
+    found = (gpu_advice(namespace, case.function, case.driver, case.inputs) for case in cases.values())
+    return [advice for advice in found if advice]
 
 
 def _response(namespace: Mapping[str, Any], case: CaseKey) -> Response:

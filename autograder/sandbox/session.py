@@ -21,6 +21,8 @@ from course_lib.verdict import CaseKey, ExerciseKey
 
 __all__ = ["CellResult", "Session", "SessionEnded"]
 
+_MAX_ADVICE = 300
+
 
 @dataclass(frozen=True)
 class CellResult:
@@ -52,6 +54,8 @@ class Session:
         self._channel = channel
         self._status = status
         self._limits = limits
+        self.suspicious = False
+        """Whether the functions last called could mix devices, so that `advise` is worth its time."""
 
     def __enter__(self) -> Self:
         return self
@@ -100,15 +104,30 @@ class Session:
         of_exercise = time.monotonic() + limit
         self._send(header, pack([dict(case.inputs) for case in cases]), limit)
         max_answer = int(self._limits.answer_mib + 1) << 20
+        self.suspicious = False
         for case in cases:
             late = f"the calls of {key.id} took longer than their limit of {limit:g} s"
             answer, body = self._receive(of_exercise, deadline, max_answer, late)
             if answer.get("case") != case.name:
                 raise self._end("unreadable", "an answer came that was not asked for")
+            self.suspicious = self.suspicious or answer.get("trace") is True
             try:
                 yield case.name, _judged_inputs(unpack(body, max_answer), case)
             except ValueFormatError as error:
                 raise self._end("unreadable", f"the answer could not be read: {error}") from error
+
+    def advise(self, case: CaseKey, deadline: float = math.inf) -> str | None:
+        """What the child says about a function on a GPU, found by tracing it: a remark of its own, worth no points.
+
+        Raises:
+            SessionEnded: as `call`.
+        """
+        header = {"do": "advise", "function": case.function, "driver": case.driver}
+        limit = self._limits.call_s
+        self._send(header, pack([dict(case.inputs)]), limit)
+        answer, _ = self._receive(time.monotonic() + limit, deadline, 0, "the trace took too long")
+        advice = answer.get("advice")
+        return advice[:_MAX_ADVICE] if isinstance(advice, str) else None
 
     def _send(self, header: dict[str, Any], body: bytes, limit_s: float) -> None:
         try:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from course_lib.drivers import attempt
+from course_lib.gpu_trace import DRIVERS_TRACED, gpu_advice, may_leave_the_gpu
 from course_lib.values import pack, unpack
 
 from .exhaustion import limit_reached
@@ -32,10 +33,12 @@ def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, fl
             return
         if request["do"] == "cells":
             for cell in request["cells"]:
-                good, outputs = shell.run(cell["source"], cap, limits)
+                good, outputs = _run_cell(shell, cell["source"], cap, limits)
                 send(channel, {"cell": cell["id"], "good": good, "outputs": outputs})
         elif request["do"] == "call":
             _call(channel, shell, request, body, limits)
+        elif request["do"] == "advise":
+            _advise(channel, shell, request, body)
 
 
 def _call(
@@ -46,14 +49,50 @@ def _call(
     inputs = unpack(body, _MAX_REQUEST)
     namespace = {name: shell.namespace[name] for name in request["names"] if name in shell.namespace}
     for case, given in zip(request["cases"], inputs, strict=True):
-        raw = _run(namespace, case, given, request["device"])
-        if "error" in raw:
-            raw["message"] = limit_reached(raw["error"], raw["message"], limits) or raw["message"]
-        answer = pack(raw)
+        answer = _packed(_run(namespace, case, given, request["device"]), limits)
         if len(answer) > max_answer:
             text = f"the answer has {len(answer) >> 20} MiB; its limit is {max_answer >> 20} MiB"
             answer = pack({"error": "answer-limit", "message": text})
-        send(channel, {"case": case["name"]}, answer)
+        send(
+            channel,
+            {"case": case["name"], "trace": case["driver"] in DRIVERS_TRACED and _suspicious(namespace)},
+            answer,
+        )
+
+
+def _suspicious(namespace: Mapping[str, Any]) -> bool:
+    return any(may_leave_the_gpu(value) for value in namespace.values() if callable(value))
+
+
+def _advise(channel: socket.socket, shell: CapturingShell, request: dict[str, Any], body: bytes) -> None:
+    """Trace one call on fake tensors of a GPU: advice, not points."""
+    (given,) = unpack(body, _MAX_REQUEST)
+    advice = gpu_advice(shell.namespace, request["function"], request["driver"], given)
+    send(channel, {"advice": advice})
+
+
+def _run_cell(
+    shell: CapturingShell, source: str, cap: int, limits: Mapping[str, float]
+) -> tuple[bool, list[dict[str, Any]]]:
+    """Run a cell; what its code did to the shell itself (or to the memory it needs) is an error of the cell."""
+    try:
+        return shell.run(source, cap, limits)
+    except Exception as error:
+        kind, text = type(error).__name__, f"{error}"[:2000]
+        text = limit_reached(kind, text, limits) or text
+        return False, [{"output_type": "error", "ename": kind, "evalue": text, "traceback": [f"{kind}: {text}"]}]
+
+
+def _packed(raw: dict[str, Any], limits: Mapping[str, float]) -> bytes:
+    """An answer as bytes, with the limit in it that was reached, if one was."""
+    if "error" in raw:
+        raw["message"] = limit_reached(raw["error"], raw["message"], limits) or raw["message"]
+    try:
+        return pack(raw)
+    except Exception as error:  # no room for a copy, or an object that only pretends to be a tensor
+        kind, text = type(error).__name__, " ".join(f"{error}".split())[:300]
+        reached = limit_reached(kind, text, limits)
+        return pack({"error": kind, "message": reached or f"the result could not be read: {kind}: {text}"})
 
 
 def _run(namespace: dict[str, Any], case: dict[str, Any], given: dict[str, Any], device: str) -> dict[str, Any]:
