@@ -24,9 +24,9 @@ _ATTRIBUTES = frozenset(
     user_ns""".split()
 )
 _MODULES = frozenset(
-    """_ctypes bdb builtins cPickle cProfile cffi cloudpickle code codeop copyreg ctypes dill gc imp importlib inspect
-    joblib linecache marshal multiprocessing pdb pickle pkgutil profile runpy shelve subprocess trace tracemalloc
-    zipimport""".split()
+    """_ctypes atexit bdb builtins cPickle cProfile cffi cloudpickle code codeop copyreg ctypes dill gc imp importlib
+    inspect joblib linecache marshal multiprocessing pdb pickle pkgutil profile runpy shelve subprocess trace
+    tracemalloc zipimport""".split()
 )
 _NAMES = (
     "IPython",
@@ -59,6 +59,10 @@ _KNOWN_MODULES = frozenset(
 )
 _SETTINGS = ("torch.backends.", "matplotlib.", "numpy.random.", "warnings.")
 """Attributes of these are there to be assigned."""
+
+
+_TABLES = ("course_lib.", "torch.", "sys.", "builtins.")
+"""Dictionaries of these are not the notebook's own."""
 
 
 def unreadable_parts(nodes: list[ast.AST], resolve: Resolve, defined: frozenset[str]) -> Iterator[str]:
@@ -147,3 +151,7 @@ def _assignment(
                 for dotted in resolve(part):
                     if not dotted.startswith(_SETTINGS):
                         yield f"assignment to {dotted}"
+            elif isinstance(part, ast.Subscript) and not isinstance(part.ctx, ast.Load):
+                for dotted in resolve(part.value):
+                    if dotted.startswith(_TABLES):
+                        yield f"assignment into {dotted}"

@@ -427,7 +427,7 @@ def _bound_names(statement: ast.stmt) -> list[str]:
 
 
 def _names_in(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Name):
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
         return [node.id]
     return [node.name] if isinstance(node, ast.MatchAs | ast.MatchStar) and node.name else []
 
