@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -27,6 +29,7 @@ import torch
 
 torch.set_num_threads(1)
 
+import course_lib
 from course_lib.gpu_trace import gpu_advice
 
 from . import isolation
@@ -46,9 +49,12 @@ def _warm_up() -> CapturingShell:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
     import numpy  # noqa: F401  (imported for the children)
+    import sympy
 
-    import course_lib  # noqa: F401
-
+    for module in pkgutil.iter_modules(course_lib.__path__):
+        importlib.import_module(f"course_lib.{module.name}")
+    x, y = sympy.symbols("x y")
+    sympy.expand((x + y) ** 2).subs({x: 1, y: 2})
     shell = CapturingShell()
     shell.run(
         "%matplotlib inline\n"
