@@ -1,13 +1,14 @@
 """`autograder feedback`: the students' pages, made by nbgrader from the autograded notebooks and the gradebook.
 
 Each page shows the student's own cells, the grader's card for every exercise, marks and comments.  What students
-wrote is cleaned by the filters that `nbgrader_config.py` names (`autograder.sanitize`); a course without them gets
-them here, and every page forbids scripts but the one that sets formulas.
+wrote is cleaned (`autograder.sanitize`, whatever `nbgrader_config.py` says), and every page forbids scripts but the
+one that sets formulas.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import re
 import sys
@@ -24,6 +25,7 @@ from traitlets.config import Config
 from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.exercises import assignment_named
+from autograder.feedback_page import FeedbackExporter
 
 __all__ = ["Feedback", "add_arguments", "make_feedback", "run"]
 
@@ -105,13 +107,14 @@ class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no typ
     def __init__(self, course: Course, assignment: str) -> None:
         config = _config(course, assignment)
         super().__init__(coursedir=CourseDirectory(config=config), config=config)
+        self.exporter_class = FeedbackExporter
         self._assignment = assignment
         self.log.setLevel(logging.CRITICAL)
         self.force = True  # marks and comments may have changed without the notebook
         self.writer = FilesWriter(parent=self, config=self.config)
         self.exporter = self.exporter_class(parent=self, config=self.config)
         for preprocessor in self.preprocessors:
-            self.exporter.register_preprocessor(preprocessor)
+            self.exporter.register_preprocessor(preprocessor)  # type: ignore[no-untyped-call]
 
     def pages_of(self, student: str) -> list[Path]:
         """Write one student's pages."""
@@ -126,13 +129,7 @@ class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no typ
 
 
 def _config(course: Course, assignment: str) -> Config:
-    config = Config()
-    config.HTMLExporter.sanitize_html = True
-    config.HTMLExporter.filters = {
-        "clean_html": "autograder.sanitize.clean_html",
-        "strip_files_prefix": "autograder.sanitize.strip_files_prefix",
-    }
-    config.merge(course.config)
+    config = copy.deepcopy(course.config)
     config.CourseDirectory.assignment_id = assignment
     config.CourseDirectory.db_url = course.db_url
     return config
