@@ -116,7 +116,7 @@ def draw_modes(result: Modes) -> None:
         "eval mode,\nbuffers not saved": result.without_buffers,
     }
     drawn, (ax,) = figure(width=8.0, height=3.0)
-    bars(ax, list(values), {"validation accuracy in percent": list(values.values())})
+    bars(ax, list(values), {"accuracy in percent": list(values.values())})
     ax.set(ylim=(0, 100))
     words = "; ".join(f"{name.replace(chr(10), ' ')}: {value:.0f} %" for name, value in values.items())
     show_figure(drawn, f"Validation accuracy of the same trained weights, evaluated in five ways. {words}.")

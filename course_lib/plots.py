@@ -82,6 +82,7 @@ def figure(
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25)
+        ax.set_axisbelow(True)
     return drawn, list(axes.flat)
 
 
@@ -179,7 +180,11 @@ def bars(ax: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float]])
         drawn = ax.bar(x, values, width, label=label, color=OKABE_ITO[k], hatch=_HATCHES[k], edgecolor="white")
         ax.bar_label(drawn, fmt="%.3g", fontsize=8)
     ax.set_xticks(np.arange(len(groups)), groups)
-    ax.legend(frameon=False)
+    ax.margins(y=0.12)
+    if len(series) > 1:
+        ax.legend(frameon=False)
+    else:
+        ax.set_ylabel(next(iter(series), ""))
 
 
 def montage(ax: Axes, images: torch.Tensor, columns: int, titles: Sequence[str] = ()) -> None:
