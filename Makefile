@@ -57,7 +57,7 @@ format: $(READY) ## formats code and notebooks, strips outputs
 
 lab: setup ## JupyterLab on the student version
 	$(BIN)/autograder release $(ASSIGNMENTS) --bundle build/student
-	cd build/student && PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)/build/student" $(CURDIR)/$(BIN)/jupyter lab $(JUPYTER_ROOT)
+	cd build/student && PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)/build/student" $(CURDIR)/$(BIN)/jupyter lab $(JUPYTER_ROOT) start.ipynb
 
 grade-lab: setup ## JupyterLab with nbgrader's formgrader, on this course
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab $(JUPYTER_ROOT)

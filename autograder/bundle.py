@@ -23,13 +23,16 @@ from autograder.exercises import Exercise
 from autograder.leaks import Secret, find_leaks
 from autograder.student_environment import environment_files
 from course_lib.progress import FILE_NAME as PROGRESS_FILE
+from course_lib.widgets.predictions import FILE_NAME as PREDICTIONS_FILE
 
 __all__ = ["MANIFEST", "Bundle", "build_bundle"]
 
 MANIFEST = ".bundle.json"
 """Lists the files with their SHA-256; also the sign that a folder is a bundle and may be replaced."""
 
+_START_PAGE = Path(__file__).parent / "templates" / "start.ipynb"
 _NEVER = ("__pycache__", ".ipynb_checkpoints", "answers")
+_KEPT_SILENTLY = (PROGRESS_FILE, PREDICTIONS_FILE)
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -96,9 +99,10 @@ def _require_replaceable(folder: Path) -> None:
 
 
 def _fill(fresh: Path, release: Path, assignments: Mapping[str, Mapping[str, Exercise]], licence: Path | None) -> None:
-    ignore = shutil.ignore_patterns(*_NEVER, "*.pyc", PROGRESS_FILE)
+    ignore = shutil.ignore_patterns(*_NEVER, "*.pyc", *_KEPT_SILENTLY)
     for name in assignments:
         shutil.copytree(release / name, fresh / name, ignore=ignore)
+    shutil.copyfile(_START_PAGE, fresh / _START_PAGE.name)
     package = Path(course_lib.__file__ or "").parent
     shutil.copytree(package, fresh / "course_lib", ignore=ignore)
     for name, exercises in assignments.items():
@@ -159,7 +163,7 @@ def _keep_work(old: Path, fresh: Path, manifest: Mapping[str, str]) -> tuple[str
             target = target.with_name(f"{target.stem}.edited-{datetime.now():%Y%m%d-%H%M%S}{target.suffix}")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
-        kept += [target.relative_to(fresh).as_posix()] if path.name != PROGRESS_FILE else []
+        kept += [target.relative_to(fresh).as_posix()] if path.name not in _KEPT_SILENTLY else []
     return tuple(kept)
 
 

@@ -65,14 +65,14 @@ The notebooks need no GPU: PyTorch's build for CPUs, a much smaller download, is
 
 ## Work
 
-    jupyter lab
+    jupyter lab start.ipynb
 
-Open a notebook: {notebooks}.
+The start page lists the notebooks and what you have done: {notebooks}.
 
 - Write where it says `# YOUR CODE HERE`, and remove `raise NotImplementedError()`.
 - The cell below runs `check(...)`. Its card says what holds, what does not, and what probably happened.
 - Leave the other cells as they are; add as many of your own as you like.
-- `from course_lib.progress import progress; progress("{first}")` says how far you are. It is kept across restarts.
+- Your progress and your predictions are kept across restarts, in small files beside the notebooks.
 
 ## Hand in
 *Kernel, Restart Kernel and Run All Cells*, save, and hand in the `.ipynb` file under its own name.
@@ -100,7 +100,6 @@ def environment_files(bundle: Path, assignments: Sequence[str]) -> dict[str, str
         "README.md": _README.format(
             python=python,
             notebooks=", ".join(f"`{path}`" for path in notebooks),
-            first=assignments[0],
         ),
         "environment.yml": _ENVIRONMENT.format(python=python),
         "pyproject.toml": _PYPROJECT.format(version=_course_version()),

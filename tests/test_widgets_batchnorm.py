@@ -1,4 +1,4 @@
-"""The numbers behind the batch-normalisation widgets, against PyTorch and against slow loops."""
+"""The numbers behind the batch-normalization widgets, against PyTorch and against slow loops."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_batch_of_two_is_always_minus_one_and_one() -> None:
     """What the explanation claims about two examples holds for every draw."""
     for seed in range(5):
         found = pipeline.run_pipeline(2, 0.0, 1.0, seed)
-        assert sorted(found.normalised.round(2)) == [-1.0, 1.0]
+        assert sorted(found.normalized.round(2)) == [-1.0, 1.0]
 
 
 @pytest.mark.parametrize("momentum", [0.01, 0.1, 0.3, 0.9, 1.0])
@@ -107,8 +107,8 @@ NORMALISED = {
 
 
 @pytest.mark.parametrize(("kind", "groups"), list(product(means.NAMES, [1, 2, 3, 6])))
-def test_cells_of_one_group_are_what_torch_normalises_together(kind: str, groups: int) -> None:
-    """Normalising within the widget's groups gives torch's result."""
+def test_cells_of_one_group_are_what_torch_normalizes_together(kind: str, groups: int) -> None:
+    """Normalizing within the widget's groups gives torch's result."""
     x = torch.randn(4, 6, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     number = torch.from_numpy(means.group_of_cells(kind, (4, 6, 2, 3), groups).copy())
     mine = torch.empty_like(x)

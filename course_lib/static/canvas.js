@@ -88,9 +88,10 @@ function yAxis(ctx, box, low, high, theme) {
 }
 
 function marks(ctx, box, found, to, theme) {
+  const places = found.map((mark) => Math.min(box.x + box.w, Math.max(box.x, to(mark.x))));
+  places.forEach((x) => line(ctx, x, box.y, x, box.y + box.h, theme.text, 1, [4, 3]));
   found.forEach((mark, i) => {
-    const x = Math.min(box.x + box.w, Math.max(box.x, to(mark.x))), right = x > box.x + box.w / 2;
-    line(ctx, x, box.y, x, box.y + box.h, theme.text, 1, [4, 3]);
+    const x = places[i], right = x > box.x + box.w / 2;
     plate(ctx, mark.label, x + (right ? -4 : 4), box.y + 10 + 14 * i, theme, right ? "right" : "left");
   });
 }

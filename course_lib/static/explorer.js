@@ -83,7 +83,7 @@ function draw(view) {
   view.canvas.style.width = `${spec.width}px`;
   view.canvas.style.aspectRatio = `${spec.width} / ${spec.height}`;
   view.hits = drawScene(view.canvas, spec, pixels, view.cursor);
-  const alt = `${view.design.title}. ${view.model.get("alt")}`;
+  const alt = `${view.design.title}${view.design.title.endsWith("?") ? "" : "."} ${view.model.get("alt")}`;
   if (view.canvas.getAttribute("aria-label") !== alt) view.canvas.setAttribute("aria-label", alt);
   if (view.line.textContent !== spec.line) view.line.textContent = spec.line;
   if (view.explanation.textContent !== spec.explanation) view.explanation.textContent = spec.explanation;
@@ -258,8 +258,9 @@ function go(view, [down, right]) {
 
 function say(view) {
   const [i, j, k, m] = coordinates(view, view.cursor);
-  const marked = view.state.marked.includes(view.cursor) ? ", marked" : "";
-  view.cellStatus.textContent = `Cell: example ${i}, channel ${j}, row ${k}, column ${m}${marked}.`;
+  const locked = view.model.get("answer").locked, star = view.cursor === view.state.star;
+  const sign = locked ? (star ? ", the star" : "") : view.state.marked.includes(view.cursor) ? ", marked" : "";
+  view.cellStatus.textContent = `Cell: example ${i}, channel ${j}, row ${k}, column ${m}${sign}.`;
 }
 
 function act(view, tile) {

@@ -1,4 +1,4 @@
-"""A linear layer and the batch normalisation behind it, fused to one linear layer: when that is exact and when not."""
+"""A linear layer and the batch normalization behind it, fused to one linear layer: when that is exact and when not."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def compare(gamma: float, mean: float, var: float, relu: bool, train: bool) -> F
     """One unit, linear -> (ReLU) -> batchnorm, against its fusion with the stored statistics.
 
     Args:
-        gamma: scale of the normalisation.
+        gamma: scale of the normalization.
         mean: stored mean.
         var: stored variance.
         relu: a ReLU stands between the two layers.
-        train: the normalisation uses the statistics of this batch instead of the stored ones.
+        train: the normalization uses the statistics of this batch instead of the stored ones.
     """
     hidden = WEIGHT * _INPUT + BIAS
     hidden = np.maximum(hidden, 0) if relu else hidden

@@ -1,4 +1,4 @@
-"""Which cells of an activation share one mean: batch, layer, instance and group normalisation."""
+"""Which cells of an activation share one mean: batch, layer, instance and group normalization."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES: Mapping[str, str] = {
 
 
 def group_of_cells(kind: str, shape: tuple[int, int, int, int], groups: int) -> NDArray[np.int64]:
-    """For every cell the number of the mean it is normalised with (Wu, He 2018, figure 2).
+    """For every cell the number of the mean it is normalized with (Wu, He 2018, figure 2).
 
     Args:
         kind: key of `NAMES`.
@@ -49,7 +49,7 @@ def group_of_cells(kind: str, shape: tuple[int, int, int, int], groups: int) -> 
 
 
 def number_of_means(kind: str, shape: tuple[int, int, int, int], groups: int) -> int:
-    """How many means a normalisation computes."""
+    """How many means a normalization computes."""
     return int(group_of_cells(kind, shape, groups).max()) + 1
 
 
@@ -134,14 +134,14 @@ DESIGN = Design(
     name="shared-means",
     title="Which cells share one mean?",
     controls=(
-        Choice("kind", "Normalisation", NAMES, "batch"),
+        Choice("kind", "Normalization", NAMES, "batch"),
         Slider("groups", "Groups of group norm", (1.0, 2.0, 3.0, 6.0), 3.0),
         Slider("examples", "Examples N", (1.0, 2.0, 3.0, 4.0), 4.0),
     ),
     prediction=Marking(
-        "Mark all cells that share one mean with the starred cell in batch normalisation of images.",
+        "Mark all cells that share one mean with the starred cell in batch normalization of images.",
         int(np.prod(SHAPE)),
-        "Now choose the other normalisations; click a cell to move the star.",
+        "Now choose the other normalizations; click a cell to move the star.",
     ),
     numbers=numbers,
     explain=explain,
@@ -149,7 +149,7 @@ DESIGN = Design(
 
 
 def shared_means(fresh: bool = False) -> Explorer:
-    """Show which cells of an activation are normalised with the same mean.
+    """Show which cells of an activation are normalized with the same mean.
 
     Args:
         fresh: forget the prediction that was locked in before.

@@ -1,4 +1,4 @@
-"""One feature on its way through batch normalisation, in training and in evaluation."""
+"""One feature on its way through batch normalization, in training and in evaluation."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Pipeline:
 
     Attributes:
         x: the input.
-        normalised: x with the mean and the biased variance of its own batch.
-        train: gamma * normalised + beta.
+        normalized: x with the mean and the biased variance of its own batch.
+        train: gamma * normalized + beta.
         evaluated: the same layer with its stored statistics.
     """
 
     x: NDArray[np.float64]
-    normalised: NDArray[np.float64]
+    normalized: NDArray[np.float64]
     train: NDArray[np.float64]
     evaluated: NDArray[np.float64]
 
@@ -46,17 +46,17 @@ def run_pipeline(batch: int, shift: float, scale: float, seed: int) -> Pipeline:
     """
     noise = np.random.default_rng(seed).standard_normal(1024)[:batch]
     x = MEAN + shift + STD * scale * noise
-    normalised = (x - x.mean()) / np.sqrt(x.var() + EPS)
+    normalized = (x - x.mean()) / np.sqrt(x.var() + EPS)
     stored = (x - MEAN) / np.sqrt(STD**2 + EPS)
-    return Pipeline(x, normalised, GAMMA * normalised + BETA, GAMMA * stored + BETA)
+    return Pipeline(x, normalized, GAMMA * normalized + BETA, GAMMA * stored + BETA)
 
 
 def numbers(state: State) -> Scene:
-    """Four histograms: x, x normalised, y in training, y in evaluation."""
+    """Four histograms: x, x normalized, y in training, y in evaluation."""
     found = run_pipeline(int(state["batch"]), state["shift"], state["scale"], state["seed"])
     panels = (
         histogram("input x", found.x, -20, 20, colour=0),
-        histogram("x̂, this batch's statistics", found.normalised, -5, 5, colour=5),
+        histogram("x̂, this batch's statistics", found.normalized, -5, 5, colour=5),
         histogram("y in train", found.train, -12, 12, colour=2),
         histogram("y in eval", found.evaluated, -12, 12, colour=1),
     )
@@ -86,9 +86,9 @@ def explain(answer: Any, state: State) -> str:
     if state["shift"]:
         moved_train, moved_eval = _moves(state["shift"])
         now = (
-            f" Your shift of {state['shift']:g}: train {_signed(abs(moved_train))}, "
-            f"eval γ · {state['shift']:g} / {STD:g} = {_signed(moved_eval)}."
-        )
+            f" Your shift of {state['shift']:g}: train {abs(moved_train):.2f}, "
+            f"eval γ · {state['shift']:g} / {STD:g} = {moved_eval:.3g}."
+        ).replace("-", "−")
     small = " With 2 examples x̂ is always −1 and +1: all that is left of x is its sign." if state["batch"] == 2 else ""
     return (
         f"You said: {OPTIONS[answer]}. {verdict}. In training the mean of this very batch is subtracted, shift "
@@ -114,7 +114,7 @@ def _right() -> str:
 
 DESIGN = Design(
     name="batchnorm-pipeline",
-    title="One feature through batch normalisation",
+    title="One feature through batch normalization",
     controls=(
         Slider("shift", "Shift of the input", steps(-10, 10, 0.5), 0.0),
         Slider("scale", "Scale of the input", steps(0.25, 4, 0.25), 1.0),
@@ -133,7 +133,7 @@ DESIGN = Design(
 
 
 def batchnorm_pipeline(fresh: bool = False) -> Explorer:
-    """Show how shift, scale and batch size of an input go through batch normalisation.
+    """Show how shift, scale and batch size of an input go through batch normalization.
 
     Args:
         fresh: forget the prediction that was locked in before.

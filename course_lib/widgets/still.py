@@ -21,11 +21,11 @@ _DPI = 96
 _HATCHES = ("", "////", "....", "xxxx")
 _NO_GROUP = 255
 
-# While the live widget stands below it, the still picture hides; without a kernel, the complaint of its place does.
+# While the live widget stands below it, the still picture hides; without a kernel, the empty place of the widget does.
 _STYLE = """<style>
 .jp-OutputArea-child:has(.course-still):has(+ .jp-OutputArea-child .course-widget) { display: none; }
-.jp-OutputArea-child:has(.course-still) + .jp-OutputArea-child:has(.jupyter-widgets):not(:has(.course-widget))
-{ display: none; }
+.jp-OutputArea-child:has(.course-still)
++ .jp-OutputArea-child:has([data-mime-type*="widget-view"]):not(:has(.course-widget)) { display: none; }
 </style>"""
 
 
@@ -35,11 +35,15 @@ def still(title: str, scene: Scene, explanation: str = "") -> str:
     more = f"<br>{escape(explanation)}" if explanation else ""
     return (
         f'{_STYLE}<figure class="course-still" style="margin:0">'
-        f'<img style="max-width:100%" width="{scene.width}" alt="{escape(f"{title}. {scene.line}")}" '
+        f'<img style="max-width:100%" width="{scene.width}" alt="{escape(_sentence(title))} {escape(scene.line)}" '
         f'src="data:image/png;base64,{data}">'
-        f"<figcaption><strong>{escape(title)}.</strong> {escape(scene.line)}{more}<br>"
+        f"<figcaption><strong>{escape(title)}</strong><br>{escape(scene.line)}{more}<br>"
         "<em>Still picture: run the cell to move it.</em></figcaption></figure>"
     )
+
+
+def _sentence(title: str) -> str:
+    return title if title.endswith(("?", ".")) else f"{title}."
 
 
 def png(scene: Scene) -> bytes:
