@@ -30,6 +30,7 @@ MAX_DIMENSIONS = 64
 
 _PLAIN = (bool, int, float, str)
 _MAX_TEXT = 10_000
+_MAX_TREE = 32 * 1024 * 1024
 _MAX_INT_BITS = 4096
 _DTYPES = frozenset(
     getattr(torch, name)
@@ -57,11 +58,23 @@ def pack(value: Any) -> bytes:
             lists and dicts of these.  Anything else becomes `Unsupported`.
     """
     tensors: dict[str, torch.Tensor] = {}
-    tree = _encode(value, tensors, 0)
-    return safetensors.torch.save(tensors, {"tree": json.dumps(tree)})
+    try:
+        tree = json.dumps(_encode(value, tensors, 0, [0]))
+        if len(tree) > _MAX_TREE:
+            raise _TooLargeError
+    except _TooLargeError:
+        tensors, tree = {}, json.dumps({"x": "a structure with too many parts"})
+    return safetensors.torch.save(tensors, {"tree": tree})
 
 
-def _encode(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
+class _TooLargeError(Exception):
+    """The structure has more parts than `unpack` would accept."""
+
+
+def _encode(value: Any, tensors: dict[str, torch.Tensor], depth: int, count: list[int]) -> Any:
+    count[0] += 1
+    if count[0] > MAX_NODES:
+        raise _TooLargeError
     if depth > MAX_DEPTH:
         return {"x": f"a structure more than {MAX_DEPTH} levels deep"}
     if value is None or type(value) in _PLAIN:
@@ -73,11 +86,11 @@ def _encode(value: Any, tensors: dict[str, torch.Tensor], depth: int) -> Any:
     if isinstance(value, Unsupported):
         return {"x": value.kind}
     if isinstance(value, dict):
-        pairs = [[_encode(k, tensors, depth + 1), _encode(v, tensors, depth + 1)] for k, v in value.items()]
+        pairs = [[_encode(part, tensors, depth + 1, count) for part in pair] for pair in value.items()]
         return {"d": pairs}
     if isinstance(value, tuple | list):
         kind = "u" if isinstance(value, tuple) else "l"
-        return {kind: [_encode(item, tensors, depth + 1) for item in value]}
+        return {kind: [_encode(item, tensors, depth + 1, count) for item in value]}
     return {"x": f"a {type(value).__name__}"}
 
 
@@ -115,7 +128,8 @@ def _encode_tensor(value: torch.Tensor, tensors: dict[str, torch.Tensor]) -> Any
 def _encode_array(value: np.ndarray[Any, Any], tensors: dict[str, torch.Tensor]) -> Any:
     try:
         tensor = torch.from_numpy(np.array(value, copy=True, order="C"))
-    except TypeError:
+    # TypeError: a dtype that torch does not have.  ValueError: a foreign byte order.
+    except (TypeError, ValueError):
         return {"x": f"a NumPy array of {value.dtype}"}
     node = _encode_tensor(tensor, tensors)
     return {"n": node["t"]} if "t" in node else node
@@ -168,7 +182,7 @@ def _decode(node: Any, tensors: dict[str, torch.Tensor], depth: int, count: list
         return _checked(tensors[content]).numpy()
     if kind == "x":
         return Unsupported(str(content)[:200])
-    if kind in "ul" and isinstance(content, list):
+    if kind in ("u", "l") and isinstance(content, list):
         items = [_decode(item, tensors, depth + 1, count) for item in content]
         return tuple(items) if kind == "u" else items
     if kind == "d" and isinstance(content, list):

@@ -229,10 +229,10 @@ def _split(case: CaseKey, result: Any) -> dict[str, Any] | Failure:
     names = case.outputs
     if case.driver != "call" and isinstance(result, dict) and set(result) == set(names):
         return result
-    if len(names) == 1:
-        return {names[0]: result}
     if case.driver != "call" and isinstance(result, dict) and set(result) & set(names):
         return {name: result.get(name, Failure("missing-output", f"{name!r} is missing")) for name in names}
+    if len(names) == 1:
+        return {names[0]: result}
     if isinstance(result, tuple | list) and len(result) == len(names):
         return dict(zip(names, result, strict=True))
     wanted = f"{len(names)} values ({', '.join(names)})"
@@ -279,7 +279,6 @@ def judge(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
 def _judge_criterion(
     key: ExerciseKey, criterion: CriterionKey, wrong: Mapping[Entry, Mismatch | None]
 ) -> CriterionResult:
-    size = {case.name: _numbers_in(case.inputs) for case in key.cases}
     needed = list(criterion.entries)
     for entry in criterion.entries:
         if entry.aspect != "value":
@@ -288,6 +287,7 @@ def _judge_criterion(
     lost = [entry for entry in needed if wrong[entry] is not None]
     if not lost:
         return CriterionResult(criterion, True)
+    size = {case.name: _numbers_in(case.inputs) for case in key.cases} if len(lost) > 1 else {lost[0].case: 0}
     # The smallest case that shows numbers teaches most; an exception is the next best.
     first = min(lost, key=lambda entry: (wrong[entry].index is None, size[entry.case]))  # type: ignore[union-attr]
     return CriterionResult(criterion, False, first, wrong[first])

@@ -26,7 +26,7 @@ from course_lib.verdict import (
     respond,
 )
 
-__all__ = ["Case", "Criterion", "Exercise", "Misconception", "generator"]
+__all__ = ["Case", "Criterion", "Exercise", "Misconception", "generator", "wrong_entries"]
 
 Namespace = Mapping[str, Any]
 
@@ -192,7 +192,7 @@ class Exercise:
         function = case.function or self.names[0]
         outputs = case.outputs or self.returns
         inputs64 = {key: _in_float64(value) for key, value in case.inputs.items()}
-        response = respond(run_case(self.namespace(self.reference), function, case.driver, inputs64))
+        response = respond(run_case(self._reference_namespace, function, case.driver, inputs64))
         key = CaseKey(name, function, case.driver, case.inputs, outputs, {}, case.tolerance)
         seen = observe(key, response)
         dtype = _first_dtype(case.inputs)
@@ -204,9 +204,15 @@ class Exercise:
 
     def footprint(self, misconception: Misconception, case: CaseKey) -> dict[Entry, Any]:
         """What a misconception gives at the entries of a case where it is wrong."""
-        namespace = self.namespace(misconception.wrong)
-        response: Response = respond(run_case(namespace, case.function, case.driver, case.inputs))
-        return {entry: seen for entry, seen in observe(case, response).items() if _is_wrong(case, entry, seen)}
+        return wrong_entries(case, self.respond(misconception.wrong, case))
+
+    def respond(self, what: Callable[..., Any] | Namespace, case: CaseKey) -> Response:
+        """Put a reference or a wrong answer through a case, as a student's answer is."""
+        return respond(run_case(self.namespace(what), case.function, case.driver, case.inputs))
+
+    @cached_property
+    def _reference_namespace(self) -> dict[str, Any]:
+        return self.namespace(self.reference)
 
 
 @dataclass(frozen=True)
@@ -226,6 +232,11 @@ class _Suspect:
 
     def at(self, case: CaseKey) -> dict[Entry, Any]:
         return self.exercise.footprint(self.misconception, case)
+
+
+def wrong_entries(case: CaseKey, response: Response) -> dict[Entry, Any]:
+    """What a response shows at those entries of a case where it is wrong."""
+    return {entry: seen for entry, seen in observe(case, response).items() if _is_wrong(case, entry, seen)}
 
 
 def _is_wrong(case: CaseKey, entry: Entry, seen: Any) -> bool:

@@ -33,9 +33,12 @@ _RUN = (
     "trainable",
     "history",
 )
+_EVALUATION = ("evaluation", "evaluation_again")
 
 
-def _run(g: Generator, batches: list[Tensor], *, gradients: bool = True, **settings: Any) -> Case:
+def _run(
+    g: Generator, batches: list[Tensor], *, gradients: bool = True, outputs: tuple[str, ...] = _RUN, **settings: Any
+) -> Case:
     _, c, h, w = batches[0].shape
     return Case(
         {
@@ -46,7 +49,7 @@ def _run(g: Generator, batches: list[Tensor], *, gradients: bool = True, **setti
             "gradients": gradients,
         },
         driver="training-run",
-        outputs=_RUN,
+        outputs=outputs,
     )
 
 
@@ -78,9 +81,9 @@ def _cases(g: Generator) -> dict[str, Case]:
     return {
         "one step": _run(g, [images(g, small)]),
         "three steps": _run(g, [images(g, wide) for _ in range(3)], momentum=0.3, eps=TINY),
-        "without gradients": _run(g, [images(g, (3, 2, 2, 3))], gradients=False, eps=TINY),
-        "constant batch": _run(g, [_constant_images(g, (3, 4, 2, 2))], momentum=0.5, eps=0.5),
-        "small variance": _run(g, [images(g, (4, 3, 2, 3), NARROW, level=0.2)], eps=BIG),
+        "without gradients": _run(g, [images(g, (3, 2, 2, 3))], gradients=False, eps=TINY, outputs=("train",)),
+        "constant batch": _run(g, [_constant_images(g, (3, 4, 2, 2))], momentum=0.5, eps=0.5, outputs=_EVALUATION),
+        "small variance": _run(g, [images(g, (4, 3, 2, 3), NARROW, level=0.2)], eps=BIG, outputs=("train",)),
         "exchange with torch": _exchange(g),
     }
 
@@ -156,7 +159,7 @@ MODULE = Exercise(
         Criterion(TRAINING, 1, cases=("one step", "three steps", "without gradients"), outputs=("train",)),
         Criterion(GRADIENT, 0.5, cases=("one step", "three steps"), outputs=("gradient",)),
         Criterion(STATISTICS, 1, cases=("one step", "three steps"), outputs=("running_mean", "running_var")),
-        Criterion(EVALUATION, 1, cases=("constant batch",), outputs=("evaluation", "evaluation_again")),
+        Criterion(EVALUATION, 1, cases=("constant batch",), outputs=_EVALUATION),
         Criterion(EPS, 0.5, cases=("small variance",), outputs=("train",)),
         Criterion(BUFFERS, 0.5, cases=("one step", "three steps"), outputs=("trainable", "history")),
         Criterion(STATE, 0.5, cases=("exchange with torch",)),

@@ -72,7 +72,7 @@ NORMALISERS: Final = (
 )
 """Ready-made normalisation: each would do one of these exercises, or do another's with its axes turned."""
 
-AUTOGRAD: Final = ("torch.autograd", "torch.func", "torch.vjp", ".backward")
+AUTOGRAD: Final = ("torch.autograd", "torch.func", ".backward")
 """Ways to have a gradient made."""
 
 FUSERS: Final = (
