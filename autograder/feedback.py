@@ -12,7 +12,7 @@ import copy
 import logging
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +39,11 @@ _POLICY = (
 _HEAD = (
     '<meta charset="utf-8">\n'
     f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-    "<style>summary { display: list-item; cursor: pointer; }</style>\n"  # Bootstrap hides that there is more to see
+    # Bootstrap hides that there is more to see
+    "<style>summary { display: list-item !important; cursor: pointer; }</style>\n"
 )
+# nbgrader's list of contents calls every exercise the same
+_ENTRY = re.compile(r'<a href="#([a-z0-9-]+)">(?:Test cell|Written response)</a>')
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no typ
         self.convert_notebooks()
         folder = Path(self._format_dest(self._assignment, student))
         pages = sorted(path for path in folder.iterdir() if path.suffix == ".html")
-        _forbid_scripts(pages)
+        for page in pages:
+            _finish(page)
         return pages
 
 
@@ -135,10 +139,10 @@ def _config(course: Course, assignment: str) -> Config:
     return config
 
 
-def _forbid_scripts(pages: Iterable[Path]) -> None:
-    for page in pages:
-        text, found = re.subn(r"<head>", lambda head: f"{head[0]}\n{_HEAD}", page.read_text(encoding="utf-8"), count=1)
-        if not found:
-            page.unlink()
-            raise ValueError("nbgrader's page has no <head> to put the content security policy in")
-        page.write_text(text, encoding="utf-8")
+def _finish(page: Path) -> None:
+    """Forbid scripts, and name the exercises in the list of contents."""
+    text, found = re.subn(r"<head>", lambda head: f"{head[0]}\n{_HEAD}", page.read_text(encoding="utf-8"), count=1)
+    if not found:
+        page.unlink()
+        raise ValueError("nbgrader's page has no <head> to put the content security policy in")
+    page.write_text(_ENTRY.sub(r'<a href="#\1">\1</a>', text), encoding="utf-8")

@@ -109,6 +109,7 @@ def test_a_page_shows_the_card_of_every_exercise(course: Course) -> None:
     assert "column-scale: 5 of 5 points" in text
     assert "pair: 0 of 2 points" in text
     assert "variance of the columns" in text
+    assert "Test cell" not in text
 
 
 def test_a_page_shows_marks_and_comments_as_they_are_now(course: Course) -> None:
