@@ -21,13 +21,11 @@ from course_lib.plots import OKABE_ITO, bars, curves, figure, show_figure, sprea
 
 __all__ = [
     "draw_activations",
-    "draw_approach",
     "draw_batch_sizes",
     "draw_fusion",
     "draw_histograms",
     "draw_modes",
     "draw_own_training",
-    "draw_shared_means",
     "draw_sweep",
 ]
 
@@ -146,41 +144,3 @@ def draw_own_training(result: OwnTraining) -> None:
     ax.set(xlabel="step", ylabel="training loss")
     caption = f"Largest relative difference of the losses in the first ten steps: {result.error:.1e}."
     show_figure(drawn, f"Training loss with your functions and with PyTorch's layer. {caption}", caption)
-
-
-def draw_approach(momentum: float, steps: int) -> None:
-    """How a running mean follows a batch mean that jumps from 0 to 1."""
-    covered = [1 - (1 - momentum) ** step for step in range(steps + 1)]
-    drawn, (ax,) = figure(width=7.0, height=2.8)
-    curves(ax, {f"running mean, momentum {momentum:g}": (list(range(steps + 1)), covered)}, markers=False)
-    ax.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
-    ax.set(xlabel="steps after the jump", ylabel="running mean", title="The mean of the batches jumps from 0 to 1")
-    alt = f"After 1 step the running mean has covered {covered[1]:.0%} of the jump, after {steps} {covered[-1]:.0%}."
-    show_figure(drawn, alt, "Dotted: where it is going.")
-
-
-def draw_shared_means(groups: int = 3) -> None:
-    """Which values share one mean: tiles of batch and channel for four normalisations, one set of sharers marked."""
-    n, c = 4, 6
-    shared = {
-        "batch norm": np.s_[:, 0:1],
-        "layer norm (of images)": np.s_[0:1, :],
-        "instance norm": np.s_[0:1, 0:1],
-        f"group norm, {groups} groups": np.s_[0:1, 0 : c // groups],
-    }
-    drawn, axes = figure(1, 4, width=2.5, height=2.2)
-    for ax, (title, where) in zip(axes, shared.items(), strict=True):
-        marked = np.zeros((n, c))
-        marked[where] = 1
-        ax.pcolormesh(marked, cmap="Blues", vmin=0, vmax=1.6, edgecolors="grey", linewidth=0.8)
-        for row, column in np.argwhere(marked == 1):
-            ax.text(column + 0.5, row + 0.5, "•", ha="center", va="center", fontsize=14)
-        ax.set(title=title, xlabel="channel", ylabel="image", xticks=[], yticks=[])
-        ax.invert_yaxis()
-        ax.grid(False)
-    alt = (
-        "Four grids of 4 images by 6 channels; the values of the marked tiles, over all pixels, share one mean. "
-        "Batch norm: one channel of all images. Layer norm: all channels of one image. "
-        f"Instance norm: one channel of one image. Group norm: {c // groups} neighbouring channels of one image."
-    )
-    show_figure(drawn, alt, "Each tile is one channel of one image (all its pixels). Dots: one set that shares a mean.")
