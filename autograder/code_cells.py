@@ -15,7 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 __all__ = ["CellCode", "read_code"]
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 50_000
 _MAX_WITH_MAGICS = 20_000
 _MAX_MAGICS = 20
 _MAX_NESTING = 3

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import fnmatch
 import functools
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,8 +32,14 @@ _BACK_DOORS = (
     "torch.jit",
     "torch.fx",
 )
-_MAX_TOTAL = 400_000
-"""Characters of code that are read of one notebook.  Cells beyond are refused, as is a cell that is too long."""
+_MAX_NODES = 50_000
+"""Parts (of a syntax tree) that are read of one notebook, about ten times those of a long one.
+
+Cells beyond are refused, as is a cell that is too long: reading must not take longer than running.
+"""
+
+_MAX_STARS = 20
+_TOO_MUCH = "the notebook has too much code"
 
 _MAX_ATTRIBUTES = 32
 _MAX_DEPTH = 8
@@ -110,20 +117,36 @@ class SourceReader:
         self._stars: list[str] = []
         self._loose: list[ast.AST] = []
         self._walked: dict[int, list[tuple[ast.AST, frozenset[str]]]] = {}
+        self._globals: dict[int, set[str]] = {}
         self._nodes: list[ast.AST] = []
+        self._left = _MAX_NODES
         self._magics: list[str] = []
-        left = _MAX_TOTAL
+        self._seen: dict[tuple[int, tuple[str, ...]], Findings] = {}
         for position, source in enumerate(sources):
-            left -= len(source)
-            code = read_code(source)
-            if left < 0 or code.refused:
-                self.refused[position] = code.refused or f"the notebook has more than {_MAX_TOTAL} characters of code"
-                continue
-            self._magics += code.magics
-            self._collect(code.body)
-            nodes = [node for statement in code.body for node in ast.walk(statement)]
-            self._collect_names(nodes)
-            self._nodes += nodes
+            refused = self._read(source) if self._left > 0 else _TOO_MUCH
+            if refused:
+                self.refused[position] = refused
+
+    def _read(self, source: str) -> str:
+        """Add a cell; why it is refused, if it is."""
+        code = read_code(source)
+        if code.refused:
+            return code.refused
+        nodes = list(itertools.islice(_all_nodes(code.body), self._left))
+        self._left -= len(nodes)
+        if self._left <= 0:
+            return _TOO_MUCH
+        self._magics += code.magics
+        self._collect(code.body)
+        self._collect_names(nodes)
+        for statement in code.body:  # a function can bind global names
+            for name in {name for n in ast.walk(statement) if isinstance(n, ast.Global) for name in n.names}:
+                self._definitions.setdefault(name, []).append(statement)
+        self._nodes += nodes
+        if len(self._stars) > _MAX_STARS:
+            del self._stars[_MAX_STARS:]
+            self._magics.append("imports of everything")
+        return ""
 
     def defines(self, name: str) -> bool:
         """Whether some cell defines the name at its top level."""
@@ -146,12 +169,23 @@ class SourceReader:
         for name in names:  # an import can be the definition
             self._look_at_dotted(self._imports.get(name, _NOTHING), rules, findings)
         for node in self._reachable(names):
-            own = self._local_aliases(node)
-            views: dict[frozenset[str], Aliases] = {}
-            for part, local in self._parts(node):
-                if local not in views:
-                    views[local] = _Layered(own, self._global_aliases, local)
-                self._look_at(part, views[local], rules, findings)
+            key = id(node), tuple(forbidden)
+            if key not in self._seen:
+                self._seen[key] = self._look_into(node, rules)
+            for name in self._seen[key].banned:
+                findings.ban(name)
+            for name in self._seen[key].dynamic:
+                findings.suspect(name)
+        return findings
+
+    def _look_into(self, node: ast.AST, rules: _Rules) -> Findings:
+        findings = Findings()
+        own = self._local_aliases(node)
+        views: dict[frozenset[str], Aliases] = {}
+        for part, local in self._parts(node):
+            if local not in views:
+                views[local] = _Layered(own, self._global_aliases, local)
+            self._look_at(part, views[local], rules, findings)
         return findings
 
     @functools.cached_property
@@ -180,6 +214,11 @@ class SourceReader:
         return self._walked[id(node)]
 
     def _globals_in(self, node: ast.AST) -> set[str]:
+        if id(node) not in self._globals:
+            self._globals[id(node)] = self._find_globals(node)
+        return self._globals[id(node)]
+
+    def _find_globals(self, node: ast.AST) -> set[str]:
         return {part.id for part, local in self._parts(node) if isinstance(part, ast.Name) and part.id not in local}
 
     @functools.cached_property
@@ -228,16 +267,12 @@ class SourceReader:
                 self._loose.append(statement)
 
     def _collect_names(self, nodes: Sequence[ast.AST]) -> None:
-        """Imports, and functions that bind global names."""
+        """Imports, wherever they stand."""
         for node in nodes:
             for name, dotted in _imported(node):
                 self._imports.setdefault(name, set()).add(dotted)
             if isinstance(node, ast.ImportFrom) and node.module and any(item.name == "*" for item in node.names):
                 self._stars.append(node.module)
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                names = {name for part in ast.walk(node) if isinstance(part, ast.Global) for name in part.names}
-                for name in names:
-                    self._definitions.setdefault(name, []).append(node)
 
     def _reachable(self, names: Sequence[str]) -> Iterator[ast.AST]:
         """Definitions reached from the names, and top-level statements that change what they stand for."""
@@ -374,6 +409,10 @@ class _Layered(Mapping[str, set[str]]):
 
     def __len__(self) -> int:
         return len({**self._own, **self._outer})
+
+
+def _all_nodes(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    return (node for statement in body for node in ast.walk(statement))
 
 
 def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
