@@ -59,45 +59,6 @@ def _value(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) 
     return namespace[function]
 
 
-@driver("dropped-units")
-def _dropped_units(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """As `call`, for a function that drops units.
-
-    Returns a dict: `y`, the result; `dropped`, where it is zero, bool of its shape; `drops`, whether any is.
-    """
-    y = namespace[function](*inputs.values())
-    dropped = torch.as_tensor(y) == 0
-    return {"y": y, "dropped": dropped, "drops": bool(dropped.any())}
-
-
-@driver("rows-in-any-order")
-def _rows_in_any_order(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """As `call`, for a matrix whose rows may come in any order: they are sorted as numbers, first column first."""
-    rows = namespace[function](*inputs.values())
-    if not isinstance(rows, Tensor) or rows.ndim != 2:
-        return rows
-    for column in reversed(range(rows.shape[1])):
-        rows = rows[torch.argsort(rows[:, column], stable=True)]
-    return rows
-
-
-@driver("expressions")
-def _expressions(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """Evaluate the expressions of a dict at the numbers in `inputs`, symbols by their names.
-
-    An entry is a SymPy expression, a number, or a function of all the numbers in their order.
-    """
-    return {name: _evaluated(formula, inputs) for name, formula in namespace[function]().items()}
-
-
-def _evaluated(formula: Any, numbers: Mapping[str, float]) -> Any:
-    if hasattr(formula, "free_symbols"):
-        return float(formula.subs({symbol: numbers[str(symbol)] for symbol in formula.free_symbols}))
-    if callable(formula):
-        return float(formula(*numbers.values()))
-    return float(formula) if isinstance(formula, int | float) else formula
-
-
 @driver("training-run")
 def _training_run(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Put a normalisation module through training steps, then evaluation.
