@@ -115,9 +115,10 @@ class Table:
 
     def _repr_html_(self) -> str:
         def line(cells: Sequence[str], tag: str) -> str:
-            return (
-                "<tr>" + "".join(f'<{tag} style="text-align:left">{escape(cell)}</{tag}>' for cell in cells) + "</tr>"
-            )
+            # An empty header cell is none: a screen reader would announce a column without a name.
+            tags = [tag if cell else "td" for cell in cells]
+            inner = (f'<{t} style="text-align:left">{escape(c)}</{t}>' for t, c in zip(tags, cells, strict=True))
+            return f"<tr>{''.join(inner)}</tr>"
 
         return "<table>" + line(self.rows[0], "th") + "".join(line(row, "td") for row in self.rows[1:]) + "</table>"
 
