@@ -74,7 +74,7 @@ def draw_sweep(result: Sweep) -> None:
     clipped = {label: [[min(loss, 3.0) for loss in run] for run in runs] for label, runs in result.losses.items()}
     spread(ax, result.values, clipped)
     ax.axhline(math.log(10) / 2, color="black", linewidth=0.8, linestyle=":")
-    ax.annotate("below: it trains", (result.values[0], math.log(10) / 2), xytext=(0, -12), textcoords="offset points")
+    ax.annotate("below: it trains", (result.values[0], math.log(10) / 2), xytext=(0, 4), textcoords="offset points")
     ax.set(
         xscale="log", xlabel=result.setting, ylabel="training loss at the end", title="Band: smallest to largest seed"
     )
