@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_lib.comparison import TOLERANCE, describe
+from course_lib.comparison import TOLERANCE, describe, scale_of
 from course_lib.counterexample import counterexample
 from course_lib.fault import Fault
 from course_lib.verdict import CriterionResult, Entry, MisconceptionKey, Verdict
@@ -160,7 +160,7 @@ def _accuracy(verdict: Verdict) -> str:
             a, b = got.double().numpy(), expected.double().numpy()
             a, b = a[np.isfinite(b)], b[np.isfinite(b)]
             if b.size:
-                worst = max(worst, float((np.abs(a - b) / (np.abs(b) + (np.abs(b).max() or 1.0))).max()))
+                worst = max(worst, float((np.abs(a - b) / scale_of(b)).max()))
                 allowed = max(allowed, case.tolerance or TOLERANCE.get(expected.dtype, 0.0))
     return f"Largest relative error {worst:.0e} (up to {allowed:.0e} is allowed). " if allowed else ""
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from course_lib.values import Unsupported
 
-__all__ = ["TOLERANCE", "Mismatch", "compare", "describe", "dtype_of"]
+__all__ = ["TOLERANCE", "Mismatch", "compare", "describe", "dtype_of", "scale_of"]
 
 Array = NDArray[np.float64]
+_NOISE = 1e-9
 
 # Allowed |got - expected| relative to |expected| + max|expected|.  Far above rounding in any sensible order
 # of operations, far below every known mistake (tests hold each misconception to at least 10 times this).
@@ -124,15 +125,22 @@ def _numbers(tensor: torch.Tensor) -> Array:
     return tensor.detach().to(torch.float64).cpu().numpy()
 
 
+def scale_of(expected: Array) -> Array:
+    """What a difference at each element is measured against: |expected| + max|expected|.
+
+    What is expected to vanish comes as 0 or as rounding noise: then the scale is 1.
+    """
+    size = np.abs(expected)
+    largest = float(size.max()) if size.size else 0.0
+    if not math.isfinite(largest):
+        largest = float(np.max(size, where=np.isfinite(size), initial=0.0))
+    return size + (largest if largest > _NOISE else 1.0)
+
+
 def _wrong_elements(a: Array, b: Array, tolerance: float) -> NDArray[np.bool_]:
     with np.errstate(all="ignore"):
-        difference = np.abs(a - b)
-        size = np.abs(b)
-        largest = float(size.max()) if size.size else 0.0
-        if not math.isfinite(largest):
-            largest = float(np.max(size, where=np.isfinite(size), initial=0.0))
         # NaN and infinities fail this comparison and are looked at one by one.
-        wrong = ~(difference <= tolerance * (size + (largest or 1.0)))
+        wrong = ~(np.abs(a - b) <= tolerance * scale_of(b))
         odd = wrong | ~np.isfinite(b)
         if odd.any():
             wrong = odd & ~((a == b) | (np.isnan(a) & np.isnan(b)))

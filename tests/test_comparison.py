@@ -195,3 +195,11 @@ def test_dtype_is_known_for_tensors_only() -> None:
     assert dtype_of(torch.ones(1)) is torch.float32
     assert dtype_of(np.ones(1)) is None
     assert dtype_of(1.0) is None
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-17, 3e-11], ids=str)
+def test_what_should_vanish_may_differ_by_rounding(noise: float) -> None:
+    """Zero and the reference's own rounding noise are the same expectation."""
+    expected = torch.full((3,), noise, dtype=torch.float64)
+    assert compare(torch.tensor([2e-16, -1e-16, 0.0], dtype=torch.float64), expected) is None
+    assert compare(torch.tensor([1e-3, 0.0, 0.0], dtype=torch.float64), expected) is not None
