@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from course_lib.comparison import TOLERANCE, compare, describe, dtype_of
+from course_lib.comparison import TOLERANCE, compare, describe, dtype_of, scale_of
 from course_lib.values import Unsupported
 
 floats = st.floats(-1e6, 1e6, allow_nan=False)
@@ -49,7 +49,7 @@ def test_rounding_is_forgiven_and_mistakes_are_not(array: np.ndarray[Any, Any], 
     """A deviation of a third of the tolerance passes; one of three times the tolerance is found at its index."""
     expected = torch.from_numpy(array).to(dtype)
     index = np.unravel_index(where % array.size, array.shape)
-    unit = TOLERANCE[dtype] * (float(expected[index].abs()) + (float(expected.abs().max()) or 1.0))
+    unit = TOLERANCE[dtype] * float(scale_of(expected.double().numpy())[index])
     for factor, agrees in ((0.3, True), (3.0, False)):
         got = expected.double().clone()
         got[index] += factor * unit
