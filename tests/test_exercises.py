@@ -25,7 +25,6 @@ from course_lib.verdict import (
     Entry,
     ExerciseKey,
     Failure,
-    MisconceptionKey,
     Response,
     Verdict,
     judge,
@@ -59,22 +58,31 @@ def keys(exercise_id: str) -> tuple[ExerciseKey, ...]:
 
 @functools.lru_cache(maxsize=1)
 def all_mistakes(exercise_id: str) -> tuple[tuple[ExerciseKey, Responses], ...]:
-    """For each seed the key with all footprints, and what each mistake answers; one exercise at a time."""
+    """For each seed the key with all mistakes as suspects, and what each answers; one exercise at a time."""
     return tuple(_with_responses(_exercise(exercise_id), key) for key in keys(exercise_id))
 
 
 def _with_responses(exercise: Exercise, key: ExerciseKey) -> tuple[ExerciseKey, Responses]:
-    """As `Exercise.with_misconceptions`, but each mistake runs once for both uses."""
+    """As `Exercise.with_suspects`, but each mistake runs once for all diagnoses."""
     responses = {m.slug: {c.name: exercise.respond(m.wrong, c) for c in key.cases} for m in exercise.misconceptions}
-    found = tuple(
-        MisconceptionKey(
-            m.slug,
-            m.hint,
-            {e: seen for c in key.cases for e, seen in wrong_entries(c, responses[m.slug][c.name]).items()},
-        )
-        for m in exercise.misconceptions
-    )
-    return dataclasses.replace(key, misconceptions=found), responses
+    suspects = tuple(_Recorded(m.slug, m.hint, responses[m.slug]) for m in exercise.misconceptions)
+    return dataclasses.replace(key, misconceptions=suspects), responses
+
+
+@dataclasses.dataclass
+class _Recorded:
+    """A suspect whose answers are known; what is wrong in them is worked out once."""
+
+    slug: str
+    hint: str
+    responses: Mapping[str, Response]
+    footprint: dict[str, dict[Entry, Any]] = dataclasses.field(default_factory=dict)
+
+    def at(self, case: CaseKey) -> dict[Entry, Any]:
+        """The part of the footprint that lies in one case."""
+        if case.name not in self.footprint:
+            self.footprint[case.name] = wrong_entries(case, self.responses[case.name])
+        return self.footprint[case.name]
 
 
 def _exercise(exercise_id: str) -> Exercise:
@@ -225,13 +233,14 @@ def test_misconception_loses_what_it_should_and_is_named(exercise: Exercise, mis
 
 
 @each_exercise
-def test_the_graders_lazy_diagnosis_is_the_same(exercise: Exercise) -> None:
-    """Mistakes that are run only as far as needed lead to the same names as footprints that ship as data."""
+def test_mistakes_are_named_by_shipped_footprints_and_by_the_grader(exercise: Exercise) -> None:
+    """Footprints that ship as data and mistakes that the grader runs when asked lead to the same names."""
     key = keys(exercise.id)[0]
+    shipped, lazy = exercise.with_misconceptions(key), exercise.with_suspects(key)
     for misconception in exercise.misconceptions:
         responses = {case.name: exercise.respond(misconception.wrong, case) for case in key.cases}
-        verdict = judge(exercise.with_suspects(key), responses)
-        assert [found.slug for found in verdict.misconceptions] == [misconception.slug]
+        for known in (shipped, lazy):
+            assert [found.slug for found in judge(known, responses).misconceptions] == [misconception.slug]
 
 
 def severity(got: Any, expected: Any, case: CaseKey) -> float:
