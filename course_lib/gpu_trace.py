@@ -1,8 +1,8 @@
 """Would this function work on a GPU?  Answered without one.
 
 The function is called with fake tensors that claim to lie on `cuda` and hold no numbers (`FakeTensorMode`): an
-operation that mixes devices fails as it would on a GPU.  The answer is advice and never points: code that asks for values
-(``if x.sum() > 0``) cannot be followed, and the process that traces is the student's own.
+operation that mixes devices fails as it would on a GPU.  The answer is advice and never points: code that asks for
+values (``if x.sum() > 0``) cannot be followed, and the process that traces is the student's own.
 """
 
 from __future__ import annotations
