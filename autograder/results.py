@@ -1,4 +1,4 @@
-"""What grading a submission yields, and its JSON form (`docs/formats.md`).
+"""What grading a submission yields, and its JSON form.
 
 Nothing here holds a hidden input except `ExerciseResult.counterexample`, which is meant for the student's own
 feedback: the summary written by ``--json`` leaves it out.
