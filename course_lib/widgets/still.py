@@ -54,12 +54,17 @@ def png(scene: Scene) -> bytes:
     return buffer.getvalue()
 
 
-def draw(scene: Scene) -> Figure:
-    """A scene as a Matplotlib figure; pyplot does not know it, so none is left open."""
-    figure = Figure(
-        figsize=(scene.width / _DPI, scene.height / _DPI),
-    )
-    FigureCanvasAgg(figure)
+def draw(scene: Scene, figure: Figure | None = None) -> Figure:
+    """A scene as a Matplotlib figure.
+
+    Args:
+        scene: what to draw.
+        figure: where; by default a new one that pyplot does not know, so that none is left open.
+    """
+    if figure is None:
+        figure = Figure()
+        FigureCanvasAgg(figure)
+    figure.set_size_inches(scene.width / _DPI, scene.height / _DPI)
     ratios = scene.weights or [1.0] * len(scene.panels)
     axes = figure.subplots(1, len(scene.panels), squeeze=False, width_ratios=ratios)[0]
     # Fixed margins: a layout that is computed takes longer than the drawing.

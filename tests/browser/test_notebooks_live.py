@@ -1,0 +1,157 @@
+"""Every notebook in a real JupyterLab, as students get it and with the solutions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+
+if TYPE_CHECKING:
+    from tests.browser.lab import Lab
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+ROOT = Path(__file__).parent.parent.parent
+ASSIGNMENTS = sorted(path.parent.name for path in ROOT.glob("notebooks/*/*.ipynb"))
+STUBS = {"NotImplementedError", "CheckFailedError"}
+WIDGET = "section.course-widget"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The student bundle of all assignments; beside each notebook stands its source, as `solution.ipynb`."""
+    from autograder.course import Course
+    from autograder.release import release
+
+    root = tmp_path_factory.mktemp("course")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    shutil.copy(ROOT / "nbgrader_config.py", root)
+    folder = release(Course.find(root), ASSIGNMENTS, root / "bundle").bundle.folder
+    for name in ASSIGNMENTS:
+        for path in (root / "notebooks" / name).glob("*.ipynb"):
+            shutil.copy(path, folder / name / "solution.ipynb")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on the bundle, in an environment like a student's: there is no grader."""
+    from tests.browser.lab import lab
+
+    absent = tmp_path_factory.mktemp("absent")
+    lines = 'import sys\nsys.modules["autograder"] = None\nsys.modules["nbgrader"] = None\n'
+    (absent / "sitecustomize.py").write_text(lines)
+    path = os.pathsep.join([str(absent), str(bundle)])
+    with lab(bundle, tmp_path_factory.mktemp("state"), PYTHONPATH=path, COURSE_QUICK="1") as running:
+        yield running
+
+
+def errors_of(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """Cell id -> name and text of the error that it ended with."""
+    return {
+        cell.id: f"{output.ename}: {output.evalue}"
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type == "error"
+    }
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_a_released_notebook_runs_to_its_end(server: Lab, page: Any, assignment: str, bundle: Path) -> None:
+    """Nothing fails but what the student has not written yet, and every exercise says that it is open."""
+    from tests.browser.lab import Notebook
+
+    (path,) = (p for p in (bundle / assignment).glob("*.ipynb") if p.name != "solution.ipynb")
+    notebook = Notebook(server, page, path.relative_to(bundle).as_posix())
+    notebook.run_all()
+    content = notebook.content()
+    failed = errors_of(content)
+    assert all(error.partition(":")[0] in STUBS for error in failed.values()), failed
+    exercises = [cell.id for cell in content.cells if cell.cell_type == "code" and cell.source.startswith("check(")]
+    assert exercises
+    assert {name: "not implemented yet" in failed.get(name, "").lower() for name in exercises} == dict.fromkeys(
+        exercises, True
+    )
+    written = [
+        o.text for c in content.cells for o in c.get("outputs", []) if o.output_type == "stream" and o.name == "stderr"
+    ]
+    assert written == []
+    assert notebook.errors == []
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_a_solved_notebook_from_first_cell_to_reopening(
+    server: Lab,
+    page: Any,
+    assignment: str,
+    bundle: Path,
+    screenshot: Callable[..., None],
+    accessible: Callable[..., None],
+) -> None:
+    """Every card is green, every widget answers the keyboard and leaves a picture, axe finds nothing."""
+    from playwright.sync_api import expect
+
+    from tests.browser.lab import Notebook
+    from tests.browser.operating import lock_in, move_every_control, reachable_by_tab
+
+    notebook = Notebook(server, page, f"{assignment}/solution.ipynb")
+    notebook.run_all()
+    content = notebook.content()
+    assert errors_of(content) == {}
+    exercises = [cell for cell in content.cells if cell.cell_type == "code" and cell.source.startswith("check(")]
+    cards = [output.data["text/plain"] for cell in exercises for output in cell.outputs if "data" in output]
+    assert len(cards) == len(exercises) > 0
+    assert all(card.startswith("✓") for card in cards), cards
+
+    widgets = page.locator(WIDGET)
+    calls = sum(cell.source.strip().startswith("widgets.") for cell in content.cells if cell.cell_type == "code")
+    expect(widgets).to_have_count(calls)
+    for number, widget in enumerate(widgets.all()):
+        lock_in(widget)
+        reachable_by_tab(page, widget)
+        move_every_control(widget)
+        screenshot(widget, f"{assignment}-widget-{number}")
+    accessible(page)
+    photograph(page, screenshot, assignment, "solved")
+
+    notebook.save()
+    notebook.open()  # the kernel lives on, and with it the widgets
+    expect(page.locator(f"{WIDGET} .cw-note")).to_have_text(["Locked in."] * calls)
+    notebook.shut_down()
+    notebook.open()
+    assert page.locator(WIDGET).count() == 0
+    for still in page.locator(".course-still img").all():
+        expect(still).to_be_visible()
+        assert len(still.get_attribute("alt") or "") > 40
+    assert page.locator(".course-still img").count() == calls
+    accessible(page)
+    photograph(page, screenshot, assignment, "reopened")
+    assert notebook.errors == []
+
+
+def photograph(page: Any, screenshot: Callable[..., None], assignment: str, when: str) -> None:
+    """Keep a picture of every cell that has an output."""
+    for number, area in enumerate(page.locator(".jp-Cell:has(.jp-OutputArea-child)").all()):
+        screenshot(area, f"{assignment}-{when}-{number:02d}")
+
+
+def test_the_start_page_shows_every_notebook(
+    server: Lab, page: Any, screenshot: Callable[..., None], accessible: Callable[..., None]
+) -> None:
+    """What `make lab` opens: the environment is sound, and every assignment is linked."""
+    from tests.browser.lab import Notebook
+
+    notebook = Notebook(server, page, "start.ipynb")
+    notebook.run_all()
+    assert errors_of(notebook.content()) == {}
+    page.get_by_text("Environment: ready").wait_for()
+    rows = page.locator(".jp-OutputArea tbody tr")
+    # Each has two here: the one that students get, and the solution.
+    assert rows.count() == 2 * len(ASSIGNMENTS)
+    accessible(page)
+    screenshot(page, "start-page")
