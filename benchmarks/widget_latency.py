@@ -238,7 +238,8 @@ def main() -> int:
                 print(f"{widget}: {found[-1].ours_ms:.0f} ms", file=sys.stderr, flush=True)
                 page.close()
     print(
-        f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, {args.presses} presses, {args.updates} updates"
+        f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, "
+        f"{args.presses} presses, {args.updates} updates"
     )
     print(table(found))
     if args.json:

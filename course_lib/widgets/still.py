@@ -24,8 +24,8 @@ _NO_GROUP = 255
 # While the live widget stands below it, the still picture hides; without a kernel, the empty place of the widget does.
 _STYLE = """<style>
 .jp-OutputArea-child:has(.course-still):has(+ .jp-OutputArea-child .course-widget) { display: none; }
-.jp-OutputArea-child:has(.course-still)
-+ .jp-OutputArea-child:has([data-mime-type*="widget-view"]):not(:has(.course-widget)) { display: none; }
+.jp-OutputArea-child:has(.course-still) + .jp-OutputArea-child:not(:has(.course-widget, [data-mime-type]))
+{ display: none; }
 </style>"""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,6 +126,8 @@ def test_a_solved_notebook_from_first_cell_to_reopening(
     notebook.shut_down()
     notebook.open()
     assert page.locator(WIDGET).count() == 0
+    for empty in page.get_by_text(re.compile("Loading widget|Error displaying widget")).all():
+        expect(empty).to_be_hidden()
     for still in page.locator(".course-still img").all():
         expect(still).to_be_visible()
         assert len(still.get_attribute("alt") or "") > 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ROOT = Path(__file__).parent.parent.parent
-TITLE = "section.course-widget"
+NO_WIDGET = re.compile("Loading widget|Error displaying widget")
+WIDGET = "section.course-widget"
 
 
 @pytest.fixture(scope="module")
@@ -29,66 +31,73 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
-def notebook_of(server: Lab, page: Any, name: str) -> Any:
-    """A notebook with one widget, run."""
+def notebook_of(server: Lab, page: Any, *names: str) -> Any:
+    """A notebook with a cell for each of these widgets, run."""
     from tests.browser.lab import Notebook, write_notebook
 
-    folder = server.folder / name
-    write_notebook(folder / "one.ipynb", {"widget": f"from course_lib import widgets\n\nwidgets.{name}()"})
-    notebook = Notebook(server, page, f"{name}/one.ipynb")
+    folder = "-".join(names)[:40]
+    cells = {f"widget-{n}": f"from course_lib import widgets\n\nwidgets.{name}()" for n, name in enumerate(names)}
+    write_notebook(server.folder / folder / "widgets.ipynb", cells)
+    notebook = Notebook(server, page, f"{folder}/widgets.ipynb")
     notebook.run_all()
-    notebook.page.locator(f"{TITLE} canvas[data-frame]").wait_for()
+    notebook.page.locator(f"{WIDGET} canvas[data-frame]").nth(len(names) - 1).wait_for()
     return notebook
 
 
-@pytest.mark.parametrize("name", widgets.__all__)
-def test_a_widget_from_prediction_to_reopened_notebook(
-    server: Lab, page: Any, name: str, screenshot: Callable[..., None], accessible: Callable[..., None]
+@pytest.mark.timeout(600)
+def test_widgets_in_the_dark_and_after_a_restart(
+    server: Lab, page: Any, screenshot: Callable[..., None], accessible: Callable[..., None]
 ) -> None:
-    """By keyboard alone; nothing for axe to find in either theme; the prediction outlives reload and restart."""
+    """Nothing for axe to find in either theme, before and after; predictions outlive reload and a new kernel."""
     from playwright.sync_api import expect
 
-    from tests.browser.operating import lock_in, move_every_control, reachable_by_tab
+    from tests.browser.operating import lock_in, move_every_control
 
-    notebook = notebook_of(server, page, name)
-    widget = page.locator(TITLE)
-    assert page.locator(".course-still").is_hidden()
-    screenshot(widget, f"{name}-1-before")
+    names = list(widgets.__all__)
+    notebook = notebook_of(server, page, *names)
+    found, stills = page.locator(WIDGET), page.locator(".course-still")
+    for name, widget, still in zip(names, found.all(), stills.all(), strict=True):
+        expect(still).to_be_hidden()
+        screenshot(widget, f"{name}-1-before")
     accessible(page)
-    lock_in(widget)
-    reachable_by_tab(page, widget)
-    move_every_control(widget)
-    screenshot(widget, f"{name}-2-explored")
+    for name, widget in zip(names, found.all(), strict=True):
+        lock_in(widget)
+        move_every_control(widget)
+        screenshot(widget, f"{name}-2-explored")
     accessible(page)
-
-    page.evaluate("() => { window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
-    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
-    screenshot(widget, f"{name}-3-dark")
+    theme(page, "JupyterLab Dark", "false")
+    for name, widget in zip(names, found.all(), strict=True):
+        screenshot(widget, f"{name}-3-dark")
     accessible(page)
-    page.evaluate("() => { window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'}); }")
-    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'true'")
+    theme(page, "JupyterLab Light", "true")
 
     notebook.save()
-    notebook.open()  # the kernel lives on, and with it the widget
-    expect(widget.locator(".cw-note")).to_have_text("Locked in.")
-    expect(widget.locator(".cw-explanation")).to_contain_text("You ")
+    notebook.open()  # the kernel lives on, and with it the widgets
+    expect(page.locator(f"{WIDGET} .cw-note")).to_have_text(["Locked in."] * len(names))
+    for widget in found.all():
+        expect(widget.locator(".cw-explanation")).to_contain_text("You ")
 
     notebook.shut_down()
     notebook.open()
-    still = page.locator(".course-still img")
-    expect(still).to_be_visible()
-    assert page.locator(TITLE).count() == 0
-    assert len(still.get_attribute("alt") or "") > 40
-    assert page.get_by_text("Error displaying widget").locator("visible=true").count() == 0
-    screenshot(page.locator(".jp-OutputArea").first, f"{name}-4-reopened")
+    assert found.count() == 0
+    for name, still, empty in zip(names, stills.all(), page.get_by_text(NO_WIDGET).all(), strict=True):
+        expect(still).to_be_visible()
+        expect(empty).to_be_hidden()
+        screenshot(still, f"{name}-4-reopened")
     accessible(page)
 
     notebook.run_all()
-    expect(widget.locator(".cw-note")).to_have_text("Locked in.")
-    expect(page.locator(".course-still")).to_be_hidden()
-    remembered = json.loads((server.folder / name / ".course_predictions.json").read_text("utf-8"))
-    assert len(remembered["predictions"]) == 1
+    expect(page.locator(f"{WIDGET} .cw-note")).to_have_text(["Locked in."] * len(names))
+    remembered = json.loads(next(server.folder.glob("*/.course_predictions.json")).read_text("utf-8"))
+    assert len(remembered["predictions"]) == len(names)
     assert notebook.errors == []
+
+
+def theme(page: Any, name: str, light: str) -> None:
+    """Change JupyterLab's colours and wait until it has them."""
+    change = "(theme) => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); return true; }"
+    page.evaluate(change, name)
+    page.wait_for_function("(light) => document.body.dataset.jpThemeLight === light", arg=light)
 
 
 def test_a_drag_never_queues_and_leaves_nothing_behind(server: Lab, page: Any) -> None:
@@ -96,7 +105,7 @@ def test_a_drag_never_queues_and_leaves_nothing_behind(server: Lab, page: Any) -
     from tests.browser.operating import lock_in
 
     notebook_of(server, page, "batchnorm_pipeline")
-    widget = page.locator(TITLE)
+    widget = page.locator(WIDGET)
     if widget.get_by_role("button", name="Lock in").is_visible():
         lock_in(widget)
     canvas, slider = widget.locator("canvas"), widget.locator("input[type=range]").first
@@ -160,7 +169,7 @@ explorer.show_widget(replace(fusion.DESIGN, name="broken", numbers=numbers))
     write_notebook(server.folder / "broken" / "one.ipynb", {"widget": source})
     notebook = Notebook(server, page, "broken/one.ipynb")
     notebook.run_all()
-    widget = page.locator(TITLE)
+    widget = page.locator(WIDGET)
     from tests.browser.operating import lock_in
 
     lock_in(widget)
