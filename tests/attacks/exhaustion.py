@@ -21,7 +21,8 @@ EXHAUSTION = (
     _call(
         "fork-bomb",
         "forks without end",
-        "import os\nfor _ in range(100):\n    try: os.fork()\n    except OSError as error:\n        print(error)\n        break",
+        "import os\nfor _ in range(100):\n    try: os.fork()\n"
+        "    except OSError as error:\n        print(error)\n        break",
     ),
     _call(
         "process-pool",
