@@ -1,0 +1,118 @@
+"""`make attacks`: every attack as a row of a table, beside what stock nbgrader gives for some of them.
+
+Stock nbgrader grades the same notebook with the test cells that students get (`check`), which is how it would be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+
+from autograder.sandbox import probe
+from tests import made_up
+from tests.attacks.arena import Arena, open_arena
+from tests.attacks.attack import Attack, submission
+from tests.attacks.collection import GROUPS
+
+_STOCK_CONFIG = """\
+c = get_config()
+c.CourseDirectory.course_id = "stock"
+c.ExecutePreprocessor.timeout = 60
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; 1 if any attack gained a point."""
+    parser = argparse.ArgumentParser(prog="python -m tests.attacks", description=__doc__)
+    parser.add_argument("--stock", action="store_true", help="run stock nbgrader too, about 5 s an attack")
+    parser.add_argument("names", nargs="*", help="only attacks whose names hold one of these words")
+    args = parser.parse_args(arguments)
+    found = probe()
+    if not found.ok:
+        print(f"no sandbox: {found.reason}\nhint: {found.hint}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder, open_arena(Path(folder)) as arena:
+        stock = _Stock(Path(folder) / "stock", arena) if args.stock else None
+        return _table(arena, stock, args.names)
+
+
+def _table(arena: Arena, stock: _Stock | None, names: Sequence[str]) -> int:
+    reference = arena.honest()
+    width = max(len(attack.name) for group in GROUPS.values() for attack in group)
+    print(f"{'attack':<{width}}  {'stock':>7}  {'ours':>5}  {'allowed':>7}  {'status':<10}  {'s':>4}  what it tries")
+    forged = harmed = count = 0
+    for group in GROUPS.values():
+        for attack in group:
+            if names and not any(name in attack.name for name in names):
+                continue
+            started = time.perf_counter()
+            result = arena.grade(attack).result
+            seconds = time.perf_counter() - started
+            allowed = arena.baseline(attack).score
+            theirs = stock.score(attack) if stock is not None and attack.stock else "-"
+            row = f"{theirs:>7}  {result.score:>5g}  {allowed:>7g}  {result.status:<10}  {seconds:>4.1f}  {attack.aim}"
+            print(f"{attack.name:<{width}}  {row}", flush=True)
+            count += 1
+            forged += result.score > allowed
+            harmed += arena.honest() != reference
+    print(f"\n{count} attacks: {forged} gained points, {harmed} changed an honest submission's result")
+    return 1 if forged or harmed else 0
+
+
+class _Stock:
+    """A course of stock nbgrader with the same assignment."""
+
+    def __init__(self, root: Path, arena: Arena) -> None:
+        self._root = root
+        self._arena = arena
+        shutil.copytree(arena.place / "notebooks", root / "source")
+        (root / "nbgrader_config.py").write_text(_STOCK_CONFIG)
+        self._run("generate_assignment", made_up.ASSIGNMENT, "--create")
+
+    def score(self, attack: Attack) -> str:
+        """Automatic points, or that there are none."""
+        student = attack.name
+        path = self._root / "submitted" / student / made_up.ASSIGNMENT / "made_up.ipynb"
+        path.parent.mkdir(parents=True)
+        released = json.loads((self._root / "release" / made_up.ASSIGNMENT / "made_up.ipynb").read_text())
+        path.write_bytes(submission(released, attack))
+        self._run("autograde", made_up.ASSIGNMENT, "--student", student)
+        with Gradebook(f"sqlite:///{self._root / 'gradebook.db'}") as gradebook:
+            try:
+                graded = gradebook.find_submission(made_up.ASSIGNMENT, student)
+            except MissingEntry:
+                return "nothing"
+            grades = [
+                grade for notebook in graded.notebooks for grade in notebook.grades if grade.name in made_up.EXERCISES
+            ]
+            if any(grade.auto_score is None for grade in grades):
+                return "none"
+            return f"{sum(grade.auto_score for grade in grades):g}"
+
+    def _run(self, *arguments: str) -> None:
+        bundle = self._arena.place / "bundle"
+        paths = [str(bundle), str(Path(__file__).parent.parent.parent)]
+        answers = next(bundle.rglob("answers"), bundle)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COURSE_ANSWERS": str(answers)}
+        subprocess.run(
+            [sys.executable, "-m", "nbgrader", *arguments, "--log-level=CRITICAL"],
+            cwd=self._root,
+            env=environment,
+            capture_output=True,
+            timeout=180,
+            check=False,  # a submission that cannot be graded is a result, too
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
