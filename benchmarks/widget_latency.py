@@ -48,6 +48,8 @@ control = next(c for c in design.controls if hasattr(c, "values"))
 
 def picture(place):
     state = {{c.name: c.start for c in design.controls}} | {{"locked": True, "marked": (), "star": 0}}
+    if "kind" in state:  # its first slider matters to group norm alone
+        state["kind"] = "group"
     draw(design.numbers(state | {{control.name: control.values[place]}}), plt.figure(dpi=96))
     plt.show()
 

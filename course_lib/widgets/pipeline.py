@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,7 @@ def _signed(value: Any) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
+@functools.cache
 def _moves(shift: float) -> tuple[float, float]:
     """By how much the mean of y moves in train and in eval when the input shifts; measured on one batch."""
     before, after = (run_pipeline(256, s, 1.0, 0) for s in (0.0, shift))
@@ -105,6 +107,7 @@ OPTIONS: Mapping[str, str] = {
 }
 
 
+@functools.cache
 def _right() -> str:
     train, evaluated = (abs(moved) > 0.01 for moved in _moves(_ASKED_SHIFT))
     return {(False, False): "both-stay", (False, True): "eval-moves", (True, False): "train-moves"}.get(

@@ -1,0 +1,136 @@
+"""Every dropout mask of the lecture's neuron, its probability, and three ways to the mean output."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from course_lib.widgets.controls import Choice, Seed, Slider, steps
+from course_lib.widgets.explorer import Design, Explorer, State, show_widget
+from course_lib.widgets.predictions import Estimate
+from course_lib.widgets.scene import Bars, Lines, Scene, Series
+
+__all__ = ["DESIGN", "Masks", "all_masks", "numbers", "weigh"]
+
+FIRST, SECOND = 6.0, 4.0
+"""w1 * x, which stays, and the w2 * y of the question."""
+SAMPLES = 300
+_ASKED_P = 0.8
+_NAMES = ("none", "only y", "only x", "both")
+
+
+@dataclass(frozen=True)
+class Masks:
+    """All masks of a neuron with two inputs, (4,) each, in the order of `_NAMES`.
+
+    Attributes:
+        probability: of each mask.
+        output: of the neuron under each mask.
+        mean: of the output, exact.
+        scaled: the output in one pass, with both inputs multiplied by the probability of keeping.
+    """
+
+    probability: NDArray[np.float64]
+    output: NDArray[np.float64]
+    mean: float
+    scaled: float
+
+
+def weigh(first: float, second: float, p_keep: float, relu: bool) -> Masks:
+    """Weigh the outputs of all masks (Srivastava et al. 2014, section 4).
+
+    Args:
+        first: weight times input, of the first input.
+        second: the same of the second input.
+        p_keep: probability of keeping an input.
+        relu: whether a ReLU follows.
+    """
+    masks = np.array(list(itertools.product((0, 1), repeat=2)))
+    probability = np.prod(np.where(masks, p_keep, 1 - p_keep), axis=1)
+    a = masks @ np.array([first, second])
+    output, scaled = (np.maximum(a, 0), max(0.0, p_keep * (first + second))) if relu else (a, p_keep * (first + second))
+    return Masks(probability, output, float(probability @ output), scaled)
+
+
+def _weighed(state: State) -> Masks:
+    return weigh(FIRST, state["second"], state["p_keep"], state["after"] == "relu")
+
+
+def numbers(state: State) -> Scene:
+    """The probability of each mask, and the mean of sampled masks closing in on the exact one."""
+    found = _weighed(state)
+    names = tuple(f"{name}: {_signed(value)}" for name, value in zip(_NAMES, found.output, strict=True))
+    shares = Bars("masks: output and probability", names, (Series("p", found.probability.astype(np.float32)),), 0, 1)
+    drawn = np.random.default_rng(state["seed"]).random((SAMPLES, 2)) < state["p_keep"]
+    sampled = found.output[drawn[:, 0] * 2 + drawn[:, 1]]
+    count = np.arange(1, SAMPLES + 1)
+    series = (
+        Series("mean of sampled masks", (np.cumsum(sampled) / count).astype(np.float32)),
+        Series("exact mean", np.full(SAMPLES, found.mean, np.float32), "dashed"),
+        Series("scaled weights", np.full(SAMPLES, found.scaled, np.float32), "dots"),
+    )
+    means = Lines("three ways to the mean", count.astype(np.float32), series, -2, 13, "sampled masks")
+    name = "relu(a)" if state["after"] == "relu" else "a"
+    line = (
+        f"Keep with p = {state['p_keep']:g}: the mean of {name} over the four masks is {_signed(found.mean)}, "
+        f"scaled weights give {_signed(found.scaled)}, {SAMPLES} sampled masks {_signed(float(sampled.mean()))}."
+    )
+    return Scene((shares, means), line, height=270, weights=(1.0, 1.2))
+
+
+def _signed(value: float) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def explain(answer: Any, state: State) -> str:
+    """What was said, what it is, why."""
+    right = weigh(FIRST, SECOND, _ASKED_P, relu=False)
+    verdict = "exactly" if abs(answer - right.mean) < 1e-9 else "not quite"
+    terms = " + ".join(
+        f"{p:.2g} · {value:g}" for p, value in zip(right.probability[::-1], right.output[::-1], strict=True)
+    )
+    found = _weighed(state)
+    gap = found.mean - found.scaled
+    if abs(gap) < 1e-9:
+        now = "No mask crosses a kink: the mean of the outputs is the output of the mean, p times the full value."
+    else:
+        now = (
+            f"With the ReLU the mean is {_signed(found.mean)}, scaled weights give {_signed(found.scaled)}: some masks "
+            "are cut off at zero and others are not, so scaling the weights is only approximate."
+        )
+    return f"You said {_signed(answer)}, it is {_signed(right.mean)} ({verdict}): {terms}. {now}"
+
+
+DESIGN = Design(
+    name="all-masks",
+    title="All four masks of one neuron",
+    controls=(
+        Slider("p_keep", "p, probability of keeping", steps(0.1, 1, 0.1), 0.5),
+        Slider("second", "w₂y", steps(-8, 6, 1), -2.0),
+        Choice("after", "After the neuron", {"nothing": "nothing", "relu": "a ReLU"}, "nothing"),
+        Seed(label="Other samples"),
+    ),
+    prediction=Estimate(
+        f"a = w₁x + w₂y with w₁x = {FIRST:g} and w₂y = {SECOND:g}. Each input is kept with probability {_ASKED_P:g}. "
+        "What is the mean of a over the masks?",
+        "",
+        -100,
+        100,
+        f"Now set p to {_ASKED_P:g} and w₂y to {SECOND:g}; then make w₂y negative and put a ReLU behind.",
+    ),
+    numbers=numbers,
+    explain=explain,
+)
+
+
+def all_masks(fresh: bool = False) -> Explorer:
+    """Show every dropout mask of a neuron, and how the mean output comes about.
+
+    Args:
+        fresh: forget the prediction that was locked in before.
+    """
+    return show_widget(DESIGN, fresh)
