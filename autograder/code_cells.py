@@ -23,7 +23,7 @@ _MAGIC_LINE = re.compile(r"^[ \t]*(?:[%!?]|.*\?[ \t]*$|.*=[ \t]*[%!])", re.MULTI
 _HOLD_CODE = frozenset({"capture", "prun", "time", "timeit"})
 _HARMLESS = frozenset(
     "alias_magic cd conda config env history html latex lsmagic ls markdown matplotlib pip precision pwd pylab "
-    "reload_ext svg system sx who whos".split()
+    "pinfo pinfo2 reload_ext svg system sx who whos".split()
 )
 
 
