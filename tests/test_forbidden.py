@@ -255,8 +255,9 @@ def test_reading_ends_where_a_notebook_has_too_much_code() -> None:
 
 _words = st.sampled_from(
     [
-        *"def class f x F torch nn = ( ) [ ] { } : , . ; lambda if else for in @ * ** -> := match case 1 'a' f'{".split(),
-        *'%%time % ! ? \\ \0 async await global import from as exec getattr batch_norm with try except # """'.split(),
+        *"def class f x F torch nn = ( ) [ ] { } : , . ; lambda if else for in @ * ** -> := match case 1 'a'".split(),
+        "f'{",
+        *'%%time % ! ? \\ \0 async await global import from exec getattr batch_norm with try except # """'.split(),
         *("\n", "\n    ", "\n\t"),
     ]
 )
