@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -95,7 +96,9 @@ def test_the_environment_runs_what_the_lock_says() -> None:
     """This very run uses the locked versions, so that what passes here passes elsewhere."""
     if not (ROOT / ".venv").exists() or BIN.parent != ROOT / ".venv":
         pytest.skip(f"run with {BIN.parent}, not with the project's .venv")
-    installed = {name_of(found.name): found.version.split("+")[0] for found in importlib.metadata.distributions()}
+    # Of this environment alone: setuptools, once imported, shows copies of its own.
+    found = importlib.metadata.distributions(path=[sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    installed = {name_of(item.name): item.version.split("+")[0] for item in found}
     assert {name: installed.get(name) for name in LOCK} == LOCK
 
 
