@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import statistics
 import tempfile
 import time
@@ -26,7 +27,7 @@ from autograder.gradebook import GradebookWriter
 from autograder.inbox import Submission, students_of
 from autograder.sandbox import Limits, Sandbox
 from autograder.sandbox.session import Session
-from benchmarks.grading import _make_course
+from benchmarks.grading import BIN, _make_course
 
 
 def main() -> None:
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=20)
     args = parser.parse_args()
     torch.set_num_threads(1)
+    os.environ["PATH"] = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
     spent: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         course = _make_course(Path(folder), args.assignment, args.students)
