@@ -319,6 +319,8 @@ class Sandbox:
         try:
             socket.send_fds(self._control, [request], [child_channel.fileno(), child_status.fileno()])
         except OSError as error:
+            channel.close()
+            status.close()
             raise SandboxError(f"the sandbox is gone: {self._last_words()}") from error
         finally:
             child_channel.close()
