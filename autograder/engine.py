@@ -137,8 +137,9 @@ class _Run:
         """A cell's outputs within the limits, which the process was told too but need not have kept."""
         before = sum(sizes for cell, sizes in self.sizes.items() if cell != name)
         room = max(0, (self.limits.outputs_mib << 20) - before)
-        outputs, self.sizes[name] = clean_outputs(claimed, min(self.limits.output_kib << 10, room))
-        if not room:
+        of_cell = self.limits.output_kib << 10
+        outputs, self.sizes[name] = clean_outputs(claimed, min(of_cell, room))
+        if room < of_cell and isinstance(claimed, list) and len(outputs) < len(claimed):
             words = (
                 f"[what else there is, is left out: the limit of {self.limits.outputs_mib} MiB of output is reached]"
             )
