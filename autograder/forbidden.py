@@ -10,10 +10,11 @@ import ast
 import fnmatch
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from autograder.code_cells import read_code
+from autograder.dotted_names import NOTHING, Aliases, DottedNames, Layered, assigned, constant, imported
 from autograder.dynamic_code import unreadable_parts
 from autograder.name_scopes import scoped_nodes
 
@@ -41,13 +42,8 @@ Cells beyond are refused, as is a cell that is too long: reading must not take l
 _MAX_STARS = 20
 _TOO_MUCH = "the notebook has too much code"
 
-_MAX_ATTRIBUTES = 32
-_MAX_DEPTH = 8
 _MAX_FINDINGS = 20
 _SHORTEST_TAIL = 7
-
-Aliases = Mapping[str, set[str]]
-_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -115,6 +111,7 @@ class SourceReader:
         self._definitions: dict[str, list[ast.AST]] = {}
         self._imports: dict[str, set[str]] = {}
         self._stars: list[str] = []
+        self._names = DottedNames(self._definitions, self._stars)
         self._loose: list[ast.AST] = []
         self._walked: dict[int, list[tuple[ast.AST, frozenset[str]]]] = {}
         self._globals: dict[int, set[str]] = {}
@@ -167,7 +164,7 @@ class SourceReader:
         rules = _Rules(forbidden)
         findings = Findings(dynamic=list(self._dynamic))
         for name in names:  # an import can be the definition
-            self._look_at_dotted(self._imports.get(name, _NOTHING), rules, findings)
+            self._look_at_dotted(self._imports.get(name, NOTHING), rules, findings)
         for node in self._reachable(names):
             key = id(node), tuple(forbidden)
             if key not in self._seen:
@@ -184,7 +181,7 @@ class SourceReader:
         views: dict[frozenset[str], Aliases] = {}
         for part, local in self._parts(node):
             if local not in views:
-                views[local] = _Layered(own, self._global_aliases, local)
+                views[local] = Layered(own, self._global_aliases, local)
             self._look_at(part, views[local], rules, findings)
         return findings
 
@@ -196,7 +193,7 @@ class SourceReader:
             findings.suspect(what)
         aliases = self._global_aliases
         own = frozenset(self._definitions)
-        for what in unreadable_parts(self._nodes, lambda node: self._resolve(node, aliases), own):
+        for what in unreadable_parts(self._nodes, lambda node: self._names.resolve(node, aliases), own):
             findings.suspect(what)
         return tuple(findings.dynamic)
 
@@ -225,7 +222,7 @@ class SourceReader:
     def _global_aliases(self) -> dict[str, set[str]]:
         """Imported names, and global names assigned to dotted names (``f = torch.nn.functional``)."""
         statements = [statement for definitions in self._definitions.values() for statement in definitions]
-        pairs = [pair for statement in dict.fromkeys(statements) for pair in _pairs(statement)]
+        pairs = [pair for statement in dict.fromkeys(statements) for pair in assigned(statement)]
         return self._with_assignments(self._imports, {}, pairs)
 
     def _local_aliases(self, node: ast.AST) -> Aliases:
@@ -234,9 +231,9 @@ class SourceReader:
             return {}
         imports: dict[str, set[str]] = {}
         for part, _ in self._parts(node):
-            for name, dotted in _imported(part):
+            for name, dotted in imported(part):
                 imports.setdefault(name, set()).add(dotted)
-        pairs = [pair for part, _ in self._parts(node) for pair in _pairs(part)]
+        pairs = [pair for part, _ in self._parts(node) for pair in assigned(part)]
         return self._with_assignments(imports, self._global_aliases, pairs) if pairs else imports
 
     def _with_assignments(
@@ -244,12 +241,12 @@ class SourceReader:
     ) -> dict[str, set[str]]:
         """Follow assignments of dotted names to names, three steps deep."""
         aliases = {name: set(found) for name, found in known.items()}
-        layered = _Layered(aliases, outer)
+        layered = Layered(aliases, outer)
         for _ in range(3):
             changed = False
             for name, value in pairs:
-                found = self._resolve(value, layered)
-                if found and not found <= aliases.get(name, _NOTHING):
+                found = self._names.resolve(value, layered)
+                if found and not found <= aliases.get(name, NOTHING):
                     aliases[name] = aliases.get(name, set()) | found
                     changed = True
             if not changed:
@@ -269,7 +266,7 @@ class SourceReader:
     def _collect_names(self, nodes: Sequence[ast.AST]) -> None:
         """Imports, wherever they stand."""
         for node in nodes:
-            for name, dotted in _imported(node):
+            for name, dotted in imported(node):
                 self._imports.setdefault(name, set()).add(dotted)
             if isinstance(node, ast.ImportFrom) and node.module and any(item.name == "*" for item in node.names):
                 self._stars.append(node.module)
@@ -298,7 +295,7 @@ class SourceReader:
                 todo += fresh
 
     def _look_at(self, node: ast.AST, aliases: Aliases, rules: _Rules, findings: Findings) -> None:
-        found = self._resolve(node, aliases)
+        found = self._names.resolve(node, aliases)
         self._look_at_dotted(found, rules, findings)
         if isinstance(node, ast.Attribute):
             if node.attr in rules.methods:
@@ -313,7 +310,7 @@ class SourceReader:
 
     def _look_at_call(self, node: ast.Call, name: str, aliases: Aliases, rules: _Rules, findings: Findings) -> None:
         position = {"getattr": 1, "exec": 0, "eval": 0}.get(name)
-        text = _constant(node.args[position]) if position is not None and len(node.args) > position else None
+        text = constant(node.args[position]) if position is not None and len(node.args) > position else None
         if text is None:
             return
         if name != "getattr":
@@ -322,7 +319,7 @@ class SourceReader:
                     self._look_at(part, aliases, rules, findings)
         elif text in rules.methods:
             findings.ban(f".{text}")
-        elif text in rules.tails and not any(map(rules.forbid, self._resolve(node, aliases))):
+        elif text in rules.tails and not any(map(rules.forbid, self._names.resolve(node, aliases))):
             findings.suspect(f".{text} of something")
 
     def _look_at_dotted(
@@ -334,110 +331,9 @@ class SourceReader:
             elif dotted.rpartition(".")[2] in rules.tails and not dotted.startswith("torch."):
                 findings.suspect(dotted)
 
-    def _resolve(self, node: ast.AST, aliases: Aliases, depth: int = 0) -> set[str]:
-        """The dotted names that an expression can stand for."""
-        attributes: list[str] = []
-        while isinstance(node, ast.Attribute) and len(attributes) < _MAX_ATTRIBUTES:
-            attributes.append(node.attr)
-            node = node.value
-        found = self._resolve_base(node, aliases, depth) if depth < _MAX_DEPTH else set()
-        if not attributes or not found:
-            return found
-        tail = ".".join(reversed(attributes))
-        return {f"{base}.{tail}" for base in found}
-
-    def _resolve_base(self, node: ast.AST, aliases: Aliases, depth: int) -> set[str]:
-        if isinstance(node, ast.Name):
-            found = set(aliases.get(node.id, _NOTHING))
-            if node.id not in self._definitions:
-                found |= {f"{module}.{node.id}" for module in self._stars}
-            return found
-        if isinstance(node, ast.Call):
-            return self._resolve_call(node, aliases, depth)
-        if isinstance(node, ast.Subscript):
-            return self._resolve_item(node, aliases, depth)
-        alternatives: Sequence[ast.AST] = ()
-        if isinstance(node, ast.IfExp):
-            alternatives = (node.body, node.orelse)
-        elif isinstance(node, ast.BoolOp):
-            alternatives = node.values[:10]
-        elif isinstance(node, ast.NamedExpr):
-            alternatives = (node.value,)
-        return {name for part in alternatives for name in self._resolve(part, aliases, depth + 1)}
-
-    def _resolve_item(self, node: ast.Subscript, aliases: Aliases, depth: int) -> set[str]:
-        if isinstance(node.value, ast.List | ast.Tuple):
-            return {name for part in node.value.elts[:10] for name in self._resolve(part, aliases, depth + 1)}
-        if isinstance(node.value, ast.Dict):
-            return {name for part in node.value.values[:10] for name in self._resolve(part, aliases, depth + 1)}
-        key = _constant(node.slice)
-        if key is None:
-            return set()
-        bases = self._resolve(node.value, aliases, depth + 1)
-        if "sys.modules" in bases:
-            return {key}
-        return {f"{base.removesuffix('.__dict__')}.{key}" for base in bases if base.endswith(".__dict__")}
-
-    def _resolve_call(self, node: ast.Call, aliases: Aliases, depth: int) -> set[str]:
-        name = node.func.id if isinstance(node.func, ast.Name) else None
-        texts = [_constant(argument) for argument in node.args[:2]]
-        if name == "getattr" and len(texts) == 2 and texts[1] is not None:
-            return {f"{base}.{texts[1]}" for base in self._resolve(node.args[0], aliases, depth + 1)}
-        if name == "vars" and node.args:
-            return {f"{base}.__dict__" for base in self._resolve(node.args[0], aliases, depth + 1)}
-        if not texts or texts[0] is None:
-            return set()
-        is_import = name == "__import__" or "importlib.import_module" in self._resolve(node.func, aliases, depth + 1)
-        return {texts[0]} if is_import else set()
-
-
-class _Layered(Mapping[str, set[str]]):
-    """Local aliases together with the global ones that are not hidden by a local name, without a copy of either."""
-
-    def __init__(self, own: Aliases, outer: Aliases, hidden: frozenset[str] = _NOTHING) -> None:
-        self._own, self._outer, self._hidden = own, outer, hidden
-
-    def __getitem__(self, name: str) -> set[str]:
-        outer = self._outer.get(name, _NOTHING) if name not in self._hidden else _NOTHING
-        found = self._own.get(name, _NOTHING) | outer
-        if not found:
-            raise KeyError(name)
-        return set(found)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self._own, **self._outer})
-
-    def __len__(self) -> int:
-        return len({**self._own, **self._outer})
-
 
 def _all_nodes(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
     return (node for statement in body for node in ast.walk(statement))
-
-
-def _imported(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Names that an import binds and what they stand for."""
-    if isinstance(node, ast.Import):
-        for item in node.names:
-            name = item.asname or item.name.split(".")[0]
-            yield name, item.name if item.asname else name
-    elif isinstance(node, ast.ImportFrom) and node.module:
-        for item in node.names:
-            if item.name != "*":
-                yield item.asname or item.name, f"{node.module}.{item.name}"
-
-
-def _pairs(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Names and what is assigned to them."""
-    if not isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) or node.value is None:
-        return
-    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-        if isinstance(target, ast.Name):
-            yield target.id, node.value
-        elif isinstance(target, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List):
-            for one, value in zip(target.elts, node.value.elts, strict=False):
-                if isinstance(one, ast.Name):
-                    yield one.id, value
 
 
 def _inner_bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
@@ -483,28 +379,3 @@ def _is_walrus(node: ast.AST) -> bool:
 def _assigns_attribute(statement: ast.stmt) -> bool:
     targets = statement.targets if isinstance(statement, ast.Assign) else ()
     return any(not isinstance(target, ast.Name) for target in targets)
-
-
-def _constant(node: ast.AST, depth: int = 0) -> str | None:
-    """The text of a constant string, also when it is put together from constants."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if depth > _MAX_DEPTH:
-        return None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _joined("", [_constant(node.left, depth + 1), _constant(node.right, depth + 1)])
-    if isinstance(node, ast.JoinedStr):
-        return _joined("", [_constant(value, depth + 1) for value in node.values[:20]])
-    if isinstance(node, ast.FormattedValue):
-        return _constant(node.value, depth + 1)
-    call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join"
-    if call and len(node.args) == 1 and isinstance(node.args[0], ast.List | ast.Tuple):  # type: ignore[attr-defined]
-        separator = _constant(node.func.value, depth + 1)  # type: ignore[attr-defined]
-        items = [_constant(item, depth + 1) for item in node.args[0].elts[:50]]  # type: ignore[attr-defined]
-        return _joined(separator, items) if separator is not None else None
-    return None
-
-
-def _joined(separator: str, parts: Sequence[str | None]) -> str | None:
-    known = [part for part in parts if part is not None]
-    return separator.join(known)[:200] if len(known) == len(parts) else None
