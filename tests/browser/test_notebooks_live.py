@@ -72,7 +72,10 @@ def test_a_released_notebook_runs_to_its_end(server: Lab, page: Any, assignment:
     notebook.run_all()
     content = notebook.content()
     failed = errors_of(content)
-    assert all(error.partition(":")[0] in STUBS for error in failed.values()), failed
+    # An experiment may use what an earlier one made with the student's function; without that the name is missing.
+    experiments = {cell.id for cell in content.cells if "experiment" in cell.metadata.get("tags", ())}
+    other = {name: error for name, error in failed.items() if error.partition(":")[0] not in STUBS}
+    assert {name: error for name, error in other.items() if name not in experiments or "NameError" not in error} == {}
     exercises = [cell.id for cell in content.cells if cell.cell_type == "code" and cell.source.startswith("check(")]
     assert exercises
     assert {name: "not implemented yet" in failed.get(name, "").lower() for name in exercises} == dict.fromkeys(
