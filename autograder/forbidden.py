@@ -10,6 +10,7 @@ import ast
 import fnmatch
 import functools
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -44,6 +45,11 @@ _TOO_MUCH = "the notebook has too much code"
 
 _MAX_FINDINGS = 20
 _SHORTEST_TAIL = 7
+_INTERNAL = re.compile(
+    r"course_lib\.(answers|checking|comparison|counterexample|drivers|\w+_drivers|\w+_experiments|\w+_figures|fault"
+    r"|gpu_trace|values|verdict)\b"
+)
+"""Parts of the course's library that no solution needs: they call, judge or demonstrate what is asked for."""
 
 
 @dataclass
@@ -328,7 +334,9 @@ class SourceReader:
         for dotted in names:
             if rules.forbid(dotted):
                 findings.ban(dotted)
-            elif dotted.rpartition(".")[2] in rules.tails and not dotted.startswith("torch."):
+            elif _INTERNAL.match(dotted) or (
+                dotted.rpartition(".")[2] in rules.tails and not dotted.startswith("torch.")
+            ):
                 findings.suspect(dotted)
 
 

@@ -137,6 +137,8 @@ DYNAMIC = {
     "run magic": ["%run helper.py", "def f(x): return x"],
     "mock": ["from unittest import mock\nmock.patch('torch.sum').start()\ndef f(x): return torch.sum(x)"],
     "torch.load": ["def f(x): return torch.load('file')(x)"],
+    "the course's own drivers": ["from course_lib import drivers\ndef f(x): return drivers.DRIVERS['call'](x)"],
+    "the course's experiments": ["from course_lib.batchnorm_experiments import run\ndef f(x): return run(x)"],
     "vars of a module": ["vars(torch)['sum'] = 1\ndef f(x): return x"],
 }
 
