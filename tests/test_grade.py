@@ -18,10 +18,11 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder import batch as batch_module
 from autograder import cli, grade
+from autograder.batch import Batch, Options, grade_course
 from autograder.course import Course
 from autograder.errors import AutograderError, CourseError, GradebookError, SandboxUnavailableError
-from autograder.grade import Batch, Options, grade_course
 from autograder.lock import hold
 from autograder.sandbox import Sandbox, launcher
 from tests import made_up, small_course
@@ -58,12 +59,15 @@ def _shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         return
     shared: Sandbox = request.getfixturevalue("warm_parent")
 
-    def lend(kind: str, device: str) -> Any:
+    def lend(kind: str, device: str = "cpu") -> Any:
         if kind != "bwrap":
             return Sandbox("none", device)
-        return mock.Mock(wraps=shared, start=lambda: None, wait_ready=lambda: None, stop=lambda: None, kind="bwrap")
+        return mock.Mock(
+            wraps=shared, start=lambda: None, wait_ready=lambda: None, stop=lambda: None, kind="bwrap", device=device
+        )
 
-    monkeypatch.setattr(grade, "Sandbox", lend)
+    for module in (batch_module, grade):
+        monkeypatch.setattr(module, "Sandbox", lend)
 
 
 @pytest.fixture
@@ -310,7 +314,7 @@ def test_a_student_whose_name_no_database_takes_stops_nobody(course: Course) -> 
 def test_a_lost_sandbox_is_started_again(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """The warm parent dies in the middle of a batch: no submission is lost and none scores less."""
     _hand_in_all(course, copies=2)
-    original = grade.write
+    original = batch_module.write
     killed: list[int] = []
 
     def write_and_kill(*args: Any) -> None:
@@ -321,7 +325,7 @@ def test_a_lost_sandbox_is_started_again(course: Course, monkeypatch: pytest.Mon
                 if "bwrap" in child[1]:
                     os.kill(child[0], signal.SIGKILL)
 
-    monkeypatch.setattr(grade, "write", write_and_kill)
+    monkeypatch.setattr(batch_module, "write", write_and_kill)
     batch = _grade(course, workers=2)
     assert killed
     assert not batch.failed
