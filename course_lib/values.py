@@ -222,4 +222,3 @@ def _decode_plain(value: Any) -> Any:
     if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
         raise ValueFormatError(f"an integer of {value.bit_length()} bits")
     return value
-
