@@ -51,7 +51,7 @@ def probe() -> Probe:
     program = shutil.which("bwrap")
     if program is None:
         return Probe(False, "bubblewrap is not installed", "install it: sudo apt-get install bubblewrap")
-    script = "from inside import isolation; isolation.enter_namespaces(1); isolation.give_up_privileges(); print('ok')"
+    script = "from inside import isolation; isolation.rehearse() and print('ok')"
     command = [*_bubblewrap(None), _program(), "-c", _AS_NOBODY + script]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
