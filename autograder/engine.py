@@ -25,8 +25,7 @@ from autograder.outputs import clean_outputs, error_output, score_output, text_o
 from autograder.results import ExerciseResult, Status, SubmissionResult
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
 from autograder.submission import Cell, Master, Repaired, UnreadableError, read_cells, repair
-from course_lib.card import plain, reason, render_html, render_text
-from course_lib.counterexample import counterexample
+from course_lib.card import Card, plain, reason
 from course_lib.gpu_trace import DRIVERS_TRACED
 from course_lib.verdict import CaseKey, ExerciseKey, Failure, Response, Verdict, judge, respond
 
@@ -411,7 +410,7 @@ def _mark(exercise: Exercise, verdict: Verdict, findings: Findings, advice: tupl
         score = 0.0
         criteria = dict.fromkeys(criteria, False)
         reasons = dict.fromkeys(criteria, f"withheld: uses {names}")
-    first = next((r for r in verdict.results if not r.holds), None)
+    card = Card(verdict, advice=(*([withheld] if withheld else []), *advice))
     result = ExerciseResult(
         score,
         exercise.points,
@@ -420,12 +419,11 @@ def _mark(exercise: Exercise, verdict: Verdict, findings: Findings, advice: tupl
         withheld or _message(verdict),
         reasons,
         tuple(m.hint for m in verdict.misconceptions),
-        counterexample(verdict, first) if first is not None else "",
+        card.example,
         tuple(findings.banned) if withheld else (),
         advice,
     )
-    remarks = (*([withheld] if withheld else []), *advice)
-    return _Marked(result, render_html(verdict, advice=remarks), render_text(verdict, advice=remarks))
+    return _Marked(result, card.html(), card.text())
 
 
 def _message(verdict: Verdict) -> str:
