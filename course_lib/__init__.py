@@ -16,6 +16,9 @@ __all__ = ["check"]
 def __getattr__(name: str) -> Any:
     if name == "check":
         from course_lib.checking import check
+        from course_lib.gpu_trace import warm_up_in_background
 
+        warm_up_in_background()  # `check` needs it, and it takes a second
+        globals()["check"] = check
         return check
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

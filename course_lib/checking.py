@@ -20,7 +20,7 @@ from course_lib.display import show
 from course_lib.drivers import run_case
 from course_lib.errors import CheckFailedError, CheckUsageError
 from course_lib.fault import Fault, find_fault
-from course_lib.gpu_trace import gpu_advice
+from course_lib.gpu_trace import gpu_advice, warm_up
 from course_lib.progress import record
 from course_lib.values import ValueFormatError, pack, unpack
 from course_lib.verdict import CaseKey, ExerciseKey, Response, Verdict, judge, respond
@@ -43,6 +43,7 @@ def check(exercise_id: str, *objects: Any) -> None:
     """
     # Stock nbgrader gives 0 to a test cell that writes to stderr, whatever the reason.
     with contextlib.redirect_stderr(sys.stdout):
+        warm_up()  # here, so that what its imports warn of is not taken for a warning of the student's code
         key = load_key(exercise_id)
         verdict, fault, advice = examine(key, objects)
         record(exercise_id, verdict.passed)

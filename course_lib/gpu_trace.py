@@ -7,6 +7,8 @@ values (``if x.sum() > 0``) cannot be followed, and the process that traces is t
 
 from __future__ import annotations
 
+import functools
+import threading
 import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from course_lib.drivers import DRIVERS
 
-__all__ = ["DRIVERS_TRACED", "gpu_advice", "may_leave_the_gpu"]
+__all__ = ["DRIVERS_TRACED", "gpu_advice", "may_leave_the_gpu", "warm_up", "warm_up_in_background"]
 
 # What a function must name to bring in a tensor on another device than its inputs'.  Tracing costs 8 ms a function
 # (and 1.5 s the first time), reading its names nothing.
@@ -35,6 +37,7 @@ DRIVERS_TRACED = frozenset({"call", "call-strided"})
 """Drivers that make no tensors of their own."""
 
 _MOST = 500
+_warming = threading.Lock()
 
 _MIXED = "will fail on a GPU: it mixes a tensor made on the CPU with inputs on the GPU; make new tensors on x.device"
 _NUMPY = "will fail on a GPU: NumPy cannot read a tensor that lies there"
@@ -61,6 +64,18 @@ class _Watch(TorchFunctionMode):
                 raise _NumpyOnGpuError
             raise _UnknownError
         return func(*args, **(kwargs or {}))
+
+
+@functools.cache
+def warm_up() -> None:
+    """Do the first trace, whose imports take a second; once, and whoever asks meanwhile waits for it."""
+    with _warming:
+        _trace({"f": lambda x: x @ torch.ones(4, 4)}, "f", "call", {"x": torch.ones(2, 4)})
+
+
+def warm_up_in_background() -> None:
+    """Begin with `warm_up` while the student reads on."""
+    threading.Thread(target=warm_up, name="gpu-trace-warm-up", daemon=True).start()
 
 
 def may_leave_the_gpu(function: Any) -> bool:
@@ -114,6 +129,10 @@ def gpu_advice(namespace: Mapping[str, Any], function: str, driver: str, inputs:
         return None
     if not may_leave_the_gpu(namespace[function]):
         return None
+    return _trace(namespace, function, driver, inputs)
+
+
+def _trace(namespace: Mapping[str, Any], function: str, driver: str, inputs: Mapping[str, Any]) -> str | None:
     try:
         with warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True), _Watch():
             warnings.simplefilter("ignore")

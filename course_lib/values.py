@@ -159,7 +159,7 @@ def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
         raise ValueFormatError(f"{len(data)} bytes, at most {max_bytes} are accepted")
     try:
         tree = json.loads(_metadata(data)["tree"])
-        tensors = {name: _tensor(view) for name, view in safetensors.deserialize(data)}
+        tensors = {name: _tensor(view) for name, view in safetensors.deserialize(data)}  # type: ignore[no-untyped-call]
         return _decode(tree, tensors, 0, [0])
     except ValueFormatError:
         raise

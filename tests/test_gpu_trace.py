@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -112,3 +114,16 @@ def test_the_grader_and_the_check_pass_the_advice_on() -> None:
     assert found.advice == ("double will fail on a GPU: " + found.advice[0].split(": ", 1)[1],)
     assert "will fail on a GPU" in graded.notebook
     assert dataclasses.asdict(found)["message"] == ""
+
+
+def test_the_import_of_check_begins_with_the_slow_part_in_the_background() -> None:
+    """The first check must not wait a second for imports, if the student read on meanwhile."""
+    script = (
+        "import threading, time, course_lib\n"
+        "from course_lib import check\n"
+        "[t.join() for t in threading.enumerate() if t.name == 'gpu-trace-warm-up']\n"
+        "from course_lib.gpu_trace import warm_up\n"
+        "print(warm_up.cache_info().currsize)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout.strip(), done.stderr) == ("1", "")

@@ -29,7 +29,7 @@ import torch
 torch.set_num_threads(1)
 
 import course_lib
-from course_lib.gpu_trace import gpu_advice
+from course_lib.gpu_trace import warm_up
 
 from . import isolation
 from .serve import run_child
@@ -59,14 +59,13 @@ def _warm_up() -> CapturingShell:
         "%matplotlib inline\n"
         "import matplotlib.pyplot as plt\n"
         "plt.plot([0, 1]); plt.show()\n"
-        "from course_lib import check",
+        "from course_lib.checking import check",
         1 << 20,
     )
     for name in set(shell.namespace) - known:
         del shell.namespace[name]
     plt.close("all")
-    # The first fake tensors cost more than a second of imports.
-    gpu_advice({"f": lambda x: (x - x.mean(0)) @ torch.ones(4, 4)}, "f", "call", {"x": torch.ones(2, 4)})
+    warm_up()
     x = torch.randn(8, 4, dtype=torch.float64, requires_grad=True)
     torch.linalg.svd((x * 2).detach())
     torch.autograd.grad(torch.nn.functional.conv2d(x.view(1, 2, 4, 4), torch.randn(3, 2, 3, 3).double()).sum(), x)
