@@ -62,9 +62,9 @@ lab: setup ## JupyterLab on the student version
 grade-lab: setup ## JupyterLab with nbgrader's formgrader, on this course
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab $(JUPYTER_ROOT)
 
-docs: $(READY) ## the student version as web pages, in build/docs
+docs: $(READY) ## the student version as web pages that need no network, in build/docs
 	$(BIN)/autograder release $(ASSIGNMENTS) --bundle build/student
-	$(BIN)/jupyter nbconvert --to html --output-dir build/docs release/*/*/*.ipynb
+	$(BIN)/python scripts/make_pages.py
 
 lock: $(READY) ## resolves requirements.lock and environment.yml afresh
 	$(BIN)/python scripts/lock.py

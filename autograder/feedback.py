@@ -1,8 +1,7 @@
 """`autograder feedback`: the students' pages, made by nbgrader from the autograded notebooks and the gradebook.
 
 Each page shows the student's own cells, the grader's card for every exercise, marks and comments.  What students
-wrote is cleaned (`autograder.sanitize`, whatever `nbgrader_config.py` says), and every page forbids scripts but the
-one that sets formulas.
+wrote is cleaned (`autograder.sanitize`, whatever `nbgrader_config.py` says), and every page forbids scripts.
 """
 
 from __future__ import annotations
@@ -26,21 +25,18 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.exercises import assignment_named
 from autograder.feedback_page import FeedbackExporter
+from autograder.formulas import HEAD
 
 __all__ = ["Feedback", "add_arguments", "make_feedback", "run"]
 
-# nbconvert's template loads MathJax from here to set formulas (and MathJax evaluates its configuration).
-_MATHJAX = "https://cdnjs.cloudflare.com/ajax/libs/mathjax/2.7.7/"
-# Nothing else runs or loads, whatever the page holds: no inline script, no event handler, no foreign picture.
-_POLICY = (
-    f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data: {_MATHJAX}; "
-    f"script-src {_MATHJAX} 'unsafe-eval'; base-uri 'none'; form-action 'none'"
-)
+# Nothing runs or loads, whatever the page holds: no script, no event handler, no foreign picture.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _HEAD = (
     '<meta charset="utf-8">\n'
     f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
     # Bootstrap hides that there is more to see
     "<style>summary { display: list-item !important; cursor: pointer; }</style>\n"
+    f"{HEAD}\n"
 )
 # nbgrader's list of contents calls every exercise the same
 _ENTRY = re.compile(r'<a href="#([a-z0-9-]+)">(?:Test cell|Written response)</a>')

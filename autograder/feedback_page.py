@@ -20,12 +20,17 @@ from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbformat.notebooknode import NotebookNode
 
 from autograder import sanitize
+from autograder.formulas import markdown_with_formulas, set_formulas, without_mathjax
 
 __all__ = ["FeedbackExporter"]
 
 _REMEMBERED = 4096
 _SILENT_PICTURE = re.compile(r"<img\b(?![^>]*\balt\s*=)")
 _ALT = '<img alt="No description has been provided for this image"'
+
+
+def _clean_with_formulas(markup: str) -> str:
+    return set_formulas(sanitize.strip_files_prefix(markup))
 
 
 class FeedbackExporter(HTMLExporter):
@@ -37,7 +42,7 @@ class FeedbackExporter(HTMLExporter):
         self._highlight = functools.lru_cache(_REMEMBERED)(Highlight2HTML(pygments_lexer="ipython3", parent=self))
         self._markdown: dict[str, str] = {}
         self._register("clean_html", functools.lru_cache(_REMEMBERED)(sanitize.clean_html))
-        self._register("strip_files_prefix", functools.lru_cache(_REMEMBERED)(sanitize.strip_files_prefix))
+        self._register("strip_files_prefix", functools.lru_cache(_REMEMBERED)(_clean_with_formulas))
 
     def _register(self, name: str, function: Callable[..., Any]) -> None:
         self.register_filter(name, function)  # type: ignore[no-untyped-call]
@@ -52,15 +57,15 @@ class FeedbackExporter(HTMLExporter):
         self._register("highlight_code", lambda source, **_: self._highlight(source))
         # Past HTMLExporter's own method, which would parse the page; what it does besides stands above.
         page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **arguments)
-        return _SILENT_PICTURE.sub(_ALT, page), resources
+        return without_mathjax(_SILENT_PICTURE.sub(_ALT, page)), resources
 
     @jinja2.pass_context
     def markdown2html(self, context: Any, source: str) -> str:
         """Markdown as HTML; a cell with attached pictures is never taken from memory."""
         if context.get("cell", {}).get("attachments"):
-            return str(super().markdown2html(context, source))
+            return markdown_with_formulas(self, context, source)
         if source not in self._markdown:
             if len(self._markdown) >= _REMEMBERED:
                 self._markdown.clear()
-            self._markdown[source] = str(super().markdown2html(context, source))
+            self._markdown[source] = markdown_with_formulas(self, context, source)
         return self._markdown[source]
