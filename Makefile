@@ -1,5 +1,5 @@
 # Everything below sets up what it needs: a virtual environment in .venv from requirements.lock, and, where it may, the
-# system packages bubblewrap (for the sandbox) and chromium (for browser tests).
+# system packages bubblewrap (for the sandbox), chromium and postgresql (for tests).
 #
 #   make PYTHON=python3.12 test     another Python (3.11 or later; the lock is made for 3.11)
 
@@ -35,7 +35,7 @@ demo: setup ## release, make a sample class, grade it in the sandbox, report
 	$(BIN)/autograder demo
 
 test: setup ## the whole test suite
-	@scripts/setup_system.sh chromium
+	@scripts/setup_system.sh chromium postgresql
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 bench: setup ## this grader and stock nbgrader on the same submissions, in one run, as ratios

@@ -25,6 +25,8 @@ from nbgrader.api import (
     SubmittedNotebook,
 )
 from nbgrader.plugins import LateSubmissionPlugin
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from autograder.engine import Graded
 from autograder.errors import GradebookError
@@ -51,7 +53,9 @@ class GradebookWriter:
             raise
         except Exception as error:  # SQLAlchemy, Alembic and the driver each have their own
             text = " ".join(str(error).split())[:200]
-            raise GradebookError(f"the gradebook {self._url} cannot be opened: {text}", "autograder doctor") from error
+            raise GradebookError(
+                f"the gradebook {_shown(self._url)} cannot be opened: {text}", "autograder doctor"
+            ) from error
         return self
 
     def __exit__(
@@ -167,6 +171,14 @@ class GradebookWriter:
             late = submission.total_seconds_late
             lost = self._penalty.late_submission_penalty(submission.student_id, notebook.score, late)
             notebook.late_submission_penalty = lost
+
+
+def _shown(url: str) -> str:
+    """A database's address without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(its db_url is no address)"
 
 
 def _cells(notebook: str) -> dict[str, NotebookNode]:
