@@ -19,7 +19,7 @@ JUPYTER_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 STRIP := $(BIN)/nbstripout --keep-id \
 	--extra-keys='metadata.language_info metadata.celltoolbar metadata.vscode cell.metadata.vscode'
 
-.PHONY: help setup demo test lab grade-lab bench attacks lint format docs lock clean
+.PHONY: help setup demo test lab grade-lab bench attacks fuzz lint format docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -43,6 +43,9 @@ bench: setup ## this grader and stock nbgrader on the same submissions, in one r
 
 attacks: setup ## every attack on the grader, as a table, beside stock nbgrader where that applies
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attacks $(ATTACK_ARGS)
+
+fuzz: setup ## 10,000 fuzzed notebooks and 100,000 fuzzed messages (about half an hour)
+	FUZZ_EXAMPLES=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m fuzz -n 2 --dist worksteal --timeout=0 $(PYTEST_ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, and notebooks without outputs
 	$(BIN)/ruff check

@@ -7,13 +7,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import nbformat
 import pytest
+from hypothesis import given
 
 from autograder import engine
 from autograder.engine import Graded, Job, grade
 from autograder.sandbox import Limits, Sandbox
 from autograder.submission import Master
 from tests import made_up, small_course
+from tests.fuzzing import any_notebook, fuzz
 
 pytestmark = pytest.mark.sandbox
 
@@ -198,6 +201,18 @@ def test_whether_inputs_were_changed_is_found_outside(sandbox: Sandbox) -> None:
     graded = _grade(sandbox, _notebook(changing, PAIR, patch))
     assert graded.result.exercises["column-scale"].criteria["leaves-its-inputs-unchanged"] is False
     assert graded.result.flags == ("dynamic-code",)
+
+
+@fuzz(25, full=10_000)
+@given(notebook=any_notebook())
+def test_any_notebook_is_graded(sandbox: Sandbox, notebook: dict[str, Any]) -> None:
+    """Whatever it holds and does: every exercise has its points and reasons, and the formgrader can open the result."""
+    graded = _grade(sandbox, notebook, cell_s=3, call_s=3)
+    assert list(graded.result.exercises) == list(made_up.EXERCISES)
+    assert 0 <= graded.result.score <= graded.result.max_score == 7
+    for exercise in graded.result.exercises.values():
+        assert exercise.message or exercise.score == exercise.max_score
+    nbformat.validate(nbformat.reads(graded.notebook, as_version=4))
 
 
 def test_a_late_submission_says_so(sandbox: Sandbox) -> None:

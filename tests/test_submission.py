@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.course import Course
@@ -18,7 +18,7 @@ from autograder.errors import CourseError
 from autograder.inbox import Submission, students_of
 from autograder.submission import Master, Repaired, UnreadableError, read_cells, repair
 from tests import made_up
-from tests.fuzzing import examples
+from tests.fuzzing import any_json, any_notebook, fuzz
 
 MASTER = Master(made_up.ASSIGNMENT, "made_up", json.dumps(made_up.notebook()))
 NAMES = list(MASTER.cells)
@@ -327,7 +327,7 @@ def test_a_student_who_handed_in_nothing_is_named(course: Course) -> None:
         students_of(course, NAME, ["lovelaec"])
 
 
-@settings(max_examples=examples(50))
+@fuzz(50)
 @given(st.binary(max_size=60) | st.text(max_size=40).map(str.encode))
 def test_any_timestamp_is_a_time_or_none(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
     """A student can write anything into it."""
@@ -339,49 +339,16 @@ def test_any_timestamp_is_a_time_or_none(tmp_path_factory: pytest.TempPathFactor
 
 # --- any notebook
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=15,
-)
-_names = st.sampled_from([*NAMES, "title", "plot", "added-1", "x"])
-_nbgrader = st.fixed_dictionaries(
-    {}, optional={"grade_id": _names | _json, "points": _json, "solution": _json, "locked": _json, "grade": _json}
-)
-_metadata = st.fixed_dictionaries({}, optional={"nbgrader": _nbgrader | _json, "tags": st.just(["experiment"]) | _json})
-_cells = st.fixed_dictionaries(
-    {},
-    optional={
-        "cell_type": st.sampled_from(["code", "markdown", "raw"]) | _json,
-        "id": _names | _json,
-        "metadata": _metadata | _json,
-        "source": st.text(max_size=40) | st.lists(st.text(max_size=10), max_size=3) | _json,
-        "outputs": _json,
-        "attachments": _json,
-    },
-)
 
-
-@st.composite
-def _shuffled(draw: st.DrawFn) -> list[Any]:
-    """The released cells with cells lost, doubled, moved and damaged."""
-    cells = [copy.deepcopy(draw(st.sampled_from(made_up.notebook()["cells"]))) for _ in range(draw(st.integers(0, 12)))]
-    for cell in cells:
-        if draw(st.booleans()):
-            cell[draw(st.sampled_from(sorted(cell)))] = draw(_json)
-    return cells
-
-
-@settings(max_examples=examples(200))
-@given(st.lists(_cells | _json, max_size=8) | _shuffled(), _json)
-def test_any_notebook_can_be_repaired(cells: list[Any], version: Any) -> None:
+@fuzz(200, full=10_000)
+@given(any_notebook())
+def test_any_notebook_can_be_repaired(notebook: dict[str, Any]) -> None:
     """Whatever its JSON holds: the released cells are there, once each, and the result is a valid notebook."""
-    text = json.dumps({"cells": cells, "nbformat": version, "metadata": version})
-    _check_shape(repair(read_cells(text.encode()), MASTER))
+    _check_shape(_repaired(notebook))
 
 
-@settings(max_examples=examples(200))
-@given(_json.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=100), st.integers(0, 3000))
+@fuzz(200, full=10_000)
+@given(any_json.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=100), st.integers(0, 3000))
 def test_any_bytes_are_cells_or_unreadable(data: bytes, at: int) -> None:
     """Alone, and written over a good notebook at some place."""
     good = json.dumps(made_up.notebook()).encode()
