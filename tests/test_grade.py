@@ -24,6 +24,7 @@ from autograder.errors import AutograderError, CourseError, GradebookError, Sand
 from autograder.grade import Batch, Options, grade_course
 from autograder.lock import hold
 from autograder.sandbox import Sandbox, launcher
+from benchmarks.kills import Trials
 from tests import made_up, small_course
 
 pytestmark = pytest.mark.sandbox
@@ -335,47 +336,16 @@ def _children() -> list[tuple[int, str]]:
     return [(child.pid, child.name()) for child in psutil.Process().children()]
 
 
-def _undisturbed(course: Course, root: Path) -> list[tuple[Any, ...]]:
-    other = root / "undisturbed"
-    shutil.copytree(course.root, other)
-    quiet = Course.find(other)
-    _grade(quiet)
-    return small_course.scores(quiet)
-
-
-def _killed_at(course: Course, seconds: float) -> bool:
-    """Grade in a process of its own that is killed after a while; whether it was still at work then."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            grade_course(course, NAME, Options(seed=7, workers=2))
-        finally:
-            os._exit(0)
-    time.sleep(seconds)
-    done, _ = os.waitpid(pid, os.WNOHANG)
-    if done == 0:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    return done == 0
-
-
 @pytest.mark.own_sandbox
 @pytest.mark.slow
-def test_a_killed_run_is_completed_exactly(course: Course, tmp_path: Path) -> None:
-    """SIGKILL at random moments of a batch, then the same command: the gradebook of an undisturbed run."""
+def test_a_killed_run_is_completed_exactly(course: Course) -> None:
+    """SIGKILL at random moments of a batch, then the same command: everything is as after an undisturbed run."""
     _hand_in_all(course, copies=4)
-    expected = _undisturbed(course, tmp_path)
+    trials = Trials(course, NAME, Options(seed=7, workers=2))
     rng = random.Random(5)
-    kills = int(os.environ.get("CRASHES", "6"))
-    caught = 0
-    for _ in range(kills):
-        for what in ("autograded", ".autograder"):
-            shutil.rmtree(course.root / what, ignore_errors=True)
-        caught += _killed_at(course, rng.uniform(1.0, 5.0))
-        batch = _grade(course)
-        assert not batch.failed
-        assert small_course.scores(course) == expected
-    assert caught
+    outcomes = [trials.kill_at(rng.uniform(0.2, 1) * trials.seconds) for _ in range(6)]
+    assert [outcome.differences for outcome in outcomes] == [()] * 6
+    assert any(outcome.caught for outcome in outcomes)
 
 
 def test_known_errors_have_hints() -> None:
