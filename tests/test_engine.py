@@ -148,6 +148,28 @@ def test_output_of_a_whole_submission_is_limited(sandbox: Sandbox) -> None:
     assert graded.result.score == 7
 
 
+def test_fifty_megabytes_of_old_outputs_cost_nothing(sandbox: Sandbox) -> None:
+    """What a notebook showed on the student's machine is neither looked at nor kept."""
+    notebook = _notebook()
+    made_up.cell(notebook, "plot")["outputs"] = [
+        {"output_type": "stream", "name": "stdout", "text": ["x" * 100 + "\n"] * 500_000}
+    ]
+    graded = _grade(sandbox, notebook)
+    assert graded.result.score == 7
+    assert graded.result.seconds < 15
+    assert len(graded.notebook) < 200_000
+
+
+def test_very_long_names_and_lines_are_graded(sandbox: Sandbox) -> None:
+    """Of cells, of variables, of the student; a line of a hundred thousand characters too."""
+    long = "x" * 5_000
+    cell = made_up.code(long, f"{long} = 1\nnumbers = [{'1, ' * 30_000}]")
+    data = json.dumps(_notebook(RIGHT, PAIR, cell)).encode()
+    graded = grade(Job("s" * 250, data), MASTER, "1", LIMITS, sandbox)
+    assert (graded.result.student, graded.result.score) == ("s" * 250, 7)
+    nbformat.validate(nbformat.reads(graded.notebook, as_version=4))
+
+
 UNREADABLE = {
     "nothing": (None, "missing", "no notebook was handed in"),
     "text": (b"my homework", "unreadable", "not JSON"),

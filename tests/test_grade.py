@@ -307,6 +307,18 @@ def test_a_student_whose_name_no_database_takes_stops_nobody(course: Course) -> 
     assert cli.main(["--course", str(course.root), "grade", NAME, "--seed", "7"]) == 1
 
 
+def test_a_student_with_a_very_long_name_is_graded(course: Course) -> None:
+    """A folder may be named in 255 bytes; what no file beside it can be named is reported and stops nobody."""
+    for name in ("n" * 230, "ü" * 100, "m" * 255):
+        small_course.hand_in(course, name)
+    batch = _grade(course)
+    assert _scores(batch) == {"n" * 230: 7, "ü" * 100: 7}
+    (failed,) = batch.failed
+    assert failed.job.student == "m" * 255
+    assert "too long" in failed.reason
+    assert {row[0] for row in small_course.scores(course)} >= {"n" * 230, "ü" * 100}
+
+
 @pytest.mark.own_sandbox
 def test_a_lost_sandbox_is_started_again(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """The warm parent dies in the middle of a batch: no submission is lost and none scores less."""

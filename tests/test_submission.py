@@ -183,7 +183,12 @@ def test_a_damaged_notebook_is_brought_back_into_shape(damage: Any) -> None:
 ENCODINGS = {
     "BOM": lambda text: b"\xef\xbb\xbf" + text.encode(),
     "UTF-16": lambda text: text.encode("utf-16"),
+    "UTF-16 without a mark": lambda text: text.encode("utf-16-le"),
+    "UTF-16, big end first": lambda text: text.encode("utf-16-be"),
+    "UTF-32": lambda text: text.encode("utf-32"),
     "Latin-1": lambda text: text.encode("latin-1"),
+    "Windows": lambda text: text.encode("cp1252"),
+    "BOM and CRLF": lambda text: b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),
     "CRLF": lambda text: text.replace("\n", "\r\n").encode(),
     "CRLF in the source": lambda text: text.replace("\\n", "\\r\\n").encode(),
     "spaces around": lambda text: b"\n\n  " + text.encode() + b"\n\n",
@@ -197,6 +202,33 @@ def test_a_file_in_another_encoding_is_read(encode: Any) -> None:
     text = json.dumps(notebook, indent=1, ensure_ascii=False)
     repaired = repair(read_cells(encode(text)), MASTER)
     assert repaired.by_id["pair-solution"].source == "größe = 1\nwidth = 2"
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "gb18030", "euc-jp", "mac-roman"])
+def test_letters_of_an_unknown_encoding_cost_no_code(encoding: str) -> None:
+    """They cannot be told from others, so comments may read oddly; what is ASCII is as it was."""
+    letters = {"cp1251": "средняя", "koi8-r": "средняя", "gb18030": "平均", "euc-jp": "平均", "mac-roman": "größe"}
+    notebook = _edited(pair_solution=f"width = 2  # {letters[encoding]}\nheight = 3")
+    data = json.dumps(notebook, ensure_ascii=False).encode(encoding)
+    lines = repair(read_cells(data), MASTER).by_id["pair-solution"].source.split("\n")
+    assert lines[0].startswith("width = 2  # ")
+    assert lines[-1] == "height = 3"
+
+
+@pytest.mark.parametrize("minor", range(8))
+def test_every_minor_version_of_the_format_is_read(minor: int) -> None:
+    """4.0 to 4.4 know no cell ids; what comes after 4.5 is read as far as it is known."""
+    notebook = {**made_up.notebook(), "nbformat_minor": minor, "something_new": {"cells": []}}
+    notebook["cells"] += [made_up.code("own", "own = 1")]
+    for cell in notebook["cells"]:
+        if minor < 5:
+            del cell["id"]
+        cell["something_new"] = True
+    repaired = _repaired(notebook)
+    _check_shape(repaired)
+    assert repaired.notes == []
+    released = [MASTER.cells[name].source for name in ("setup", "column-scale-solution", "pair-solution")]
+    assert [repaired.by_id[name].source for name in repaired.runnable] == [*released, "own = 1"]
 
 
 @pytest.mark.parametrize("version", [2, 3])
