@@ -12,8 +12,8 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ class Options:
         sandbox: `auto`, `bwrap` or `none`.
         cluster: address of a Dask scheduler, or empty.
         force: grade again what is graded already.
+        gpu_slots: submissions that use the GPU at the same time; None: as the limits say.
         limits: None: those of the course's configuration.
     """
 
@@ -64,6 +65,7 @@ class Options:
     sandbox: str = "auto"
     cluster: str = ""
     force: bool = False
+    gpu_slots: int | None = None
     limits: Limits | None = None
 
 
@@ -93,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--student", action="append", default=[], metavar="ID", help="only this student (repeatable)")
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per processor)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--gpu-slots", type=_positive, metavar="N", help="submissions on a GPU at a time (default: 4)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the hidden cases (default: the course's secret)")
     parser.add_argument("--sandbox", choices=("auto", "bwrap", "none"), default="auto")
     parser.add_argument("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786")
@@ -109,7 +112,16 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace, course: Course) -> int:
     """Run the command; 1 if some submission could not be graded at all."""
-    options = Options(tuple(args.student), args.workers, args.device, args.seed, args.sandbox, args.cluster, args.force)
+    options = Options(
+        students=tuple(args.student),
+        workers=args.workers,
+        device=args.device,
+        seed=args.seed,
+        sandbox=args.sandbox,
+        cluster=args.cluster,
+        force=args.force,
+        gpu_slots=args.gpu_slots,
+    )
     if args.json is not None and not args.json.absolute().parent.is_dir():
         raise CourseError(f"--json: no such folder: {args.json.absolute().parent}")
     if args.sandbox == "none":
@@ -157,8 +169,9 @@ def grade_course(
     master = load_master(course, assignment)
     students = students_of(course, assignment, options.students)
     limits = options.limits or Limits.of_course(course.config, assignment)
-    device = _device(options.device)
-    kind = choose(options.sandbox)
+    limits = limits.changed(gpu_slots=options.gpu_slots) if options.gpu_slots is not None else limits
+    device = _device(options.device, options.cluster)
+    kind = choose(options.sandbox) if not options.cluster else _kind_elsewhere(options.sandbox)
     with hold(course.root / ".autograder" / "lock"):
         seed = options.seed if options.seed is not None else secret_seed(course, assignment)
         with GradebookWriter(course.db_url, master, _penalty(course)) as book:
@@ -175,12 +188,15 @@ def grade_course(
         failed: list[Failed] = []
         if todo:
             workers = min(len(todo), options.workers or default_workers())
+            # Each worker has one child at a time, and so one context on the device.
+            workers = min(workers, limits.gpu_slots) if device == "cuda" else workers
             arguments = (master, str(seed), limits)
             with (
                 GradebookWriter(course.db_url, master, _penalty(course)) as book,
                 tqdm(total=len(todo), desc=assignment, unit="subm.", file=sys.stdout, disable=not show_progress) as bar,
+                closing(_outcomes(jobs, options, workers, arguments, kind, device)) as outcomes,
             ):
-                for outcome in _outcomes(jobs, options, workers, arguments, kind, device):
+                for outcome in outcomes:
                     outcome = outcome if isinstance(outcome, Failed) else _written(course, book, outcome)
                     if isinstance(outcome, Failed):
                         failed.append(outcome)
@@ -213,9 +229,14 @@ def _label(outcome: Graded | Failed) -> str:
     return f"{result.student}: {result.score:g}/{result.max_score:g} {result.status}"
 
 
-def _device(wish: str) -> str:
-    if wish == "cpu":
-        return "cpu"
+def _kind_elsewhere(wish: str) -> Kind:
+    """The sandbox that workers of a cluster are asked for; each finds out by itself whether it can have it."""
+    return "none" if wish == "none" else "bwrap"
+
+
+def _device(wish: str, cluster: str = "") -> str:
+    if wish == "cpu" or (cluster and wish == "cuda"):  # a cluster's workers look for their devices themselves
+        return wish
     there = torch.cuda.is_available()
     if wish == "cuda" and not there:
         raise CourseError("--device cuda: torch finds no CUDA device", "use --device cpu; autograder doctor tells more")
@@ -229,7 +250,7 @@ def _outcomes(
     arguments: tuple[Master, str, Limits],
     kind: Kind,
     device: str,
-) -> Iterator[Graded | Failed]:
+) -> Generator[Graded | Failed, None, None]:
     """Grade jobs on this machine or on a cluster, each once; a sandbox that is lost on the way is started again."""
     if options.cluster:
         with DaskPool(options.cluster, *arguments, kind, device) as cluster:

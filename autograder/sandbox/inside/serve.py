@@ -16,6 +16,7 @@ from course_lib.values import pack, unpack
 
 from .exhaustion import limit_reached
 from .frames import FrameError, receive, send
+from .gpu import share_gpu
 from .shell import CapturingShell
 
 __all__ = ["run_child", "serve"]
@@ -46,6 +47,8 @@ def _call(
 ) -> None:
     """Put the student's names through the cases of one exercise, one answer each, as soon as it is there."""
     max_answer = int(limits["answer_mib"]) << 20
+    if request["device"] == "cuda":
+        share_gpu(int(limits["gpu_slots"]))
     inputs = unpack(body, _MAX_REQUEST)
     namespace = {name: shell.namespace[name] for name in request["names"] if name in shell.namespace}
     for case, given in zip(request["cases"], inputs, strict=True):
