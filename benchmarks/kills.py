@@ -31,6 +31,7 @@ from autograder.course import Course
 from autograder.grade import Options, grade_course
 from autograder.release import release
 from autograder.sample_class import make_class
+from autograder.sandbox import Limits
 
 __all__ = ["Outcome", "Trials", "main"]
 
@@ -41,6 +42,10 @@ _ROWS = """
     left join grade on grade.notebook_id = sn.id left join base_cell cell on grade.cell_id = cell.id
     left join comment on comment.notebook_id = sn.id and comment.cell_id = cell.id
 """
+
+
+_LIMITS = Limits(submission_s=20, cell_s=3, call_s=3)
+"""The class has members whose code hangs: with the usual limits a run would mostly wait for them."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +144,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)  # before the first fork
+    # nbgrader starts `alembic` by name.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     rng = random.Random(args.seed)
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         course = _make_course(Path(folder), args.assignment, args.students)
-        trials = Trials(course, args.assignment, Options(seed=7, workers=args.workers))
+        options = Options(seed=7, workers=args.workers, limits=_LIMITS)
+        trials = Trials(course, args.assignment, options)
         print(f"{args.students} submissions of {args.assignment}; undisturbed {trials.seconds:.1f} s")
         outcomes = []
         for number in range(args.times):
@@ -156,7 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _make_course(root: Path, assignment: str, students: int) -> Course:
     here = Path(__file__).resolve().parent.parent
     shutil.copytree(here / "notebooks" / assignment, root / "notebooks" / assignment)
-    shutil.copy(here / "nbgrader_config.py", root / "nbgrader_config.py")
+    for name in ("nbgrader_config.py", "environment.yml"):
+        shutil.copy(here / name, root / name)
     course = Course.find(root)
     release(course, [assignment], root / "bundle")
     make_class(course, assignment, students, seed=1)
