@@ -16,7 +16,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.grade import Batch, Options, grade_course
 from autograder.pool import LocalPool
-from autograder.sandbox import Limits
+from autograder.sandbox import Limits, Sandbox
 from autograder.sandbox.inside.gpu import share_gpu
 from course_lib.drivers import attempt
 from tests import made_up, small_course
@@ -113,6 +113,22 @@ def test_asking_for_a_gpu_where_there_is_none_is_refused(course: Course, monkeyp
     with pytest.raises(CourseError, match="no CUDA device"):
         grade_course(course, NAME, Options(device="cuda"))
     assert grade._device("auto") == "cpu"
+
+
+@pytest.mark.sandbox
+def test_a_child_on_a_gpu_may_reserve_addresses_but_not_fill_memory() -> None:
+    """CUDA reserves address space for all memories together; what is written is limited as ever."""
+    limits = Limits(memory_mib=256, cell_s=10)
+    cells = [
+        {"id": "reserve", "source": "import mmap; room = mmap.mmap(-1, 1 << 40, prot=0, flags=34)"},
+        {"id": "fill", "source": "filled = bytearray(1 << 30)"},
+    ]
+    errors: dict[str, list[list[str]]] = {}
+    for device in ("cuda", "cpu"):
+        with Sandbox("bwrap", device) as sandbox, sandbox.session(limits) as session:
+            found = list(session.run_cells(cells))
+        errors[device] = [[output["ename"] for output in cell.outputs] for cell in found]
+    assert errors == {"cuda": [[], ["MemoryError"]], "cpu": [["OSError"], ["MemoryError"]]}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import resource
 import struct
 from collections.abc import Mapping
 
-__all__ = ["enter_namespaces", "filter_system_calls", "give_up_privileges", "set_limits", "virtual_memory_mib"]
+__all__ = ["enter_namespaces", "filter_system_calls", "give_up_privileges", "memory_in_use_mib", "set_limits"]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -57,22 +57,25 @@ def enter_namespaces(scratch_mib: float) -> None:
     _mount("tmpfs", "/proc", _MS_NOSUID | _MS_NODEV | _MS_RDONLY, "size=4k,nr_inodes=2,mode=0500")
 
 
-def virtual_memory_mib() -> int:
-    """Address space in use, from /proc (so to be asked before `enter_namespaces` hides it)."""
+def memory_in_use_mib() -> dict[int, int]:
+    """Address space and writable data by their limits' numbers; to be asked before `enter_namespaces` hides /proc."""
     with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize() >> 20
+        pages = [int(number) for number in file.read().split()]
+    size = resource.getpagesize()
+    return {resource.RLIMIT_AS: pages[0] * size >> 20, resource.RLIMIT_DATA: pages[5] * size >> 20}
 
 
-def set_limits(limits: Mapping[str, float], base_mib: int) -> None:
+def set_limits(limits: Mapping[str, float], base_mib: Mapping[int, int], device: str = "cpu") -> None:
     """Set the kernel's limits for this process.
 
     Args:
         limits: `Limits.as_dict()`.
-        base_mib: address space that the process had when it was forked.
+        base_mib: `memory_in_use_mib` when the process was forked.
+        device: CUDA reserves address space as large as all memories together, without using it: there only data counts.
     """
-    memory = int(base_mib + limits["memory_mib"]) << 20
+    kind = resource.RLIMIT_DATA if device == "cuda" else resource.RLIMIT_AS
     values = {
-        resource.RLIMIT_AS: memory,
+        kind: int(base_mib[kind] + limits["memory_mib"]) << 20,
         resource.RLIMIT_CPU: int(limits["cpu_s"]),
         resource.RLIMIT_NOFILE: int(limits["files"]),
         resource.RLIMIT_NPROC: int(limits["threads"]),
