@@ -44,8 +44,9 @@ _ROWS = """
 """
 
 
-_LIMITS = Limits(submission_s=20, cell_s=3, call_s=3)
-"""The class has members whose code hangs: with the usual limits a run would mostly wait for them."""
+_LIMITS = Limits(submission_s=30, cell_s=4, call_s=4, memory_mib=512)
+"""The class has members whose code hangs: with the usual limits a run would mostly wait for them.  One fills memory, and
+should reach that limit long before the one of time: which comes first must not depend on what else the machine does."""
 
 
 @dataclass(frozen=True)
