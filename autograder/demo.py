@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autograder.batch import Batch, Options, grade_course
 from autograder.course import CONFIG_NAME, Course
 from autograder.errors import CourseError
 from autograder.exercises import ASSIGNMENTS, assignment_named
 from autograder.feedback import Feedback, make_feedback
-from autograder.grade import Batch, Options, grade_course
 from autograder.release import release
 from autograder.report import write_report
 from autograder.results import SubmissionResult

@@ -105,11 +105,13 @@ class Layered(Mapping[str, set[str]]):
 
 def imported(node: ast.AST) -> Iterator[tuple[str, str]]:
     """Names that an import binds and what they stand for."""
+    if not isinstance(node, (ast.Import, ast.ImportFrom)):  # nearly always
+        return
     if isinstance(node, ast.Import):
         for item in node.names:
             name = item.asname or item.name.split(".")[0]
             yield name, item.name if item.asname else name
-    elif isinstance(node, ast.ImportFrom) and node.module:
+    elif node.module:
         for item in node.names:
             if item.name != "*":
                 yield item.asname or item.name, f"{node.module}.{item.name}"
@@ -117,7 +119,7 @@ def imported(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Names and what is assigned to them."""
-    if not isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) or node.value is None:
+    if not isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) or node.value is None:
         return
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
         if isinstance(target, ast.Name):

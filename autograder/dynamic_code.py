@@ -81,9 +81,9 @@ def unreadable_parts(nodes: list[ast.AST], resolve: Resolve, defined: frozenset[
             yield from _attribute(node, resolve)
         elif isinstance(node, ast.Call):
             yield from _call(node, resolve)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from _import(node)
-        elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete | ast.For):
+        elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Delete, ast.For)):
             yield from _assignment(node, resolve)
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nbformat
 import torch
 from nbformat.notebooknode import NotebookNode, from_dict
+from nbgrader import utils
 
 from autograder.exercises.model import Exercise
 from autograder.exercises.registry import ASSIGNMENTS
@@ -29,7 +30,7 @@ from course_lib.counterexample import counterexample
 from course_lib.gpu_trace import DRIVERS_TRACED
 from course_lib.verdict import ExerciseKey, Failure, Response, Verdict, judge, respond
 
-__all__ = ["Graded", "Job", "engine_version", "grade"]
+__all__ = ["NO_MARKS", "CellMarks", "Graded", "Job", "engine_version", "grade"]
 
 _MAX_REASON = 600
 
@@ -56,11 +57,41 @@ class Job:
 
 
 @dataclass(frozen=True)
+class CellMarks:
+    """What nbgrader's gradebook holds about the cells of a submission.
+
+    Attributes:
+        scores: name of a graded cell -> automatic score; None: a person must look.
+        untouched: solution cells that are as they were released.
+    """
+
+    scores: Mapping[str, float | None]
+    untouched: frozenset[str]
+
+    @classmethod
+    def of(cls, cells: Sequence[NotebookNode]) -> CellMarks:
+        """As nbgrader itself would read them from the autograded notebook."""
+        known = [cell for cell in cells if "nbgrader" in cell.metadata]
+        return cls(
+            {c.metadata.nbgrader.grade_id: utils.determine_grade(c)[0] for c in known if utils.is_grade(c)},
+            frozenset(c.metadata.nbgrader.grade_id for c in known if utils.is_solution(c) and _is_untouched(c)),
+        )
+
+
+def _is_untouched(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell))
+
+
+NO_MARKS = CellMarks({}, frozenset())
+
+
+@dataclass(frozen=True)
 class Graded:
-    """A result and the autograded notebook as JSON text."""
+    """A result, the autograded notebook as JSON text, and what of it goes into the gradebook."""
 
     result: SubmissionResult
     notebook: str
+    marks: CellMarks
 
 
 @dataclass
@@ -250,7 +281,8 @@ def grade(job: Job, master: Master, seed: str, limits: Limits, sandbox: Sandbox,
         engine=engine_version(),
     )
     notebook = _autograded(repaired, master, run.outputs, marked)
-    return Graded(result.with_seconds(time.perf_counter() - started), notebook)
+    marks = CellMarks.of(repaired.cells)
+    return Graded(result.with_seconds(time.perf_counter() - started), notebook, marks)
 
 
 def _read(job: Job, exercises: Mapping[str, Exercise]) -> list[Cell]:
@@ -301,9 +333,6 @@ def _verdict(run: _Run, exercise: Exercise, seed: str) -> Verdict:
     responses = run.call(key)
     responses = {name: _explained(response, exercise, run) for name, response in responses.items()}
     try:
-        verdict = judge(key, responses)
-        if verdict.passed or verdict.failure is not None:
-            return verdict
         return judge(exercise.with_suspects(key), responses)
     except Exception as error:  # values that the process made up; the other exercises are graded all the same
         failure = Response(failure=Failure("unreadable", f"the answers cannot be judged ({type(error).__name__})"))
@@ -400,4 +429,5 @@ def _autograded(
             cell.outputs = outputs[cell.id]
     metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
     node = from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": repaired.cells})
-    return str(nbformat.writes(node))
+    # nbformat.writes indents and breaks texts into lines, for readable diffs: six times the work.
+    return json.dumps(node, ensure_ascii=False)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from autograder.code_cells import read_code
 from autograder.dotted_names import NOTHING, Aliases, DottedNames, Layered, assigned, constant, imported
 from autograder.dynamic_code import unreadable_parts
-from autograder.name_scopes import scoped_nodes
+from autograder.name_scopes import scoped_nodes, walk
 
 __all__ = ["Findings", "SourceReader"]
 
@@ -143,7 +143,7 @@ class SourceReader:
         self._collect(code.body)
         self._collect_names(nodes)
         for statement in code.body:  # a function can bind global names
-            for name in {name for n in ast.walk(statement) if isinstance(n, ast.Global) for name in n.names}:
+            for name in {name for n in walk(statement) if isinstance(n, ast.Global) for name in n.names}:
                 self._definitions.setdefault(name, []).append(statement)
         self._nodes += nodes
         if len(self._stars) > _MAX_STARS:
@@ -320,7 +320,7 @@ class SourceReader:
         if text is None:
             return
         if name != "getattr":
-            for part in (part for statement in read_code(text).body for part in ast.walk(statement)):
+            for part in (part for statement in read_code(text).body for part in walk(statement)):
                 if not isinstance(part, ast.Call):
                     self._look_at(part, aliases, rules, findings)
         elif text in rules.methods:
@@ -341,7 +341,7 @@ class SourceReader:
 
 
 def _all_nodes(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
-    return (node for statement in body for node in ast.walk(statement))
+    return (node for statement in body for node in walk(statement))
 
 
 def _inner_bodies(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
@@ -365,8 +365,8 @@ def _bound_names(statement: ast.stmt) -> list[str]:
         targets = [item.optional_vars for item in statement.items if item.optional_vars is not None]
     elif isinstance(statement, ast.Match):
         targets = [case.pattern for case in statement.cases]
-    names = [name for target in targets for node in ast.walk(target) for name in _names_in(node)]
-    return names + [node.target.id for part in _heads(statement) for node in ast.walk(part) if _is_walrus(node)]  # type: ignore[attr-defined]
+    names = [name for target in targets for node in walk(target) for name in _names_in(node)]
+    return names + [node.target.id for part in _heads(statement) for node in walk(part) if _is_walrus(node)]  # type: ignore[attr-defined]
 
 
 def _names_in(node: ast.AST) -> list[str]:

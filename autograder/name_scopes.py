@@ -5,11 +5,33 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-__all__ = ["bound_names", "scoped_nodes"]
+__all__ = ["bound_names", "scoped_nodes", "walk"]
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-_Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+# Tuples: `isinstance` with a union of types takes five times as long, and these run for every node of every notebook.
+_Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_Comprehension = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_Scope = (*_Function, ast.ClassDef)
+_SIGNS = (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
+
+
+def walk(root: ast.AST) -> Iterator[ast.AST]:
+    """All nodes below and with `root`, breadth first, without those that only stand for a sign (`+`, `Load`)."""
+    found = [root]
+    for node in found:
+        found += _children(node)
+    return iter(found)
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            if not isinstance(value, _SIGNS):
+                found.append(value)
+        elif isinstance(value, list):
+            found += [item for item in value if isinstance(item, ast.AST) and not isinstance(item, _SIGNS)]
+    return found
 
 
 def scoped_nodes(root: ast.AST) -> list[tuple[ast.AST, frozenset[str]]]:
@@ -25,23 +47,23 @@ def scoped_nodes(root: ast.AST) -> list[tuple[ast.AST, frozenset[str]]]:
         if isinstance(node, _Function):
             inner = _locals_of(node, local)
             inside = node.body if isinstance(node.body, list) else [node.body]
-            outside = [child for child in ast.iter_child_nodes(node) if child not in inside]
+            outside = [child for child in _children(node) if child not in inside]
             todo += [(child, local) for child in outside] + [(child, inner) for child in inside]
         else:
             if isinstance(node, _Comprehension):
-                targets = (part for generator in node.generators for part in ast.walk(generator.target))
+                targets = (part for generator in node.generators for part in walk(generator.target))
                 local = local | {part.id for part in targets if isinstance(part, ast.Name)}
-            todo += [(child, local) for child in ast.iter_child_nodes(node)]
+            todo += [(child, local) for child in _children(node)]
     return found
 
 
-def _locals_of(function: _Function, outer: frozenset[str]) -> frozenset[str]:
+def _locals_of(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, outer: frozenset[str]) -> frozenset[str]:
     """Names that are not global inside a function: its own and those of the functions around it."""
     arguments = function.args
     every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
     own = {argument.arg for argument in every if argument is not None}
     declared: set[str] = set()
-    if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+    if not isinstance(function, ast.Lambda):
         for node in _same_scope(function.body):
             own.update(bound_names(node))
             if isinstance(node, ast.Global):
@@ -56,21 +78,21 @@ def _same_scope(body: Sequence[ast.stmt]) -> Iterator[ast.AST]:
         node = todo.pop()
         yield node
         if isinstance(node, _Comprehension):  # its targets are its own, but := in it binds outside
-            todo += [part for part in ast.walk(node) if isinstance(part, ast.NamedExpr)]
+            todo += [part for part in walk(node) if isinstance(part, ast.NamedExpr)]
         elif not isinstance(node, _Scope):
-            todo += ast.iter_child_nodes(node)
+            todo += _children(node)
 
 
 def bound_names(node: ast.AST) -> list[str]:
     """Names that one node, not those below it, binds in the scope in which it stands."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    if isinstance(node, ast.Name):
+        return [] if isinstance(node.ctx, ast.Load) else [node.id]
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return [node.name]
-    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-        return [node.id]
     if isinstance(node, ast.NamedExpr):
         return [node.target.id]
-    if isinstance(node, ast.Import | ast.ImportFrom):
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
         return [(item.asname or item.name).split(".")[0] for item in node.names]
-    if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+    if isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
         return [node.name]
     return []

@@ -7,6 +7,7 @@ The workers are forked from a process that has imported everything, and share on
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -146,6 +147,7 @@ def _work(
 ) -> None:
     """Grade what comes until the other side closes."""
     parents_end.close()
+    gc.freeze()  # what was imported will not become garbage, and is looked through again and again
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # nobody would take the result
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the batch in order
     # Each worker's children stay on one processor: fifty busy threads slow nobody down but themselves.

@@ -27,8 +27,8 @@ from typing import Any
 import torch
 from sqlalchemy import create_engine, text
 
+from autograder.batch import Options, grade_course
 from autograder.course import Course
-from autograder.grade import Options, grade_course
 from autograder.release import release
 from autograder.sample_class import make_class
 from autograder.sandbox import Limits
@@ -45,8 +45,8 @@ _ROWS = """
 
 
 _LIMITS = Limits(submission_s=30, cell_s=4, call_s=4, memory_mib=512)
-"""The class has members whose code hangs: with the usual limits a run would mostly wait for them.  One fills memory, and
-should reach that limit long before the one of time: which comes first must not depend on what else the machine does."""
+"""The class has members whose code hangs: with the usual limits a run would mostly wait for them.  One fills memory,
+and should reach that limit first, whatever else the machine does."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from course_lib.comparison import Mismatch, compare, describe, dtype_of
 from course_lib.values import Unsupported
@@ -100,8 +100,7 @@ class CaseKey:
     tolerance: float | None = None
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing that can be right or wrong: an aspect of an output of a case."""
 
     case: str

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from autograder import cli, cluster, grade
+from autograder import batch as grading
+from autograder import cli, cluster
+from autograder.batch import Batch, Options, grade_course
 from autograder.course import Course
 from autograder.errors import ClusterError
-from autograder.grade import Batch, Options, grade_course
 from autograder.results import ExerciseResult
 from tests import made_up, small_course
 from tests.dask_cluster import ROOT, Cluster, scheduler
@@ -105,7 +106,7 @@ def test_a_worker_that_is_killed_has_its_submissions_graded_elsewhere(
 ) -> None:
     """SIGKILL in the middle of the batch: nothing is lost, nothing scores less."""
     victim = min(two.ask(os.getpid).values())
-    real, written = grade.write, 0
+    real, written = grading.write, 0
 
     def write_and_kill(*args: Any) -> None:
         nonlocal written
@@ -114,7 +115,7 @@ def test_a_worker_that_is_killed_has_its_submissions_graded_elsewhere(
         if written == 3:
             os.kill(victim, signal.SIGKILL)
 
-    monkeypatch.setattr(grade, "write", write_and_kill)
+    monkeypatch.setattr(grading, "write", write_and_kill)
     batch = _grade(course, two.address)
     assert written == 16
     assert not batch.failed
@@ -137,7 +138,7 @@ def test_an_interrupted_run_is_completed_by_the_same_command(
     two: Cluster, course: Course, expected: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C between two steps of writing leaves nothing half; the rest is graded by the next run, here or there."""
-    real, written = grade.write, 0
+    real, written = grading.write, 0
 
     def write_and_stop(*args: Any) -> None:
         nonlocal written
@@ -147,7 +148,7 @@ def test_an_interrupted_run_is_completed_by_the_same_command(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(grade, "write", write_and_stop)
+        patched.setattr(grading, "write", write_and_stop)
         status = cli.main(["--course", str(course.root), "grade", NAME, "--seed=7", f"--cluster={two.address}"])
     assert status == 130
     rest = _grade(course, two.address)
@@ -195,13 +196,13 @@ def test_workers_that_are_gone_for_good_end_the_run(
     monkeypatch.setattr(cluster, "_ALONE_S", 2.0)
     with scheduler(tmp_path / "cluster") as found:
         found.start_workers(1, "--no-nanny")
-        real = grade.write
+        real = grading.write
 
         def write_and_kill(*args: Any) -> None:
             real(*args)
             found.workers[0].kill()
 
-        monkeypatch.setattr(grade, "write", write_and_kill)
+        monkeypatch.setattr(grading, "write", write_and_kill)
         with pytest.raises(ClusterError, match="has no workers any more"):
             _grade(course, found.address)
     assert small_course.scores(course)
@@ -211,13 +212,13 @@ def test_a_scheduler_that_ends_ends_the_run(course: Course, tmp_path: Path, monk
     """With one line, not with a traceback of the network."""
     with scheduler(tmp_path / "cluster") as found:
         found.start_workers(1)
-        real = grade.write
+        real = grading.write
 
         def write_and_kill(*args: Any) -> None:
             real(*args)
             found.scheduler.kill()
 
-        monkeypatch.setattr(grade, "write", write_and_kill)
+        monkeypatch.setattr(grading, "write", write_and_kill)
         with pytest.raises(ClusterError, match="ended or was restarted"):
             _grade(course, found.address)
 

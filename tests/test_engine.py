@@ -10,6 +10,8 @@ from typing import Any
 import nbformat
 import pytest
 from hypothesis import given
+from nbformat.notebooknode import NotebookNode
+from nbgrader import utils
 
 from autograder import engine
 from autograder.engine import Graded, Job, grade
@@ -51,7 +53,13 @@ def _notebook(column_scale: str = RIGHT, pair: str = PAIR, *extra: dict[str, Any
 
 def _grade(sandbox: Sandbox, notebook: Any, seed: str = "1", **limits: Any) -> Graded:
     data = notebook if isinstance(notebook, bytes) else json.dumps(notebook).encode()
-    return grade(Job("ada", data), MASTER, seed, LIMITS.changed(**limits), sandbox)
+    graded = grade(Job("ada", data), MASTER, seed, LIMITS.changed(**limits), sandbox)
+    nbformat.validate(_read(graded))  # whatever a submission holds, formgrader and feedback get a notebook
+    return graded
+
+
+def _read(graded: Graded) -> NotebookNode:
+    return nbformat.reads(graded.notebook, as_version=4)
 
 
 def _message(graded: Graded, exercise: str = "column-scale") -> str:
@@ -84,10 +92,19 @@ def test_the_same_bytes_and_seed_give_the_same_result(sandbox: Sandbox) -> None:
 def test_each_test_cell_has_one_output_that_nbgrader_reads_as_the_score(sandbox: Sandbox) -> None:
     """And cells of the student's keep theirs."""
     graded = _grade(sandbox, _notebook(RIGHT + "\nprint('loaded')"))
-    cells = {cell["id"]: cell for cell in json.loads(graded.notebook)["cells"]}
-    (score,) = cells["column-scale"]["outputs"]
-    assert (score["output_type"], score["data"]["text/plain"]) == ("execute_result", ["5.0"])
-    assert cells["column-scale-solution"]["outputs"][0]["text"] == ["loaded\n"]
+    cells = {cell.id: cell for cell in _read(graded).cells}
+    (score,) = cells["column-scale"].outputs
+    assert (score.output_type, score.data["text/plain"]) == ("execute_result", "5.0")
+    assert cells["column-scale-solution"].outputs[0].text == "loaded\n"
+
+
+def test_the_marks_for_the_gradebook_are_those_that_nbgrader_reads_from_the_notebook(sandbox: Sandbox) -> None:
+    """Scores by nbgrader's own rules, and which solutions were left as they were released."""
+    graded = _grade(sandbox, _notebook(RIGHT, "# YOUR CODE HERE\nraise NotImplementedError()"))
+    known = [cell for cell in _read(graded).cells if "nbgrader" in cell.metadata]
+    scores = {c.metadata.nbgrader.grade_id: utils.determine_grade(c)[0] for c in known if utils.is_grade(c)}
+    assert dict(graded.marks.scores) == scores
+    assert graded.marks.scores["column-scale"] == 5.0
 
 
 REASONS = {

@@ -12,11 +12,11 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder.batch import Options, grade_course
 from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.exercises import ASSIGNMENTS
 from autograder.feedback import make_feedback
-from autograder.grade import Options, grade_course
 from autograder.release import release
 from tests import made_up
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.outputs import clean_outputs
-from autograder.sandbox.inside.frames import MAX_HEADER, FrameError, FrameTimeout, GarbageError, receive, send
+from autograder.sandbox.inside.frames import MAX_HEADER, FrameError, FrameTimeout, GarbageError, Receiver, send
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.session import Session, SessionEnded
 from course_lib.values import pack
@@ -48,7 +48,7 @@ def _receive_bytes(data: bytes, most: int = MOST) -> tuple[dict[str, Any], bytes
         sender = threading.Thread(target=_put, args=(other, data))
         sender.start()
         try:
-            return receive(one, most, _soon(5))
+            return Receiver(one).receive(most, _soon(5))
         finally:
             one.close()
             sender.join()
@@ -71,7 +71,16 @@ def test_what_is_sent_arrives(header: dict[str, Any], body: bytes) -> None:
     one, other = socket.socketpair()
     with one, other:
         send(one, header, body, _soon())
-        assert receive(other, MOST, _soon()) == (header, body)
+        assert Receiver(other).receive(MOST, _soon()) == (header, body)
+
+
+def test_messages_that_arrive_together_are_read_one_by_one(pair: tuple[socket.socket, socket.socket]) -> None:
+    """What was fetched of the next message with this one is not lost."""
+    sent = [({"case": str(number)}, bytes([number]) * number * 7) for number in range(40)]
+    for header, body in sent:
+        send(pair[1], header, body, _soon())
+    receiver = Receiver(pair[0])
+    assert [receiver.receive(MOST, _soon()) for _ in sent] == sent
 
 
 BROKEN = {
@@ -112,7 +121,7 @@ def test_a_silent_child_is_given_up_at_the_deadline(pair: tuple[socket.socket, s
     """Waiting ends when it should."""
     started = time.monotonic()
     with pytest.raises(FrameTimeout):
-        receive(pair[0], MOST, _soon(0.2))
+        Receiver(pair[0]).receive(MOST, _soon(0.2))
     assert time.monotonic() - started < 2
 
 
@@ -130,7 +139,7 @@ def test_a_dripping_child_is_given_up_at_the_deadline(pair: tuple[socket.socket,
     thread.start()
     try:
         with pytest.raises(FrameTimeout):
-            receive(pair[0], MOST, _soon(0.3))
+            Receiver(pair[0]).receive(MOST, _soon(0.3))
     finally:
         stop.set()
         thread.join()
@@ -165,16 +174,23 @@ _outputs = st.lists(
     ),
     max_size=4,
 )
-_bodies = st.binary(max_size=50) | any_json.map(pack) | st.builds(lambda v: pack({"result": v, "inputs": v}), any_json)
+_bodies = st.binary(max_size=50) | any_json.map(pack) | st.builds(lambda v: pack({"result": v}), any_json)
+
+
+def _answer(header: dict[str, Any], result: bytes, inputs: bytes, size: Any) -> bytes:
+    return _frame(json.dumps({"size": len(result) if size is None else size} | header).encode(), result + inputs)
+
+
+_answers = st.builds(_answer, _headers, _bodies, _bodies, st.none() | st.integers(-3, 200) | any_json)
 
 
 @fuzz(150, full=40_000)
-@given(st.lists(st.tuples(_headers, _bodies), max_size=5))
-def test_any_messages_end_a_session_in_a_known_way(messages: list[tuple[dict[str, Any], bytes]]) -> None:
+@given(st.lists(_answers, max_size=5))
+def test_any_messages_end_a_session_in_a_known_way(messages: list[bytes]) -> None:
     """Calls answered with anything give responses or `SessionEnded`, and whatever came can be judged."""
     responses: dict[str, Response] = {}
     ends: list[str] = []
-    with _session([_frame(json.dumps(header).encode(), body) for header, body in messages]) as session:
+    with _session(messages) as session:
         try:
             for name, raw in session.call(KEY, KEY.cases, "cpu", _soon(5)):
                 responses[name] = respond(raw)
@@ -222,5 +238,5 @@ def _session(messages: list[bytes]) -> Iterator[Session]:
 
 def _talk(child: socket.socket, data: bytes) -> None:
     with contextlib.suppress(FrameError, FrameTimeout):
-        receive(child, MOST, _soon(5))  # the request
+        Receiver(child).receive(MOST, _soon(5))  # the request
     _put(child, data)

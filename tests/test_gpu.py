@@ -11,10 +11,10 @@ from unittest import mock
 import pytest
 import torch
 
-from autograder import grade
+from autograder import batch as grading
+from autograder.batch import Batch, Options, grade_course
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.grade import Batch, Options, grade_course
 from autograder.pool import LocalPool
 from autograder.sandbox import Limits, Sandbox
 from autograder.sandbox.inside.gpu import share_gpu
@@ -97,12 +97,12 @@ def test_no_more_submissions_use_a_gpu_than_there_are_slots(
     seen: list[tuple[int, int]] = []
 
     @contextmanager
-    def pool(count: int, arguments: tuple[Any, str, Limits], *_: Any) -> Iterator[Any]:
+    def pool(count: int, arguments: tuple[Any, str, Limits], _: Sandbox) -> Iterator[Any]:
         seen.append((count, arguments[2].gpu_slots))
         yield mock.Mock(spec=LocalPool, run=lambda jobs: iter(()))
 
-    monkeypatch.setattr(grade, "_device", lambda *_: device)
-    monkeypatch.setattr(grade, "_local_pool", pool)
+    monkeypatch.setattr(grading, "_device", lambda *_: device)
+    monkeypatch.setattr(grading, "_local_pool", pool)
     grade_course(course, NAME, Options(seed=1, **options))  # type: ignore[arg-type]
     assert seen == [(workers, options.get("gpu_slots", 4))]
 
@@ -112,7 +112,7 @@ def test_asking_for_a_gpu_where_there_is_none_is_refused(course: Course, monkeyp
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(CourseError, match="no CUDA device"):
         grade_course(course, NAME, Options(device="cuda"))
-    assert grade._device("auto") == "cpu"
+    assert grading._device("auto") == "cpu"
 
 
 @pytest.mark.sandbox

@@ -18,10 +18,11 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder import batch as batch_module
 from autograder import cli, grade
+from autograder.batch import Batch, Options, grade_course
 from autograder.course import Course
 from autograder.errors import AutograderError, CourseError, GradebookError, SandboxUnavailableError
-from autograder.grade import Batch, Options, grade_course
 from autograder.lock import hold
 from autograder.sandbox import Sandbox, launcher
 from benchmarks.kills import Trials
@@ -59,12 +60,15 @@ def _shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         return
     shared: Sandbox = request.getfixturevalue("warm_parent")
 
-    def lend(kind: str, device: str) -> Any:
+    def lend(kind: str, device: str = "cpu") -> Any:
         if kind != "bwrap":
             return Sandbox("none", device)
-        return mock.Mock(wraps=shared, start=lambda: None, wait_ready=lambda: None, stop=lambda: None, kind="bwrap")
+        return mock.Mock(
+            wraps=shared, start=lambda: None, wait_ready=lambda: None, stop=lambda: None, kind="bwrap", device=device
+        )
 
-    monkeypatch.setattr(grade, "Sandbox", lend)
+    for module in (batch_module, grade):
+        monkeypatch.setattr(module, "Sandbox", lend)
 
 
 @pytest.fixture
@@ -323,7 +327,7 @@ def test_a_student_with_a_very_long_name_is_graded(course: Course) -> None:
 def test_a_lost_sandbox_is_started_again(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """The warm parent dies in the middle of a batch: no submission is lost and none scores less."""
     _hand_in_all(course, copies=2)
-    original = grade.write
+    original = batch_module.write
     killed: list[int] = []
 
     def write_and_kill(*args: Any) -> None:
@@ -334,7 +338,7 @@ def test_a_lost_sandbox_is_started_again(course: Course, monkeypatch: pytest.Mon
                 if "bwrap" in child[1]:
                     os.kill(child[0], signal.SIGKILL)
 
-    monkeypatch.setattr(grade, "write", write_and_kill)
+    monkeypatch.setattr(batch_module, "write", write_and_kill)
     batch = _grade(course, workers=2)
     assert killed
     assert not batch.failed

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder import cli, grade
+from autograder import batch as grading
+from autograder import cli
+from autograder.batch import Batch, Options, grade_course
 from autograder.course import Course
 from autograder.errors import GradebookError
-from autograder.grade import Batch, Options, grade_course
 from autograder.release import release
 from tests import made_up, small_course
 from tests.postgres import server
@@ -90,7 +91,7 @@ def test_a_killed_run_is_completed_exactly(in_sqlite: Course, in_postgres: Cours
     _grade(in_sqlite)
     pid = os.fork()
     if pid == 0:
-        real, written = grade.write, 0
+        real, written = grading.write, 0
 
         def write_and_die(*args: Any) -> None:
             nonlocal written
@@ -99,7 +100,7 @@ def test_a_killed_run_is_completed_exactly(in_sqlite: Course, in_postgres: Cours
                 os.kill(os.getpid(), signal.SIGKILL)
             real(*args)
 
-        grade.write = write_and_die  # type: ignore[attr-defined]
+        grading.write = write_and_die  # type: ignore[attr-defined]
         try:
             _grade(in_postgres)
         finally:

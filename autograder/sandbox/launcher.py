@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib.util
 import json
 import os
 import shutil
@@ -19,13 +20,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from autograder.errors import SandboxError, SandboxUnavailableError
 from autograder.sandbox.limits import Limits
-from autograder.sandbox.session import Session
+
+if TYPE_CHECKING:
+    from autograder.sandbox.session import Session
 
 __all__ = ["Kind", "Probe", "Sandbox", "choose", "probe", "warm_sandbox"]
 
@@ -50,7 +51,7 @@ def probe() -> Probe:
     program = shutil.which("bwrap")
     if program is None:
         return Probe(False, "bubblewrap is not installed", "install it: sudo apt-get install bubblewrap")
-    script = "from inside import isolation; isolation.enter_namespaces(1); isolation.give_up_privileges(); print('ok')"
+    script = "from inside import isolation; isolation.rehearse() and print('ok')"
     command = [*_bubblewrap(None), _program(), "-c", _AS_NOBODY + script]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -179,7 +180,9 @@ def _program() -> str:
 
 
 def _site_packages() -> list[str]:
-    own = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(Path(torch.__file__).parent.parent)}
+    torch = importlib.util.find_spec("torch")  # not imported: the sandbox does that at the same time as its caller
+    places = {str(Path(str(torch.origin)).parent.parent)} if torch is not None else set()
+    own = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *places}
     return sorted({*own, *(path for path in site.getsitepackages() if os.path.isdir(path))})
 
 
@@ -222,6 +225,7 @@ class Sandbox:
         self.device = device
         self.processors: tuple[int, ...] = ()
         """Processors that children of this process's sessions stay on; empty: all."""
+        self._ready = False
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._errors: Any = None
@@ -298,6 +302,7 @@ class Sandbox:
                 f"the sandbox did not start: {words}",
                 "autograder doctor shows what this machine can do",
             )
+        self._ready = True
 
     def _last_words(self) -> str:
         if self._errors is None:
@@ -308,6 +313,8 @@ class Sandbox:
 
     def session(self, limits: Limits, allowed_calls: Sequence[str] = ()) -> Session:
         """Fork a child for one submission; a context manager that kills it at the end."""
+        from autograder.sandbox.session import Session
+
         if self._control is None:
             raise SandboxError("the sandbox is not running")
         channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -342,12 +349,14 @@ class Sandbox:
             self._control.close()
             self._control = None
         if self._process is not None:
+            if not self._ready:  # still importing: it would not notice for seconds that nobody waits any more
+                self._process.kill()
             try:
                 self._process.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 self._process.send_signal(signal.SIGKILL)
                 self._process.wait()
-            self._process = None
+            self._process, self._ready = None, False
         if self._errors is not None:
             self._errors.close()
             self._errors = None
@@ -369,6 +378,8 @@ def warm_sandbox(kind: Kind, device: str) -> Sandbox:
         found = _warm.get((kind, device))
         if found is not None and found.alive:
             return found
+        import torch
+
         torch.set_num_threads(1)  # references are small: a second thread would only wait for the first
         sandbox = Sandbox(kind, device)
         sandbox.start()

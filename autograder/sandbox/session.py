@@ -52,6 +52,7 @@ class Session:
 
     def __init__(self, channel: socket.socket, status: socket.socket, limits: Limits) -> None:
         self._channel = channel
+        self._receiver = frames.Receiver(channel)
         self._status = status
         self._limits = limits
         self.suspicious = False
@@ -94,25 +95,29 @@ class Session:
         Raises:
             SessionEnded: when the calls exceed their time, end the process or answer with nonsense.
         """
+        sent = [pack(dict(case.inputs)) for case in cases]
         header = {
             "do": "call",
             "names": list(key.names),
             "device": device,
-            "cases": [{"name": case.name, "function": case.function, "driver": case.driver} for case in cases],
+            "cases": [
+                {"name": case.name, "function": case.function, "driver": case.driver, "size": len(inputs)}
+                for case, inputs in zip(cases, sent, strict=True)
+            ],
         }
         limit = self._limits.call_s
         of_exercise = time.monotonic() + limit
-        self._send(header, pack([dict(case.inputs) for case in cases]), limit)
+        self._send(header, b"".join(sent), limit)
         max_answer = int(self._limits.answer_mib + 1) << 20
         self.suspicious = False
-        for case in cases:
+        for case, inputs in zip(cases, sent, strict=True):
             late = f"the calls of {key.id} took longer than their limit of {limit:g} s"
             answer, body = self._receive(of_exercise, deadline, max_answer, late)
             if answer.get("case") != case.name:
                 raise self._end("unreadable", "an answer came that was not asked for")
             self.suspicious = self.suspicious or answer.get("trace") is True
             try:
-                yield case.name, _judged_inputs(unpack(body, max_answer), case)
+                yield case.name, _response(answer.get("size"), body, case, inputs)
             except ValueFormatError as error:
                 raise self._end("unreadable", f"the answer could not be read: {error}") from error
 
@@ -138,7 +143,7 @@ class Session:
     def _receive(self, deadline: float, last: float, max_body: int, late: str) -> tuple[dict[str, Any], bytes]:
         """Receive until `deadline` (why: `late`), but never after the submission's `last` moment."""
         try:
-            return frames.receive(self._channel, max_body, min(deadline, last))
+            return self._receiver.receive(max_body, min(deadline, last))
         except frames.FrameTimeout as error:
             if last < deadline:
                 late = f"the submission used up its limit of {self._limits.submission_s:g} s"
@@ -182,15 +187,28 @@ class Session:
         self._status.close()
 
 
-def _judged_inputs(raw: Any, case: CaseKey) -> Any:
-    """The response with the names of the inputs that were changed: found here, for the child is not asked to judge."""
+def _response(size: Any, body: bytes, case: CaseKey, sent: bytes) -> Any:
+    """The raw response, with the names of the inputs that were changed.
+
+    What was changed is found here, for the child is not asked to judge: it sends the inputs as they are after the call.
+
+    Args:
+        size: bytes of the body that hold the result; the inputs come behind it.
+        sent: the inputs before the call.
+
+    Raises:
+        ValueFormatError: if it is none.
+    """
+    if type(size) is not int or not 0 <= size <= len(body):
+        raise ValueFormatError("it has no size")
+    raw, after = unpack(body[:size], len(body)), body[size:]
     if not isinstance(raw, dict) or "result" not in raw:
         return raw
-    after = raw.get("inputs")
-    return {
-        "result": raw["result"],
-        "changed": changed_inputs(case.inputs, after) if isinstance(after, dict) else tuple(case.inputs),
-    }
+    if after == sent:  # nearly always; it spares reading them
+        return {"result": raw["result"], "changed": ()}
+    inputs = unpack(after, len(body))
+    changed = changed_inputs(case.inputs, inputs) if isinstance(inputs, dict) else tuple(case.inputs)
+    return {"result": raw["result"], "changed": changed}
 
 
 def _in_words(ended: Mapping[str, Any], limits: Limits) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from autograder import cli
+from autograder.batch import Batch, Options, grade_course
 from autograder.course import Course
 from autograder.feedback import make_feedback
-from autograder.grade import Batch, Options, grade_course
 from autograder.results import read_results
 from autograder.sandbox import Limits
 from tests import made_up, small_course

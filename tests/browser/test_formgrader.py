@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from nbgrader.api import Gradebook
 
+from autograder.batch import grade_course
 from autograder.course import Course
-from autograder.grade import grade_course
 from autograder.release import release
 from autograder.results import read_results
 from autograder.sample_class.material import load_material

@@ -12,10 +12,11 @@ import struct
 import time
 from typing import Any
 
-__all__ = ["FrameError", "FrameTimeout", "GarbageError", "receive", "send"]
+__all__ = ["FrameError", "FrameTimeout", "GarbageError", "Receiver", "send"]
 
 _LENGTHS = struct.Struct("<II")
 MAX_HEADER = 8 * 1024 * 1024
+_CHUNK, _LARGEST_CHUNK = 1 << 16, 1 << 20
 
 
 class FrameError(Exception):
@@ -42,42 +43,49 @@ def send(channel: socket.socket, header: dict[str, Any], body: bytes = b"", dead
         raise FrameError("the other side is gone") from error
 
 
-def receive(channel: socket.socket, max_body: int, deadline: float | None = None) -> tuple[dict[str, Any], bytes]:
-    """Receive one message.
+class Receiver:
+    """Reads messages from a socket; what arrives together is fetched from the kernel together."""
 
-    Args:
-        max_body: longest body that is accepted, in bytes.
-        deadline: value of `time.monotonic` at which to give up; None waits for ever.
-    """
-    header_size, body_size = _LENGTHS.unpack(_exactly(channel, _LENGTHS.size, deadline))
-    if header_size > MAX_HEADER or body_size > max_body:
-        raise GarbageError(f"a message of {header_size + body_size} bytes")
-    text = _exactly(channel, header_size, deadline)
-    body = _exactly(channel, body_size, deadline)
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise GarbageError("the header is not JSON") from error
-    if not isinstance(header, dict):
-        raise GarbageError("the header is not an object")
-    return header, body
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._waiting = bytearray()
 
+    def receive(self, max_body: int, deadline: float | None = None) -> tuple[dict[str, Any], bytes]:
+        """Receive one message.
 
-def _exactly(channel: socket.socket, size: int, deadline: float | None) -> bytes:
-    parts: list[bytes] = []
-    while size:
+        Args:
+            max_body: longest body that is accepted, in bytes.
+            deadline: value of `time.monotonic` at which to give up; None waits for ever.
+        """
+        header_size, body_size = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
+        if header_size > MAX_HEADER or body_size > max_body:
+            raise GarbageError(f"a message of {header_size + body_size} bytes")
+        text = self._exactly(header_size, deadline)
+        body = self._exactly(body_size, deadline)
         try:
-            channel.settimeout(_left(deadline))
-            part = channel.recv(min(size, 1 << 20))
-        except TimeoutError as error:
-            raise FrameTimeout from error
-        except OSError as error:
-            raise FrameError("the connection broke") from error
-        if not part:
-            raise FrameError("the other side is gone")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+            header = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise GarbageError("the header is not JSON") from error
+        if not isinstance(header, dict):
+            raise GarbageError("the header is not an object")
+        return header, body
+
+    def _exactly(self, size: int, deadline: float | None) -> bytes:
+        while len(self._waiting) < size:
+            try:
+                self._channel.settimeout(_left(deadline))
+                part = self._channel.recv(max(_CHUNK, min(size - len(self._waiting), _LARGEST_CHUNK)))
+            except TimeoutError as error:
+                raise FrameTimeout from error
+            except OSError as error:
+                raise FrameError("the connection broke") from error
+            if not part:
+                raise FrameError("the other side is gone")
+            self._waiting += part
+        with memoryview(self._waiting) as view:
+            taken = bytes(view[:size])
+        del self._waiting[:size]
+        return taken
 
 
 def _left(deadline: float | None) -> float | None:

@@ -8,7 +8,6 @@ how the child ended, and whose closing (by the grader, or by the grader's death)
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -38,7 +37,6 @@ from .shell import CapturingShell
 
 __all__ = ["main"]
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _NOBODY = 65534
 
 
@@ -56,14 +54,16 @@ def _warm_up() -> CapturingShell:
     x, y = sympy.symbols("x y")
     sympy.expand((x + y) ** 2).subs({x: 1, y: 2})
     shell = CapturingShell()
+    known = set(shell.namespace)
     shell.run(
         "%matplotlib inline\n"
         "import matplotlib.pyplot as plt\n"
         "plt.plot([0, 1]); plt.show()\n"
-        "from course_lib import check\n"
-        "%reset -f",
+        "from course_lib import check",
         1 << 20,
     )
+    for name in set(shell.namespace) - known:
+        del shell.namespace[name]
     plt.close("all")
     # The first fake tensors cost more than a second of imports.
     gpu_advice({"f": lambda x: (x - x.mean(0)) @ torch.ones(4, 4)}, "f", "call", {"x": torch.ones(2, 4)})
@@ -120,31 +120,32 @@ class WarmParent:
         sys.stdout.flush()
         sys.stderr.flush()
         started = time.monotonic()
+        uid, gid = os.getuid(), os.getgid()
         try:
-            middle = os.fork()
+            pid = isolation.fork_into_namespaces() if self._isolate else os.fork()
         except OSError as error:  # short of memory or processes: this submission waits for better times, others go on
             _tell(status, {"error": f"no process could be started: {error.strerror}"})
             for fd in (report_read, report_write, channel_fd):
                 os.close(fd)
             status.close()
             return
-        if middle == 0:
-            self._become_child(limits, channel_fd, report_write)
+        if pid == 0:
+            self._be_the_student(limits, channel_fd, report_write, uid, gid)
         os.close(report_write)
         os.close(channel_fd)
         report = b""
         while part := os.read(report_read, 4096):
             report += part
         os.close(report_read)
-        os.waitpid(middle, 0)
-        if report.isdigit():
-            self._children[int(report)] = (status, started)
-        else:
-            _tell(status, {"error": report.decode(errors="replace") or "the process could not be started"})
+        if report:
+            os.waitpid(pid, 0)
+            _tell(status, {"error": report.decode(errors="replace")})
             status.close()
+        else:
+            self._children[pid] = (status, started)
 
-    def _become_child(self, limits: dict[str, Any], channel_fd: int, report: int) -> None:
-        """Never returns.  This process enters new namespaces; its own child is the first process in them."""
+    def _be_the_student(self, limits: dict[str, Any], channel_fd: int, report: int, uid: int, gid: int) -> None:
+        """Never returns.  What hinders the isolation is written to `report`, whose closing says that all is well."""
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -152,19 +153,7 @@ class WarmParent:
             if limits.get("processors"):
                 os.sched_setaffinity(0, limits["processors"])
             if self._isolate:
-                isolation.enter_namespaces(limits["scratch_mib"])
-            pid = os.fork()
-            if pid == 0:
-                os.close(report)
-                self._be_the_student(limits, channel_fd)
-            os.write(report, str(pid).encode())
-        except BaseException as error:
-            os.write(report, f"{type(error).__name__}: {error}".encode())
-        finally:
-            os._exit(0)
-
-    def _be_the_student(self, limits: dict[str, Any], channel_fd: int) -> None:
-        try:
+                isolation.settle_in(uid, gid, limits["scratch_mib"])
             scratch = "/tmp/work" if self._isolate else os.environ.get("TMPDIR", "/tmp")
             os.makedirs(scratch, exist_ok=True)
             os.chdir(scratch)
@@ -175,8 +164,10 @@ class WarmParent:
             if self._isolate:
                 isolation.give_up_privileges()
                 isolation.filter_system_calls(frozenset(limits.get("allowed_calls", ())))
-        except BaseException:
+        except BaseException as error:
+            os.write(report, f"{type(error).__name__}: {error}".encode())
             os._exit(71)
+        os.close(report)
         run_child(channel_fd, self._shell, limits)
 
     def _reap(self) -> None:
@@ -226,8 +217,6 @@ def main() -> None:
     """Take the control socket's number and `isolate` or `bare` as arguments; say "ready" when warm."""
     control = socket.socket(fileno=int(sys.argv[1]))
     isolate = sys.argv[2] == "isolate"
-    libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if isolate and os.getuid() == 0:
         # The limit on processes does not bind root, and root's files are none of the children's business.
         os.setgroups([])

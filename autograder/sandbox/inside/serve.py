@@ -15,7 +15,7 @@ from course_lib.gpu_trace import DRIVERS_TRACED, gpu_advice, may_leave_the_gpu
 from course_lib.values import pack, unpack
 
 from .exhaustion import limit_reached
-from .frames import FrameError, receive, send
+from .frames import FrameError, Receiver, send
 from .gpu import share_gpu
 from .shell import CapturingShell
 
@@ -27,9 +27,10 @@ _MAX_REQUEST = 256 << 20
 def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, float]) -> None:
     """Answer requests until the grader hangs up."""
     cap = int(limits["output_kib"]) << 10
+    receiver = Receiver(channel)
     while True:
         try:
-            request, body = receive(channel, _MAX_REQUEST)
+            request, body = receiver.receive(_MAX_REQUEST)
         except FrameError:
             return
         if request["do"] == "cells":
@@ -46,21 +47,31 @@ def _call(
     channel: socket.socket, shell: CapturingShell, request: dict[str, Any], body: bytes, limits: Mapping[str, float]
 ) -> None:
     """Put the student's names through the cases of one exercise, one answer each, as soon as it is there."""
-    max_answer = int(limits["answer_mib"]) << 20
     if request["device"] == "cuda":
         share_gpu(int(limits["gpu_slots"]))
-    inputs = unpack(body, _MAX_REQUEST)
     namespace = {name: shell.namespace[name] for name in request["names"] if name in shell.namespace}
-    for case, given in zip(request["cases"], inputs, strict=True):
-        answer = _packed(_run(namespace, case, given, request["device"]), limits)
-        if len(answer) > max_answer:
-            text = f"the answer has {len(answer) >> 20} MiB; its limit is {max_answer >> 20} MiB"
-            answer = pack({"error": "answer-limit", "message": text})
-        send(
-            channel,
-            {"case": case["name"], "trace": case["driver"] in DRIVERS_TRACED and _suspicious(namespace)},
-            answer,
-        )
+    begin = 0
+    for case in request["cases"]:
+        end = begin + case["size"]
+        result, inputs = _answer(namespace, case, unpack(body[begin:end], _MAX_REQUEST), request["device"], limits)
+        begin = end
+        trace = case["driver"] in DRIVERS_TRACED and _suspicious(namespace)
+        send(channel, {"case": case["name"], "trace": trace, "size": len(result)}, result + inputs)
+
+
+def _answer(
+    namespace: dict[str, Any], case: dict[str, Any], given: dict[str, Any], device: str, limits: Mapping[str, float]
+) -> tuple[bytes, bytes]:
+    """A call's result and its inputs as they are afterwards, as bytes: whether they were changed is not said here."""
+    raw, after = _run(namespace, case, given, device)
+    result = _packed(raw, limits)
+    inputs = _packed(after, limits) if "error" not in raw else b""
+    max_answer = int(limits["answer_mib"]) << 20
+    if len(result) + len(inputs) > max_answer:
+        size = (len(result) + len(inputs)) >> 20
+        text = f"the answer has {size} MiB; its limit is {max_answer >> 20} MiB"
+        return pack({"error": "answer-limit", "message": text}), b""
+    return result, inputs
 
 
 def _suspicious(namespace: Mapping[str, Any]) -> bool:
@@ -98,17 +109,18 @@ def _packed(raw: dict[str, Any], limits: Mapping[str, float]) -> bytes:
         return pack({"error": kind, "message": reached or f"the result could not be read: {kind}: {text}"})
 
 
-def _run(namespace: dict[str, Any], case: dict[str, Any], given: dict[str, Any], device: str) -> dict[str, Any]:
-    """The result and the inputs as they are afterwards: whether they were changed is for the grader to say."""
+def _run(
+    namespace: dict[str, Any], case: dict[str, Any], given: dict[str, Any], device: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The raw result and the inputs as they are after the call."""
     try:
-        raw, after = attempt(namespace, case["function"], case["driver"], given, device)
-        return raw if "error" in raw else {**raw, "inputs": after}
+        return attempt(namespace, case["function"], case["driver"], given, device)
     except KeyboardInterrupt:
-        return {"error": "KeyboardInterrupt", "message": "KeyboardInterrupt"}
+        return {"error": "KeyboardInterrupt", "message": "KeyboardInterrupt"}, {}
     except SystemExit as error:
-        return {"error": "SystemExit", "message": f"the code ended the program (SystemExit: {str(error)[:80]})"}
+        return {"error": "SystemExit", "message": f"the code ended the program (SystemExit: {str(error)[:80]})"}, {}
     except BaseException as error:  # student code may raise anything
-        return {"error": type(error).__name__, "message": f"{type(error).__name__}"}
+        return {"error": type(error).__name__, "message": f"{type(error).__name__}"}, {}
 
 
 def run_child(channel_fd: int, shell: CapturingShell, limits: Mapping[str, float]) -> None:

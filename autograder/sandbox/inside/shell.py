@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
@@ -64,6 +66,16 @@ class _Shell(InteractiveShell):
     """IPython's own tracebacks take 0.3 s each, and more memory than a cell that used it all up has left."""
 
     keep_error: Callable[[Any], None]
+
+    def transform_cell(self, raw_cell: str) -> str:
+        """IPython's magics and prompts are looked for only in what is no Python as it stands: it takes a while."""
+        try:
+            with warnings.catch_warnings():  # they come when the cell is compiled
+                warnings.simplefilter("ignore")
+                ast.parse(raw_cell)
+        except Exception:
+            return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
+        return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
 
     def enable_gui(self, gui: Any = None) -> None:
         """`%matplotlib inline` asks for it; there is none."""
