@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,10 +25,9 @@ from autograder.outputs import clean_outputs, error_output, score_output, text_o
 from autograder.results import ExerciseResult, Status, SubmissionResult
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
 from autograder.submission import Cell, Master, Repaired, UnreadableError, read_cells, repair
-from course_lib.card import plain, reason, render_html, render_text
-from course_lib.counterexample import counterexample
+from course_lib.card import Card, plain, reason
 from course_lib.gpu_trace import DRIVERS_TRACED
-from course_lib.verdict import ExerciseKey, Failure, Response, Verdict, judge, respond
+from course_lib.verdict import CaseKey, ExerciseKey, Failure, Response, Verdict, judge, respond
 
 __all__ = ["NO_MARKS", "CellMarks", "Graded", "Job", "engine_version", "grade"]
 
@@ -177,12 +176,33 @@ class _Run:
             outputs.append(text_output(words))
         return outputs
 
-    def call(self, key: ExerciseKey) -> dict[str, Response]:
-        """The responses to all cases of an exercise; a lost process answers the rest with its reason."""
+    def ask(self, *keys: ExerciseKey) -> None:
+        """Let a process that is there begin with exercises; whatever hinders shows when its answers are wanted."""
+        for key in keys:
+            if self.session is None:
+                return
+            if not self.session.has_asked(key):
+                self.session.ask(key, self.device, self._traced(key), ahead=True)
+            if not self.session.has_asked(key):  # or a later question would be answered before this one
+                return
+
+    def _traced(self, key: ExerciseKey) -> tuple[CaseKey, ...]:
+        """The cases on which functions are traced as on a GPU: one of each function, unless the GPU itself shows it."""
+        cases = {case.function: case for case in key.cases if case.driver in DRIVERS_TRACED}
+        return tuple(cases.values()) if self.device == "cpu" else ()
+
+    def call(self, key: ExerciseKey) -> tuple[dict[str, Response], tuple[str, ...]]:
+        """The responses to all cases of an exercise, and advice about GPUs.
+
+        A lost process answers the rest with its reason.
+        """
         responses: dict[str, Response] = {}
         try:
             self._check_budget()
-            for name, raw in self.ready().call(key, key.cases, self.device, self.deadline):
+            session = self.ready()
+            if not session.has_asked(key):
+                session.ask(key, self.device, self._traced(key))
+            for name, raw in session.answers(self.deadline):
                 responses[name] = respond(raw)
         except SessionEnded as ended:
             if self.session is not None:
@@ -191,19 +211,16 @@ class _Run:
             failure = Failure(ended.kind, plain(ended.reason))
             for case in key.cases:
                 responses.setdefault(case.name, Response(failure=failure))
-        return responses
+        return responses, self._advice()
 
-    def gpu_advice(self, key: ExerciseKey) -> tuple[str, ...]:
-        """Remarks on the functions just called that would fail on a GPU; the smallest case of each is traced."""
-        if self.session is None or not self.session.suspicious or self.device != "cpu":
+    def _advice(self) -> tuple[str, ...]:
+        if self.session is None:
             return ()
-        cases = {case.function: case for case in key.cases if case.driver in DRIVERS_TRACED}
         try:
-            found = [self.session.advise(case, self.deadline) for case in cases.values()]
+            return tuple(plain(advice) for advice in self.session.advice(self.deadline))
         except SessionEnded:
             self.session = None  # it was only advice: the next exercise gets a fresh process
             return ()
-        return tuple(plain(advice) for advice in found if advice)
 
     def _note(self, ended: SessionEnded) -> None:
         self.ended.append(ended.kind)
@@ -314,29 +331,43 @@ def _status(run: _Run, job: Job, problem: str) -> Status:
 
 def _grade_exercises(run: _Run, exercises: Mapping[str, Exercise], seed: str) -> tuple[dict[str, _Marked], list[str]]:
     """All exercises, and what a person should look at."""
-    reader = run.reader
     marked: dict[str, _Marked] = {}
-    flags: list[str] = ["unread-code"] if reader.refused else []
+    flags: list[str] = ["unread-code"] if run.reader.refused else []
     try:
-        for name, exercise in exercises.items():
-            findings = reader.look(exercise.names, exercise.forbidden)
-            verdict = _verdict(run, exercise, seed)
-            marked[name] = _mark(exercise, verdict, findings, run.gpu_advice(verdict.key))
+        for exercise, key in _asked_ahead(run, exercises, seed):
+            verdict, advice = _verdict(run, exercise, key)
+            findings = run.reader.look(exercise.names, exercise.forbidden)
+            marked[exercise.id] = _mark(exercise, verdict, findings, advice)
             flags += ["banned-operation"] * bool(findings.banned) + ["dynamic-code"] * bool(findings.dynamic)
     finally:
         run.close()
     return marked, list(dict.fromkeys(flags))
 
 
-def _verdict(run: _Run, exercise: Exercise, seed: str) -> Verdict:
-    key = exercise.make_key(seed, diagnose=False)
-    responses = run.call(key)
+def _asked_ahead(run: _Run, exercises: Mapping[str, Exercise], seed: str) -> Iterator[tuple[Exercise, ExerciseKey]]:
+    """Exercises and their keys, each given out when the process has been asked for the next one.
+
+    So it works on that one while the answers to this one are judged.
+    """
+    waiting: tuple[Exercise, ExerciseKey] | None = None
+    for exercise in exercises.values():
+        key = exercise.with_suspects(exercise.make_key(seed, diagnose=False))
+        if waiting is not None:
+            run.ask(waiting[1], key)
+            yield waiting
+        waiting = exercise, key
+    if waiting is not None:
+        yield waiting
+
+
+def _verdict(run: _Run, exercise: Exercise, key: ExerciseKey) -> tuple[Verdict, tuple[str, ...]]:
+    responses, advice = run.call(key)
     responses = {name: _explained(response, exercise, run) for name, response in responses.items()}
     try:
-        return judge(exercise.with_suspects(key), responses)
+        return judge(key, responses), advice
     except Exception as error:  # values that the process made up; the other exercises are graded all the same
         failure = Response(failure=Failure("unreadable", f"the answers cannot be judged ({type(error).__name__})"))
-        return judge(key, {case.name: failure for case in key.cases})
+        return judge(key, {case.name: failure for case in key.cases}), advice
 
 
 def _explained(response: Response, exercise: Exercise, run: _Run) -> Response:
@@ -379,7 +410,7 @@ def _mark(exercise: Exercise, verdict: Verdict, findings: Findings, advice: tupl
         score = 0.0
         criteria = dict.fromkeys(criteria, False)
         reasons = dict.fromkeys(criteria, f"withheld: uses {names}")
-    first = next((r for r in verdict.results if not r.holds), None)
+    card = Card(verdict, advice=(*([withheld] if withheld else []), *advice))
     result = ExerciseResult(
         score,
         exercise.points,
@@ -388,12 +419,11 @@ def _mark(exercise: Exercise, verdict: Verdict, findings: Findings, advice: tupl
         withheld or _message(verdict),
         reasons,
         tuple(m.hint for m in verdict.misconceptions),
-        counterexample(verdict, first) if first is not None else "",
+        card.example,
         tuple(findings.banned) if withheld else (),
         advice,
     )
-    remarks = (*([withheld] if withheld else []), *advice)
-    return _Marked(result, render_html(verdict, advice=remarks), render_text(verdict, advice=remarks))
+    return _Marked(result, card.html(), card.text())
 
 
 def _message(verdict: Verdict) -> str:

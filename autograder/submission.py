@@ -273,11 +273,12 @@ def _free(wanted: str, taken: set[str], master: Master) -> str:
 
 def _add_missing(placed: list[NotebookNode], master: Master, notes: list[str]) -> None:
     """Put back cells that are not there, each after the cell that it follows in the released notebook."""
+    ids = [cell.id for cell in placed]
     previous: str | None = None
     for name, released in master.cells.items():
-        ids = [cell.id for cell in placed]
         if name not in ids:
             position = ids.index(previous) + 1 if previous is not None else 0
             placed.insert(position, _copy(released))
+            ids.insert(position, name)
             notes.append(f"the cell {name} was missing; it was put back as released")
         previous = name

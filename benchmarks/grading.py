@@ -76,7 +76,8 @@ def _make_course(root: Path, assignment: str, students: int) -> Course:
         shutil.copy(here / name, root / name)
     course = Course.find(root)
     release(course, [assignment], root / "bundle")
-    make_class(course, assignment, students, seed=1, hostile=False)
+    # A damaged notebook stops stock nbgrader: it grades nobody after it.
+    make_class(course, assignment, students, seed=1, hostile=False, damaged=False)
     return course
 
 
@@ -105,14 +106,18 @@ def _remove_experiments(path: Path) -> None:
 
 
 def _timed(command: list[str], cwd: Path) -> tuple[float, int]:
-    """Wall-clock seconds of a command and the number of submissions that it was given."""
+    """Wall-clock seconds of a command and the number of submissions, all of which it must have graded."""
     environment = {**os.environ, "COURSE_QUICK": "1"}
     started = time.perf_counter()
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if done.returncode not in (0, 1):
         print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
-    return seconds, len(list((cwd / "submitted").iterdir()))
+    given = len(list((cwd / "submitted").iterdir()))
+    graded = len(list((cwd / "autograded").glob("*/*/*.ipynb")))
+    if graded != given:
+        raise SystemExit(f"{command[0]} graded {graded} of {given} submissions: no figures")
+    return seconds, given
 
 
 def _print(

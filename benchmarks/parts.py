@@ -94,7 +94,8 @@ def _instrumented(spent: dict[str, list[float]]) -> Iterator[None]:
     targets: list[tuple[Any, str, str]] = [
         (Sandbox, "session", "ask for a process"),
         (Session, "run_cells", "fork and run the cells"),
-        (Session, "call", "call the student's functions"),
+        (Session, "ask", "ask for answers"),
+        (Session, "answers", "wait for answers and read them"),
         (Exercise, "make_key", "cases and references"),
         (engine, "judge", "judge and diagnose"),
         (engine, "_mark", "cards"),

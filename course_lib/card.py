@@ -7,6 +7,7 @@ warning) is stripped of control sequences and escaped.
 
 from __future__ import annotations
 
+import functools
 import html
 import math
 import re
@@ -23,7 +24,7 @@ from course_lib.counterexample import counterexample
 from course_lib.fault import Fault
 from course_lib.verdict import CriterionResult, Entry, MisconceptionKey, Verdict
 
-__all__ = ["Card", "counterexample", "plain", "points", "reason", "render_html", "render_text"]
+__all__ = ["Card", "counterexample", "plain", "points", "reason"]
 
 _ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -44,13 +45,22 @@ class Card:
     def __repr__(self) -> str:
         return self.text()
 
+    @functools.cached_property
+    def _story(self) -> _Story:
+        return _story(self.verdict, self.fault, self.advice)
+
     def html(self) -> str:
-        """The card for a notebook."""
-        return render_html(self.verdict, fault=self.fault, advice=self.advice)
+        """The card for a notebook: one element, styled inline, no script, nothing loaded."""
+        return _html(self._story)
 
     def text(self) -> str:
-        """The card for a terminal."""
-        return render_text(self.verdict, fault=self.fault, advice=self.advice)
+        """The card for a terminal, at most about 96 characters wide."""
+        return _text(self._story)
+
+    @property
+    def example(self) -> str:
+        """A counterexample to the first lost criterion, to paste and run; empty if there is none."""
+        return self._story.code
 
 
 def points(number: float) -> str:
@@ -165,9 +175,7 @@ def _accuracy(verdict: Verdict) -> str:
     return f"Largest relative error {worst:.0e} (up to {allowed:.0e} is allowed). " if allowed else ""
 
 
-def render_text(verdict: Verdict, *, fault: Fault | None = None, advice: Sequence[str] = ()) -> str:
-    """The card as plain text, at most about 96 characters wide."""
-    story = _story(verdict, fault, advice)
+def _text(story: _Story) -> str:
     sign, word = _SIGNS[story.state]
     lines = [f"{sign} {story.headline} ({word})"]
     lines += _wrapped(story.summary, "  ") if story.summary else []
@@ -205,9 +213,7 @@ _PILL = "background:{colour};color:#fff;border-radius:3px;padding:0 .45em;font-w
 _PRE = "overflow:auto;padding:.6em;margin:.4em 0;background:rgba(127,127,127,.12);color:inherit;border-radius:3px"
 
 
-def render_html(verdict: Verdict, *, fault: Fault | None = None, advice: Sequence[str] = ()) -> str:
-    """The card as HTML: one element, styled inline, no script, nothing loaded."""
-    story = _story(verdict, fault, advice)
+def _html(story: _Story) -> str:
     parts = [
         f"<p style='margin:0 0 .3em;font-size:1.1em'>{_pill(story.state)} <strong>{_esc(story.headline)}</strong></p>",
         f"<p style='margin:.2em 0'>{_code_spans(story.summary)}</p>" if story.summary else "",

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.exercises import ASSIGNMENTS, Exercise
-from course_lib.card import Card, plain, points, reason, render_html, render_text
+from course_lib.card import Card, plain, points, reason
 from course_lib.checking import examine
 from course_lib.counterexample import counterexample
 from course_lib.fault import Fault
@@ -74,12 +74,12 @@ def read(html: str) -> Reader:
     return reader
 
 
-@pytest.mark.parametrize("render", [render_html, render_text], ids=["html", "text"])
+@pytest.mark.parametrize("render", [Card.html, Card.text], ids=["html", "text"])
 def test_both_forms_say_the_same(render: Any) -> None:
     """Points, criteria, hint, first wrong element and case are in the HTML and in the text."""
     verdict, _ = verdict_of(made_up.unbiased)
-    said = render(verdict)
-    said = read(said).text if render is render_html else said
+    said = render(Card(verdict))
+    said = read(said).text if render is Card.html else said
     for wanted in (
         "column-scale: 1 of 5 points",
         "centre of the columns",
@@ -93,7 +93,7 @@ def test_both_forms_say_the_same(render: Any) -> None:
 
 def test_signs_come_with_words() -> None:
     """Nothing is said by colour or by a sign alone."""
-    text = read(render_html(verdict_of(made_up.unbiased)[0])).text
+    text = read(Card(verdict_of(made_up.unbiased)[0]).html()).text
     assert "✗ not yet" in text
     assert "✓ right" in text
     assert "✗ lost" in text
@@ -101,7 +101,7 @@ def test_signs_come_with_words() -> None:
 
 def test_the_card_has_a_name_for_screen_readers_and_a_scroll_area_that_can_be_reached() -> None:
     """The group is labelled; the code, which may scroll, takes the focus."""
-    tags = read(render_html(verdict_of(made_up.unbiased)[0])).tags
+    tags = read(Card(verdict_of(made_up.unbiased)[0]).html()).tags
     assert tags[0] == (
         "div",
         tags[0][1] | {"role": "group", "aria-label": "Check of column-scale: 1 of 5 points, not yet"},
@@ -116,11 +116,11 @@ def test_text_from_a_student_stays_text(message: str, line: str, advice: str) ->
     evil = f"{message}<script>alert(1)</script>' onload='x\x1b[31m"
     verdict = judge(KEY, {case.name: Response(failure=Failure("ValueError", evil)) for case in KEY.cases})
     fault = Fault("Evil<b>", evil, "<i>", evil, 3, f"{line}<img src=x onerror=y>", "")
-    reader = read(render_html(verdict, fault=fault, advice=[advice, evil]))
+    reader = read(Card(verdict, fault, (advice, evil)).html())
     allowed = {"div", "p", "span", "strong", "ul", "li", "br", "code", "details", "summary", "pre"}
     assert {tag for tag, _ in reader.tags} <= allowed
     assert {name for _, attributes in reader.tags for name in attributes} <= {"style", "role", "aria-label", "tabindex"}
-    text = render_text(verdict, fault=fault, advice=[advice, evil])
+    text = Card(verdict, fault, (advice, evil)).text()
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", text + reader.text)
     text.encode("utf-8")
 
@@ -211,7 +211,7 @@ def test_the_reason_is_one_line_with_case_output_and_size() -> None:
 
 def test_a_pass_shows_the_error_to_expect() -> None:
     """Right code sees how small its error is, and what would still be accepted."""
-    assert re.search(r"Largest relative error \de-\d\d \(up to 2e-04", render_text(verdict_of(made_up.reference)[0]))
+    assert re.search(r"Largest relative error \de-\d\d \(up to 2e-04", Card(verdict_of(made_up.reference)[0]).text())
 
 
 def test_a_missing_name_asks_for_its_cell() -> None:
@@ -219,7 +219,7 @@ def test_a_missing_name_asks_for_its_cell() -> None:
     verdict = judge(
         KEY, {c.name: Response(failure=Failure("missing", "column_scale is not defined")) for c in KEY.cases}
     )
-    assert "Run the cell that defines it" in render_text(verdict)
+    assert "Run the cell that defines it" in Card(verdict).text()
 
 
 def test_advice_is_in_both_forms() -> None:

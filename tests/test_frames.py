@@ -192,8 +192,10 @@ def test_any_messages_end_a_session_in_a_known_way(messages: list[bytes]) -> Non
     ends: list[str] = []
     with _session(messages) as session:
         try:
-            for name, raw in session.call(KEY, KEY.cases, "cpu", _soon(5)):
+            session.ask(KEY, "cpu")
+            for name, raw in session.answers(_soon(5)):
                 responses[name] = respond(raw)
+            assert all(isinstance(line, str) for line in session.advice(_soon(5)))
         except SessionEnded as ended:
             ends.append(ended.reason)
     assert all(ends)

@@ -35,7 +35,13 @@ class Member:
 
 
 def make_class(
-    course: Course, assignment: str, students: int = 30, seed: int = 1, hostile: bool = True
+    course: Course,
+    assignment: str,
+    students: int = 30,
+    seed: int = 1,
+    hostile: bool = True,
+    *,
+    damaged: bool = True,
 ) -> list[Member]:
     """Write a class of submissions into ``submitted/<student>/<assignment>/``.
 
@@ -44,11 +50,13 @@ def make_class(
     Args:
         students: how many; from 30 on, every kind occurs at least once.
         hostile: with members whose code must not run without a sandbox.
+        damaged: with members whose notebook is not as it was released; without: only right, wrong and missing answers.
     """
     material = load_material(course, assignment)
     rng = random.Random(f"{assignment} {seed}")
     deck = MisconceptionDeck(material)
-    kinds = _kinds(students, hostile, Kind("misconceptions", deck.edit), rng)
+    special = [kind for kind in KINDS if (hostile or not kind.hostile) and (damaged or kind.intact)]
+    kinds = _kinds(students, special, Kind("misconceptions", deck.edit), rng)
     members = []
     for person, kind in zip(people(students, rng), kinds, strict=True):
         draft = Draft(material, random.Random(f"{assignment} {seed} {person.id}"), solved=kind.solved)
@@ -58,9 +66,8 @@ def make_class(
     return members
 
 
-def _kinds(students: int, hostile: bool, misconceptions: Kind, rng: random.Random) -> list[Kind]:
+def _kinds(students: int, special: list[Kind], misconceptions: Kind, rng: random.Random) -> list[Kind]:
     """The kind of each student, in no particular order."""
-    special = [kind for kind in KINDS if hostile or not kind.hostile]
     # A small class still has students with misconceptions: every third one.
     opening: list[Kind] = []
     for number, kind in enumerate(special, start=1):

@@ -30,12 +30,14 @@ class Kind:
     Attributes:
         solved: whether the draft starts out with the solutions.
         hostile: not to be run without a sandbox.
+        intact: the notebook has all cells as they were released; only answers differ.
     """
 
     name: str
     edit: Callable[[Draft], Expectation]
     solved: bool = True
     hostile: bool = False
+    intact: bool = False
 
 
 def _except(draft: Draft, *exercises: str) -> frozenset[str]:
@@ -291,9 +293,9 @@ def _forged(body: str, prelude: str = "") -> Callable[[Draft], Expectation]:
 
 
 KINDS = (
-    Kind("solution", _solution),
-    Kind("right but odd", _odd),
-    Kind("stub untouched", _stub, solved=False),
+    Kind("solution", _solution, intact=True),
+    Kind("right but odd", _odd, intact=True),
+    Kind("stub untouched", _stub, solved=False, intact=True),
     Kind("syntax error", _syntax_error),
     Kind("renamed function", _renamed),
     Kind("endless loop in a function", _stopping("endless loop"), hostile=True),

@@ -7,6 +7,7 @@ import math
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,7 +22,9 @@ from course_lib.verdict import CaseKey, ExerciseKey
 
 __all__ = ["CellResult", "Session", "SessionEnded"]
 
-_MAX_ADVICE = 300
+_MAX_ADVICE, _MOST_ADVICE = 300, 8
+_MOST_AHEAD = 1 << 15
+"""Bytes that the connection takes even if the child reads nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,28 @@ class CellResult:
     id: str
     good: bool
     outputs: Any
+
+
+@dataclass(frozen=True)
+class _Question:
+    """An exercise that was asked for, and its cases' inputs as they were sent."""
+
+    key: ExerciseKey
+    sent: list[bytes]
+
+    def header(self, device: str, traced: Sequence[CaseKey]) -> dict[str, Any]:
+        """The question in words; the inputs are its body."""
+        cases = self.key.cases
+        return {
+            "do": "call",
+            "names": list(self.key.names),
+            "device": device,
+            "cases": [
+                {"name": case.name, "function": case.function, "driver": case.driver, "size": len(inputs)}
+                for case, inputs in zip(cases, self.sent, strict=True)
+            ],
+            "traced": [number for number, case in enumerate(cases) if any(case is other for other in traced)],
+        }
 
 
 class SessionEnded(Exception):
@@ -55,8 +80,7 @@ class Session:
         self._receiver = frames.Receiver(channel)
         self._status = status
         self._limits = limits
-        self.suspicious = False
-        """Whether the functions last called could mix devices, so that `advise` is worth its time."""
+        self._asked: deque[_Question] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -84,10 +108,36 @@ class Session:
                 raise self._end("unreadable", "the answer to a cell could not be read")
             yield CellResult(cell["id"], header.get("good") is True, header.get("outputs"))
 
-    def call(
-        self, key: ExerciseKey, cases: Sequence[CaseKey], device: str, deadline: float = math.inf
-    ) -> Iterator[tuple[str, Any]]:
-        """Call the student's function on cases; yields (case name, raw response) as they come.
+    def ask(self, key: ExerciseKey, device: str, traced: Sequence[CaseKey] = (), *, ahead: bool = False) -> None:
+        """Have the student's function called on an exercise's cases; `answers` and `advice` fetch what comes of it.
+
+        Args:
+            traced: cases on which the function is also traced as on a GPU, if it could leave one.
+            ahead: the answers to another question are still to come.  Then nothing is said of a child that is gone (its
+                last answers can still be read), and what could fill the connection is not asked (it would block).
+
+        Raises:
+            SessionEnded: when the child does not take the question.
+        """
+        question = _Question(key, [pack(dict(case.inputs)) for case in key.cases])
+        header, body = question.header(device, traced), b"".join(question.sent)
+        if not ahead:
+            self._send(header, body, self._limits.call_s)
+        elif len(body) > _MOST_AHEAD:
+            return
+        else:
+            try:
+                frames.send(self._channel, header, body, time.monotonic() + self._limits.call_s)
+            except (frames.FrameError, frames.FrameTimeout):
+                return
+        self._asked.append(question)
+
+    def has_asked(self, key: ExerciseKey) -> bool:
+        """Whether answers to this very question are to be fetched."""
+        return any(question.key is key for question in self._asked)
+
+    def answers(self, deadline: float = math.inf) -> Iterator[tuple[str, Any]]:
+        """The answers to the first question that is open; yields (case name, raw response) as they come.
 
         Args:
             deadline: of the submission, a value of `time.monotonic`.
@@ -95,44 +145,34 @@ class Session:
         Raises:
             SessionEnded: when the calls exceed their time, end the process or answer with nonsense.
         """
-        sent = [pack(dict(case.inputs)) for case in cases]
-        header = {
-            "do": "call",
-            "names": list(key.names),
-            "device": device,
-            "cases": [
-                {"name": case.name, "function": case.function, "driver": case.driver, "size": len(inputs)}
-                for case, inputs in zip(cases, sent, strict=True)
-            ],
-        }
+        question = self._asked.popleft()
         limit = self._limits.call_s
         of_exercise = time.monotonic() + limit
-        self._send(header, b"".join(sent), limit)
         max_answer = int(self._limits.answer_mib + 1) << 20
-        self.suspicious = False
-        for case, inputs in zip(cases, sent, strict=True):
-            late = f"the calls of {key.id} took longer than their limit of {limit:g} s"
+        late = f"the calls of {question.key.id} took longer than their limit of {limit:g} s"
+        for case, inputs in zip(question.key.cases, question.sent, strict=True):
             answer, body = self._receive(of_exercise, deadline, max_answer, late)
             if answer.get("case") != case.name:
                 raise self._end("unreadable", "an answer came that was not asked for")
-            self.suspicious = self.suspicious or answer.get("trace") is True
             try:
                 yield case.name, _response(answer.get("size"), body, case, inputs)
             except ValueFormatError as error:
                 raise self._end("unreadable", f"the answer could not be read: {error}") from error
 
-    def advise(self, case: CaseKey, deadline: float = math.inf) -> str | None:
-        """What the child says about a function on a GPU, found by tracing it: a remark of its own, worth no points.
+    def advice(self, deadline: float = math.inf) -> tuple[str, ...]:
+        """What the child says about the functions just called, on a GPU: remarks of its own, worth no points.
+
+        To be fetched after each exercise's answers.
 
         Raises:
-            SessionEnded: as `call`.
+            SessionEnded: as `answers`.
         """
-        header = {"do": "advise", "function": case.function, "driver": case.driver}
         limit = self._limits.call_s
-        self._send(header, pack([dict(case.inputs)]), limit)
         answer, _ = self._receive(time.monotonic() + limit, deadline, 0, "the trace took too long")
         advice = answer.get("advice")
-        return advice[:_MAX_ADVICE] if isinstance(advice, str) else None
+        if not isinstance(advice, list):
+            return ()
+        return tuple(line[:_MAX_ADVICE] for line in advice[:_MOST_ADVICE] if isinstance(line, str))
 
     def _send(self, header: dict[str, Any], body: bytes, limit_s: float) -> None:
         try:

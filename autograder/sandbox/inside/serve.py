@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from course_lib.drivers import attempt
-from course_lib.gpu_trace import DRIVERS_TRACED, gpu_advice, may_leave_the_gpu
+from course_lib.gpu_trace import gpu_advice
 from course_lib.values import pack, unpack
 
 from .exhaustion import limit_reached
@@ -39,24 +39,24 @@ def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, fl
                 send(channel, {"cell": cell["id"], "good": good, "outputs": outputs})
         elif request["do"] == "call":
             _call(channel, shell, request, body, limits)
-        elif request["do"] == "advise":
-            _advise(channel, shell, request, body)
 
 
 def _call(
     channel: socket.socket, shell: CapturingShell, request: dict[str, Any], body: bytes, limits: Mapping[str, float]
 ) -> None:
-    """Put the student's names through the cases of one exercise, one answer each, as soon as it is there."""
+    """Put the student's names through the cases of one exercise: an answer each, at once, and advice at the end."""
     if request["device"] == "cuda":
         share_gpu(int(limits["gpu_slots"]))
     namespace = {name: shell.namespace[name] for name in request["names"] if name in shell.namespace}
-    begin = 0
+    inputs, begin = [], 0
     for case in request["cases"]:
-        end = begin + case["size"]
-        result, inputs = _answer(namespace, case, unpack(body[begin:end], _MAX_REQUEST), request["device"], limits)
-        begin = end
-        trace = case["driver"] in DRIVERS_TRACED and _suspicious(namespace)
-        send(channel, {"case": case["name"], "trace": trace, "size": len(result)}, result + inputs)
+        inputs.append(body[begin : begin + case["size"]])
+        begin += case["size"]
+    for case, given in zip(request["cases"], inputs, strict=True):
+        result, after = _answer(namespace, case, unpack(given, _MAX_REQUEST), request["device"], limits)
+        send(channel, {"case": case["name"], "size": len(result)}, result + after)
+    traced = [(request["cases"][number], inputs[number]) for number in request["traced"]]
+    send(channel, {"advice": _advice(shell.namespace, traced)})
 
 
 def _answer(
@@ -74,15 +74,10 @@ def _answer(
     return result, inputs
 
 
-def _suspicious(namespace: Mapping[str, Any]) -> bool:
-    return any(may_leave_the_gpu(value) for value in namespace.values() if callable(value))
-
-
-def _advise(channel: socket.socket, shell: CapturingShell, request: dict[str, Any], body: bytes) -> None:
-    """Trace one call on fake tensors of a GPU: advice, not points."""
-    (given,) = unpack(body, _MAX_REQUEST)
-    advice = gpu_advice(shell.namespace, request["function"], request["driver"], given)
-    send(channel, {"advice": advice})
+def _advice(namespace: Mapping[str, Any], traced: list[tuple[dict[str, Any], bytes]]) -> list[str]:
+    """What would go wrong on a GPU, found by calling the functions on fake tensors that lie on one."""
+    found = (gpu_advice(namespace, case["function"], case["driver"], unpack(given)) for case, given in traced)
+    return [advice for advice in found if advice]
 
 
 def _run_cell(
