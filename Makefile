@@ -1,5 +1,5 @@
 # Everything below sets up what it needs: a virtual environment in .venv from requirements.lock, and, where it may, the
-# system packages bubblewrap (for the sandbox) and chromium (for browser tests).
+# system packages bubblewrap (for the sandbox), chromium and postgresql (for tests).
 #
 #   make PYTHON=python3.12 test     another Python (3.11 or later; the lock is made for 3.11)
 
@@ -19,7 +19,7 @@ JUPYTER_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 STRIP := $(BIN)/nbstripout --keep-id \
 	--extra-keys='metadata.language_info metadata.celltoolbar metadata.vscode cell.metadata.vscode'
 
-.PHONY: help setup demo test lab grade-lab bench attacks lint format docs lock clean
+.PHONY: help setup demo test lab grade-lab bench attacks fuzz lint format docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -35,7 +35,7 @@ demo: setup ## release, make a sample class, grade it in the sandbox, report
 	$(BIN)/autograder demo
 
 test: setup ## the whole test suite
-	@scripts/setup_system.sh chromium
+	@scripts/setup_system.sh chromium postgresql
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 bench: setup ## this grader and stock nbgrader on the same submissions, in one run, as ratios
@@ -43,6 +43,9 @@ bench: setup ## this grader and stock nbgrader on the same submissions, in one r
 
 attacks: setup ## every attack on the grader, as a table, beside stock nbgrader where that applies
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attacks $(ATTACK_ARGS)
+
+fuzz: setup ## 10,000 fuzzed notebooks and 100,000 fuzzed messages (about half an hour)
+	FUZZ_EXAMPLES=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m fuzz -n 2 --dist worksteal --timeout=0 $(PYTEST_ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, and notebooks without outputs
 	$(BIN)/ruff check

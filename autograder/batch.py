@@ -10,8 +10,8 @@ import errno
 import itertools
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +31,7 @@ from autograder.pool import Failed, LocalPool, default_workers
 from autograder.records import is_done, load_master, secret_seed, write
 from autograder.results import SubmissionResult, read_result
 from autograder.sandbox import Limits, Sandbox, choose
+from autograder.sandbox.launcher import Kind
 from autograder.submission import Master
 
 _SANDBOX_STARTS = 3
@@ -50,6 +51,7 @@ class Options:
         sandbox: `auto`, `bwrap` or `none`.
         cluster: address of a Dask scheduler, or empty.
         force: grade again what is graded already.
+        gpu_slots: submissions that use the GPU at the same time; None: as the limits say.
         limits: None: those of the course's configuration.
     """
 
@@ -60,6 +62,7 @@ class Options:
     sandbox: str = "auto"
     cluster: str = ""
     force: bool = False
+    gpu_slots: int | None = None
     limits: Limits | None = None
 
 
@@ -106,8 +109,9 @@ def grade_course(
     master = load_master(course, assignment)
     students = students_of(course, assignment, options.students)
     limits = options.limits or Limits.of_course(course.config, assignment)
-    device = _device(options.device)
-    kind = sandbox.kind if sandbox is not None else choose(options.sandbox)
+    limits = limits.changed(gpu_slots=options.gpu_slots) if options.gpu_slots is not None else limits
+    device = _device(options.device, options.cluster)
+    kind = sandbox.kind if sandbox is not None else _kind(options)
     with hold(course.root / ".autograder" / "lock"):
         seed = options.seed if options.seed is not None else secret_seed(course, assignment)
         with GradebookWriter(course.db_url, master, _penalty(course)) as book:
@@ -124,12 +128,15 @@ def grade_course(
         failed: list[Failed] = []
         if todo:
             workers = min(len(todo), options.workers or default_workers())
+            # Each worker has one child at a time, and so one context on the device.
+            workers = min(workers, limits.gpu_slots) if device == "cuda" else workers
             arguments = (master, str(seed), limits)
             with (
                 GradebookWriter(course.db_url, master, _penalty(course)) as book,
                 tqdm(total=len(todo), desc=assignment, unit="subm.", file=sys.stdout, disable=not show_progress) as bar,
+                closing(_outcomes(jobs, options, workers, arguments, sandbox or Sandbox(kind, device))) as outcomes,
             ):
-                for outcome in _outcomes(jobs, options, workers, arguments, sandbox or Sandbox(kind, device)):
+                for outcome in outcomes:
                     outcome = outcome if isinstance(outcome, Failed) else _written(course, book, outcome)
                     if isinstance(outcome, Failed):
                         failed.append(outcome)
@@ -162,9 +169,16 @@ def _label(outcome: Graded | Failed) -> str:
     return f"{result.student}: {result.score:g}/{result.max_score:g} {result.status}"
 
 
-def _device(wish: str) -> str:
-    if wish == "cpu":
-        return "cpu"
+def _kind(options: Options) -> Kind:
+    """Workers of a cluster find out by themselves whether they can have the sandbox that is asked for."""
+    if options.cluster:
+        return "none" if options.sandbox == "none" else "bwrap"
+    return choose(options.sandbox)
+
+
+def _device(wish: str, cluster: str = "") -> str:
+    if wish == "cpu" or (cluster and wish == "cuda"):  # a cluster's workers look for their devices themselves
+        return wish
     there = torch.cuda.is_available()
     if wish == "cuda" and not there:
         raise CourseError("--device cuda: torch finds no CUDA device", "use --device cpu; autograder doctor tells more")
@@ -177,7 +191,7 @@ def _outcomes(
     workers: int,
     arguments: tuple[Master, str, Limits],
     sandbox: Sandbox,
-) -> Iterator[Graded | Failed]:
+) -> Generator[Graded | Failed, None, None]:
     """Grade jobs on this machine or on a cluster, each once; a sandbox that is lost on the way is started again."""
     if options.cluster:
         with DaskPool(options.cluster, *arguments, sandbox.kind, sandbox.device) as cluster:

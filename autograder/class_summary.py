@@ -14,6 +14,7 @@ from autograder.exercises.model import Exercise
 from autograder.results import ExerciseResult, SubmissionResult
 
 __all__ = [
+    "AdviceStats",
     "Attention",
     "Bin",
     "ClassSummary",
@@ -109,6 +110,15 @@ class UnexplainedStats:
 
 
 @dataclass(frozen=True)
+class AdviceStats:
+    """A remark without points, as "will fail on a GPU": said by the students' processes, so not proved."""
+
+    exercise: str
+    text: str
+    students: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Attention:
     """A submission that a person should look at, and why."""
 
@@ -150,6 +160,7 @@ class ClassSummary:
     exercises: tuple[ExerciseStats, ...]
     misconceptions: tuple[MisconceptionStats, ...]
     unexplained: tuple[UnexplainedStats, ...]
+    advice: tuple[AdviceStats, ...]
     attention: tuple[Attention, ...]
     students: tuple[StudentRow, ...]
 
@@ -181,6 +192,7 @@ def summarise(
         exercises=tuple(_exercise_stats(name, ordered, known.get(name)) for name in _exercise_names(ordered, known)),
         misconceptions=_misconceptions(ordered, known),
         unexplained=_unexplained(ordered),
+        advice=_advice(ordered),
         attention=tuple(found for result in ordered if (found := _attention(result)) is not None),
         students=rows,
     )
@@ -270,6 +282,16 @@ def _is_unexplained(exercise: ExerciseResult) -> bool:
         return False
     words = " ".join((exercise.message, *exercise.reasons.values()))
     return not any(phrase in words for phrase in _NOT_TRIED)
+
+
+def _advice(results: Sequence[SubmissionResult]) -> tuple[AdviceStats, ...]:
+    students: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        for name, exercise in result.exercises.items():
+            for text in exercise.advice:
+                students.setdefault((name, text), []).append(result.student)
+    found = [AdviceStats(*key, tuple(who)) for key, who in students.items()]
+    return tuple(sorted(found, key=lambda a: (-len(a.students), a.exercise, a.text)))
 
 
 def _attention(result: SubmissionResult) -> Attention | None:

@@ -6,25 +6,40 @@ submission leaves, and again on every worker that joins later.  A worker that di
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import itertools
+import logging
+import pickle
+import socket
 import sys
+import time
+import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 
 from autograder.engine import Graded, Job, engine_version, grade
-from autograder.errors import AutograderError, ClusterError
+from autograder.errors import AutograderError, ClusterError, SandboxUnavailableError
 from autograder.pool import Failed
 from autograder.sandbox import Limits, choose, warm_sandbox
 from autograder.sandbox.launcher import Kind
 from autograder.submission import Master
 
-__all__ = ["DaskPool"]
+__all__ = ["DaskPool", "own_version"]
 
-_CONNECT_S = 20
+_CONNECT_S, _CLOSE_S = 20, 10
+_LOOK_S = 1.0
+"""How often the workers are counted: they come and go."""
+_ALONE_S = 60.0
+"""How long to wait for a worker when all are gone: one that is started anew needs some seconds."""
 _PER_THREAD = 2
 """Submissions under way for each worker thread: one that runs and one that waits."""
+_LARGE_GRAPH = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}
+"""A submission with 50 MB of outputs is no reason for a warning on the screen."""
 
 
 class DaskPool:
@@ -37,8 +52,14 @@ class DaskPool:
 
     def __init__(self, address: str, master: Master, seed: str, limits: Limits, kind: Kind, device: str) -> None:
         self._address = address
-        self._arguments = (master, seed, limits, kind, device, own_version())
+        self._kind: Kind = kind
+        self._device = device
+        # In every task, and not once on every worker: what is stored on workers is lost with the last that has it.
+        # `replace` leaves behind what the master has computed about itself.
+        self._parcel = zlib.compress(pickle.dumps((replace(master), seed, limits, kind, device)))
         self._client: Any = None
+        self._threads = 1
+        self._looked = self._seen = 0.0
 
     def __enter__(self) -> Self:
         try:
@@ -47,79 +68,166 @@ class DaskPool:
             raise ClusterError(
                 "--cluster needs the package distributed", "pip install 'cnn-course-notebooks[cluster]'"
             ) from error
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in our own words
         try:
-            self._client = Client(self._address, timeout=_CONNECT_S, set_as_default=False)
-        except (OSError, ValueError) as error:
+            _knock(self._address)
+            self._client = Client(self._address, timeout=_CONNECT_S)
+        except (OSError, ValueError, TypeError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(f"{error}".split())[:100] or type(error).__name__
             raise ClusterError(
-                f"no Dask scheduler answers at {self._address} ({type(error).__name__})",
+                f"no Dask scheduler answers at {self._address} ({reason})",
                 "start one: dask scheduler; then on each machine: dask worker ADDRESS",
             ) from error
         try:
             self._check_workers()
         except BaseException:
-            self._client.close()
+            self._close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._client.close()
+        self._close()
+
+    def _close(self) -> None:
+        """Leave; the scheduler drops what nobody waits for any more."""
+        with contextlib.suppress(OSError, TimeoutError):  # it may be the scheduler that is gone
+            self._client.close(timeout=_CLOSE_S)
 
     def _check_workers(self) -> None:
-        try:
-            versions = self._client.run(own_version)
-        except Exception as error:  # a worker without this package cannot even read the question
-            raise ClusterError(
-                f"a worker cannot run the grader: {type(error).__name__}: {error}",
-                "install this project on every worker, in the same version",
-            ) from error
-        if not versions:
-            raise ClusterError(f"the scheduler at {self._address} has no workers", "start some: dask worker ADDRESS")
-        for worker, version in versions.items():
+        found = self._client.run(_introduce, self._kind, self._device, on_error="return")
+        if not found:
+            hint = f"start some, on each machine: dask worker {self._address}"
+            raise ClusterError(f"the scheduler at {self._address} has no workers", hint)
+        for worker, answer in found.items():
+            if isinstance(answer, Exception):  # without this package a worker cannot even read the question
+                raise ClusterError(
+                    f"worker {worker} cannot run the grader: {type(answer).__name__}: {answer}",
+                    "install this project on every worker, in the same version",
+                )
+            version, lack = answer
             if version != own_version():
                 raise _differs(worker, version)
+            if lack:
+                raise ClusterError(f"worker {worker} cannot grade: {lack}", "mend it, or stop that worker")
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Graded | Failed]:
-        """Grade all jobs; results come in the order in which they are ready."""
-        from distributed import as_completed
+        """Grade all jobs; results come in the order in which they are ready.
 
-        waiting = iter(jobs)
-        arguments = self._client.scatter(self._arguments, broadcast=True, hash=False)
+        Dask gives up a submission after some of its workers have died.  It may only have waited beside the one that
+        killed them, so at the end it is tried once more with nothing beside it.
+        """
+        suspects: list[Job] = []
+        for job, outcome in self._graded(iter(jobs), alone=False):
+            if outcome is None:
+                suspects.append(job)
+            else:
+                yield outcome
+        for job, outcome in self._graded(iter(suspects), alone=True):
+            yield outcome or Failed(job, "on the cluster: every worker that tried it died (killed, or out of memory)")
+
+    def _graded(self, jobs: Iterator[Job], alone: bool) -> Iterator[tuple[Job, Graded | Failed | None]]:
+        """Jobs with their outcomes; None for one whose workers died."""
         under_way: dict[Any, Job] = {}
-        completed = as_completed()
-        threads = sum(self._client.nthreads().values()) or 1
+        self._seen = time.monotonic()
+        while True:
+            self._look()
+            room = 1 if alone else self._threads * _PER_THREAD
+            for job in itertools.islice(jobs, max(0, room - len(under_way))):
+                under_way[self._submit(job)] = job
+            if not under_way:
+                return
+            for future, outcome in self._finished(list(under_way)):
+                yield under_way[future], self._judged(outcome, under_way.pop(future))
 
-        def submit(count: int) -> None:
-            for _ in range(count):
-                job = next(waiting, None)
-                if job is not None:
-                    future = self._client.submit(_grade_here, job, arguments, pure=False, retries=2)
-                    under_way[future] = job
-                    completed.add(future)
+    def _submit(self, job: Job) -> Any:
+        import dask.config
 
-        submit(threads * _PER_THREAD)
-        while under_way:
-            future = next(completed)
-            job = under_way.pop(future)
-            yield _outcome(future, job)
-            submit(1)
+        with dask.config.set(_LARGE_GRAPH):
+            return self._client.submit(_grade_here, job, self._parcel, own_version(), pure=False, retries=2)
+
+    def _finished(self, futures: list[Any]) -> list[tuple[Any, Graded | BaseException]]:
+        """Those that are done, with results or exceptions; waits a moment for one."""
+        from distributed import CancelledError, wait
+
+        with contextlib.suppress(TimeoutError, CancelledError):
+            wait(futures, timeout=_LOOK_S, return_when="FIRST_COMPLETED")
+        found: list[tuple[Any, Graded | BaseException]] = []
+        for future in futures:
+            if future.done():
+                try:
+                    found.append((future, future.result(timeout=_CONNECT_S)))
+                except TimeoutError:  # its worker died after it was done: it is being graded again
+                    continue
+                except (Exception, CancelledError) as error:
+                    found.append((future, error))
+        return found
+
+    def _look(self) -> None:
+        """Count the threads of the workers, now and then."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_S:
+            return
+        try:
+            threads = sum(self._client.nthreads().values())
+        except (OSError, TimeoutError) as error:
+            raise self._lost() from error
+        self._looked = now
+        if threads:
+            self._threads, self._seen = threads, now
+        elif now - self._seen > _ALONE_S:
+            hint = f"start some: dask worker {self._address}; then the same command again"
+            raise ClusterError(f"the scheduler at {self._address} has no workers any more", hint)
+
+    def _judged(self, outcome: Graded | BaseException, job: Job) -> Graded | Failed | None:
+        from distributed import CancelledError, KilledWorker
+
+        if isinstance(outcome, Graded):
+            return outcome
+        if isinstance(outcome, KilledWorker):
+            return None
+        if isinstance(outcome, CancelledError):
+            raise self._lost() from outcome
+        if isinstance(outcome, ClusterError):
+            raise outcome
+        message = outcome.message if isinstance(outcome, AutograderError) else f"{type(outcome).__name__}: {outcome}"
+        return Failed(job, f"on the cluster: {message}")
+
+    def _lost(self) -> ClusterError:
+        hint = "start it and its workers again, then the same command: what is graded stays graded"
+        return ClusterError(f"the scheduler at {self._address} ended or was restarted", hint)
 
 
-def _outcome(future: Any, job: Job) -> Graded | Failed:
-    error = future.exception()
-    if error is None:
-        graded: Graded = future.result()
-        return graded
-    if isinstance(error, ClusterError):
-        raise error
-    message = error.message if isinstance(error, AutograderError) else f"{type(error).__name__}: {error}"
-    return Failed(job, f"on the cluster: {message}")
+def _knock(address: str) -> None:
+    """Try the door once: Dask itself keeps trying one that nobody opens.
+
+    Raises:
+        OSError: if nobody listens there.
+        ValueError: if it is no address.
+    """
+    from distributed.comm.addressing import get_address_host_port
+
+    host, port = get_address_host_port(address)
+    with socket.create_connection((host, port), timeout=_CONNECT_S / 4):
+        pass
 
 
 def own_version() -> str:
     """What must be equal on the grader and on every worker."""
     return f"grader {engine_version()}, torch {torch.__version__}, Python {sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _introduce(kind: Kind, device: str) -> tuple[str, str]:
+    """What a worker says of itself: its version, and what it lacks (nothing: empty)."""
+    lack = ""
+    try:
+        choose(kind)
+    except SandboxUnavailableError as error:
+        lack = f"{error.message} ({error.hint})"
+    if device == "cuda" and not torch.cuda.is_available():
+        lack = lack or "torch finds no CUDA device there"
+    return own_version(), lack
 
 
 def _differs(worker: str, version: str) -> ClusterError:
@@ -129,11 +237,18 @@ def _differs(worker: str, version: str) -> ClusterError:
     )
 
 
-def _grade_here(job: Job, arguments: tuple[Master, str, Limits, Kind, str, str]) -> Graded:
+@functools.lru_cache(maxsize=2)
+def _opened(parcel: bytes) -> tuple[Master, str, Limits, Kind, str]:
+    """What is the same for all jobs of a batch, unpacked once on each worker."""
+    content: tuple[Master, str, Limits, Kind, str] = pickle.loads(zlib.decompress(parcel))
+    return content
+
+
+def _grade_here(job: Job, parcel: bytes, version: str) -> Graded:
     """Grade one submission on a worker."""
-    master, seed, limits, kind, device, version = arguments
     if version != own_version():
         from distributed import get_worker
 
         raise _differs(str(get_worker().address), own_version())
+    master, seed, limits, kind, device = _opened(parcel)
     return grade(job, master, seed, limits, warm_sandbox(choose(kind), device), device)

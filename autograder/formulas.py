@@ -93,5 +93,4 @@ def _formula(tex: str, display: str) -> str:
 
 
 def _is_harmless(element: ElementTree.Element) -> bool:
-    name = element.tag.removeprefix(_NAMESPACE) if isinstance(element.tag, str) else ""
-    return name in _ELEMENTS and all(attribute in _ATTRIBUTES for attribute in element.attrib)
+    return element.tag.removeprefix(_NAMESPACE) in _ELEMENTS and all(attribute in _ATTRIBUTES for attribute in element.attrib)

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--student", action="append", default=[], metavar="ID", help="only this student (repeatable)")
     parser.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per processor)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--gpu-slots", type=_positive, metavar="N", help="submissions on a GPU at a time (default: 4)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the hidden cases (default: the course's secret)")
     parser.add_argument("--sandbox", choices=("auto", "bwrap", "none"), default="auto")
     parser.add_argument("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786")
@@ -55,7 +56,14 @@ def run(args: argparse.Namespace, course: Course) -> int:
         from autograder.results import summary
 
         options = Options(
-            tuple(args.student), args.workers, args.device, args.seed, args.sandbox, args.cluster, args.force
+            students=tuple(args.student),
+            workers=args.workers,
+            device=args.device,
+            seed=args.seed,
+            sandbox=args.sandbox,
+            cluster=args.cluster,
+            force=args.force,
+            gpu_slots=args.gpu_slots,
         )
         batch = grade_course(course, args.assignment, options, sandbox=sandbox, show_progress=True)
     finally:

@@ -24,7 +24,8 @@ from nbgrader.api import (
     new_uuid,
 )
 from nbgrader.plugins import LateSubmissionPlugin
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Select, insert, make_url, select
+from sqlalchemy.exc import ArgumentError
 
 from autograder.engine import NO_MARKS, CellMarks, Graded
 from autograder.errors import GradebookError
@@ -51,7 +52,9 @@ class GradebookWriter:
             raise
         except Exception as error:  # SQLAlchemy, Alembic and the driver each have their own
             text = " ".join(str(error).split())[:200]
-            raise GradebookError(f"the gradebook {self._url} cannot be opened: {text}", "autograder doctor") from error
+            raise GradebookError(
+                f"the gradebook {_shown(self._url)} cannot be opened: {text}", "autograder doctor"
+            ) from error
         return self
 
     def __exit__(
@@ -211,3 +214,11 @@ def _grade(marks: CellMarks, name: str, manual_score: float | None = None) -> di
 
 def _comment(marks: CellMarks, name: str) -> dict[str, Any]:
     return {"auto_comment": "No response." if name in marks.untouched else None}
+
+
+def _shown(url: str) -> str:
+    """A database's address without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(its db_url is no address)"

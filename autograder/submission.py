@@ -139,10 +139,8 @@ def read_cells(data: bytes) -> list[Cell]:
 
 
 def _decode(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode(json.detect_encoding(data))  # UTF-8, 16 or 32, with and without a byte order mark
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import shutil
 import sys
@@ -61,10 +62,21 @@ def lack_of_gpu() -> Lack | None:
     return None if torch.cuda.is_available() else Lack("no CUDA device")
 
 
+@functools.cache
+def lack_of_postgres() -> Lack | None:
+    """None if there are a PostgreSQL server's programs and the driver."""
+    from tests.postgres import find_postgres
+
+    if importlib.util.find_spec("psycopg") is None:
+        return Lack("no PostgreSQL: psycopg is not installed (extra cluster)")
+    return None if find_postgres() else Lack("no PostgreSQL: Debian's package postgresql is not installed", True)
+
+
 LACKS: dict[str, Callable[[], Lack | None]] = {
     "sandbox": lack_of_sandbox,
     "browser": lack_of_browser,
     "gpu": lack_of_gpu,
+    "postgres": lack_of_postgres,
 }
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from sqlalchemy import create_engine, text
 
 from autograder.course import Course
 from autograder.exercises import ASSIGNMENTS
@@ -64,6 +65,14 @@ def hand_in(course: Course, student: str, column_scale: str = RIGHT, pair: str =
     return hand_in_bytes(course, student, json.dumps(notebook).encode(), released.name)
 
 
+def write_submission(course: Course, student: str, assignment: str, notebook: Mapping[str, Any], name: str) -> Path:
+    """Write a submission to any assignment."""
+    path = course.submitted / student / assignment / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    return path
+
+
 def hand_in_bytes(course: Course, student: str, data: bytes, name: str = "made_up.ipynb") -> Path:
     """Write a submission as it is."""
     path = course.submitted / student / made_up.ASSIGNMENT / name
@@ -79,7 +88,10 @@ def scores(course: Course) -> list[tuple[Any, ...]]:
         from grade join base_cell cell on grade.cell_id = cell.id
         join submitted_notebook sn on grade.notebook_id = sn.id
         join submitted_assignment sa on sn.assignment_id = sa.id
-        order by sa.student_id, cell.name
     """
-    with closing(sqlite3.connect(course.root / "gradebook.db")) as database:
-        return list(database.execute(query))
+    engine = create_engine(course.db_url)
+    try:
+        with engine.connect() as database:
+            return sorted(tuple(row) for row in database.execute(text(query)))
+    finally:
+        engine.dispose()

@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from hypothesis import given
 from nbformat.notebooknode import NotebookNode
 from nbgrader import utils
 
@@ -17,6 +18,7 @@ from autograder.engine import Graded, Job, grade
 from autograder.sandbox import Limits, Sandbox
 from autograder.submission import Master
 from tests import made_up, small_course
+from tests.fuzzing import any_notebook, fuzz
 
 pytestmark = pytest.mark.sandbox
 
@@ -163,6 +165,28 @@ def test_output_of_a_whole_submission_is_limited(sandbox: Sandbox) -> None:
     assert graded.result.score == 7
 
 
+def test_fifty_megabytes_of_old_outputs_cost_nothing(sandbox: Sandbox) -> None:
+    """What a notebook showed on the student's machine is neither looked at nor kept."""
+    notebook = _notebook()
+    made_up.cell(notebook, "plot")["outputs"] = [
+        {"output_type": "stream", "name": "stdout", "text": ["x" * 100 + "\n"] * 500_000}
+    ]
+    graded = _grade(sandbox, notebook)
+    assert graded.result.score == 7
+    assert graded.result.seconds < 15
+    assert len(graded.notebook) < 200_000
+
+
+def test_very_long_names_and_lines_are_graded(sandbox: Sandbox) -> None:
+    """Of cells, of variables, of the student; a line of a hundred thousand characters too."""
+    long = "x" * 5_000
+    cell = made_up.code(long, f"{long} = 1\nnumbers = [{'1, ' * 30_000}]")
+    data = json.dumps(_notebook(RIGHT, PAIR, cell)).encode()
+    graded = grade(Job("s" * 250, data), MASTER, "1", LIMITS, sandbox)
+    assert (graded.result.student, graded.result.score) == ("s" * 250, 7)
+    nbformat.validate(nbformat.reads(graded.notebook, as_version=4))
+
+
 UNREADABLE = {
     "nothing": (None, "missing", "no notebook was handed in"),
     "text": (b"my homework", "unreadable", "not JSON"),
@@ -216,6 +240,18 @@ def test_whether_inputs_were_changed_is_found_outside(sandbox: Sandbox) -> None:
     graded = _grade(sandbox, _notebook(changing, PAIR, patch))
     assert graded.result.exercises["column-scale"].criteria["leaves-its-inputs-unchanged"] is False
     assert graded.result.flags == ("dynamic-code",)
+
+
+@fuzz(25, full=10_000)
+@given(notebook=any_notebook())
+def test_any_notebook_is_graded(sandbox: Sandbox, notebook: dict[str, Any]) -> None:
+    """Whatever it holds and does: every exercise has its points and reasons, and the formgrader can open the result."""
+    graded = _grade(sandbox, notebook, cell_s=3, call_s=3)
+    assert list(graded.result.exercises) == list(made_up.EXERCISES)
+    assert 0 <= graded.result.score <= graded.result.max_score == 7
+    for exercise in graded.result.exercises.values():
+        assert exercise.message or exercise.score == exercise.max_score
+    nbformat.validate(nbformat.reads(graded.notebook, as_version=4))
 
 
 def test_a_late_submission_says_so(sandbox: Sandbox) -> None:

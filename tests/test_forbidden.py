@@ -7,14 +7,14 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.code_cells import MAX_CHARACTERS, read_code
 from autograder.exercises import ASSIGNMENTS, Exercise
 from autograder.forbidden import Findings, SourceReader
 from autograder.sample_class.student_code import UnportableCodeError, student_code
-from tests.fuzzing import examples
+from tests.fuzzing import fuzz
 
 ROOT = Path(__file__).parent.parent
 RULES = (
@@ -265,7 +265,7 @@ _words = st.sampled_from(
 )
 
 
-@settings(max_examples=examples(150))
+@fuzz(150)
 @given(st.one_of(st.text(max_size=300), st.lists(_words, max_size=60).map(" ".join)))
 def test_any_text_can_be_read(source: str) -> None:
     """Whatever a cell holds, the reader returns: findings, nothing, or a refusal."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.outputs import clean_outputs
@@ -23,7 +23,7 @@ from autograder.sandbox.session import Session, SessionEnded
 from course_lib.values import pack
 from course_lib.verdict import Response, judge, respond
 from tests import made_up
-from tests.fuzzing import examples
+from tests.fuzzing import any_json, fuzz
 
 MOST = 1 << 20
 KEY = made_up.EXERCISE.make_key("frames", diagnose=False)
@@ -64,7 +64,7 @@ def _frame(header: bytes, body: bytes = b"") -> bytes:
     return struct.pack("<II", len(header), len(body)) + header + body
 
 
-@settings(max_examples=examples(50))
+@fuzz(50, full=2_000)
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text()), st.binary(max_size=5000))
 def test_what_is_sent_arrives(header: dict[str, Any], body: bytes) -> None:
     """Header and body come back as they were."""
@@ -151,7 +151,7 @@ def test_a_child_that_does_not_read_is_given_up_at_the_deadline(pair: tuple[sock
         send(pair[0], {}, bytes(64 << 20), _soon(0.3))
 
 
-@settings(max_examples=examples(300))
+@fuzz(300, full=40_000)
 @given(st.binary(max_size=200) | st.binary(max_size=100).map(_frame))
 def test_any_bytes_are_a_message_or_an_error(data: bytes) -> None:
     """Nothing that a child can send raises anything but the errors that are expected."""
@@ -163,33 +163,28 @@ def test_any_bytes_are_a_message_or_an_error(data: bytes) -> None:
     assert len(body) <= MOST
 
 
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
-    max_leaves=15,
-)
 _headers = st.dictionaries(
     st.sampled_from(["cell", "case", "good", "outputs", "trace", "advice", "x"]),
-    _json | st.sampled_from(["one", "random", "tiny", "small variance", True]),
+    any_json | st.sampled_from(["one", "random", "tiny", "small variance", True]),
 )
 _outputs = st.lists(
     st.dictionaries(
         st.sampled_from(["output_type", "name", "text", "data", "ename", "evalue", "traceback", "metadata"]),
-        _json | st.sampled_from(["stream", "error", "display_data", "execute_result"]),
+        any_json | st.sampled_from(["stream", "error", "display_data", "execute_result"]),
     ),
     max_size=4,
 )
-_bodies = st.binary(max_size=50) | _json.map(pack) | st.builds(lambda v: pack({"result": v}), _json)
+_bodies = st.binary(max_size=50) | any_json.map(pack) | st.builds(lambda v: pack({"result": v}), any_json)
 
 
 def _answer(header: dict[str, Any], result: bytes, inputs: bytes, size: Any) -> bytes:
     return _frame(json.dumps({"size": len(result) if size is None else size} | header).encode(), result + inputs)
 
 
-_answers = st.builds(_answer, _headers, _bodies, _bodies, st.none() | st.integers(-3, 200) | _json)
+_answers = st.builds(_answer, _headers, _bodies, _bodies, st.none() | st.integers(-3, 200) | any_json)
 
 
-@settings(max_examples=examples(150))
+@fuzz(150, full=40_000)
 @given(st.lists(_answers, max_size=5))
 def test_any_messages_end_a_session_in_a_known_way(messages: list[bytes]) -> None:
     """Calls answered with anything give responses or `SessionEnded`, and whatever came can be judged."""
@@ -208,9 +203,11 @@ def test_any_messages_end_a_session_in_a_known_way(messages: list[bytes]) -> Non
     assert judge(KEY, responses).score == 0
 
 
-@settings(max_examples=examples(100))
+@fuzz(100, full=20_000)
 @given(
-    st.lists(st.tuples(st.sampled_from(["one", "two"]) | _json, st.booleans() | _json, _outputs | _json), max_size=4)
+    st.lists(
+        st.tuples(st.sampled_from(["one", "two"]) | any_json, st.booleans() | any_json, _outputs | any_json), max_size=4
+    )
 )
 def test_any_answers_to_cells_end_in_a_known_way(answers: list[tuple[Any, Any, Any]]) -> None:
     """Cells answered with anything give results whose outputs can be cleaned, or `SessionEnded`."""

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 
+from autograder.engine import Graded, Job, grade
 from autograder.exercises import ASSIGNMENTS
 from autograder.exercises.model import Exercise
+from autograder.feedback_page import FeedbackExporter
+from autograder.sandbox import Limits, Sandbox
+from autograder.submission import Master
+from course_lib.card import Card
+from course_lib.checking import examine
 from course_lib.gpu_trace import DRIVERS_TRACED, gpu_advice
+from tests import made_up, small_course
 
 _CPU_CONSTANT = torch.ones(4)
 
@@ -82,38 +91,79 @@ def test_references_get_no_advice(exercise: Exercise) -> None:
             assert gpu_advice(namespace, case.function, case.driver, case.inputs) is None
 
 
+RIGHT = "def double(x):\n    return x * torch.full_like(x, 2.0)\n\n\ndef halve(x):\n    return x / 2"
+BESIDE = "def double(x):\n    return x * torch.full(x.shape, 2.0)\n\n\ndef halve(x):\n    return x / 2"
+BESIDE_AND_WRONG = BESIDE.replace("2.0", "3.0")
+HANGS = "import time\n" + RIGHT.replace("return x * torch", "while x.is_cuda: pass\n    return x * torch")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One warm parent; the made-up exercises are known."""
+    with small_course.registered(), Sandbox() as running:
+        yield running
+
+
+def _graded(sandbox: Sandbox, pair: str, **limits: Any) -> Graded:
+    source = made_up.notebook()
+    made_up.cell(source, "pair-solution")["source"] = pair
+    data = json.dumps(source)
+    master = Master(made_up.ASSIGNMENT, "made_up", data)
+    return grade(Job("ada", data.encode()), master, "1", Limits().changed(**limits), sandbox)
+
+
 @pytest.mark.sandbox
-def test_the_grader_and_the_check_pass_the_advice_on() -> None:
-    """A function that is right on the CPU and would fail on a GPU keeps its points and gets the advice."""
-    import dataclasses
+def test_a_function_that_would_fail_on_a_gpu_keeps_its_points_and_gets_the_advice(sandbox: Sandbox) -> None:
+    """In the result, in the card of the autograded notebook (which the feedback shows), and not as a message."""
+    graded = _graded(sandbox, BESIDE)
+    found = graded.result.exercises["pair"]
+    assert (found.score, found.message) == (found.max_score, "")
+    (advice,) = found.advice
+    assert advice.startswith("double will fail on a GPU: it mixes")
+    assert "Advice:</strong> double will fail on a GPU" in graded.notebook
+    page, _ = FeedbackExporter().from_notebook_node(nbformat.reads(graded.notebook, as_version=4))
+    assert "double will fail on a GPU" in page
 
-    from autograder import engine
-    from autograder.sandbox import Limits, Sandbox
-    from course_lib.checking import examine
-    from tests import made_up, small_course
 
-    def pair(x: torch.Tensor) -> torch.Tensor:
+@pytest.mark.sandbox
+def test_a_function_that_works_on_every_device_gets_no_advice(sandbox: Sandbox) -> None:
+    """Neither in the result nor in the notebook."""
+    graded = _graded(sandbox, RIGHT)
+    assert [exercise.advice for exercise in graded.result.exercises.values()] == [(), ()]
+    assert "GPU" not in graded.notebook
+
+
+@pytest.mark.sandbox
+def test_a_wrong_function_gets_its_verdict_and_the_advice(sandbox: Sandbox) -> None:
+    """Advice takes the place of nothing."""
+    found = _graded(sandbox, BESIDE_AND_WRONG).result.exercises["pair"]
+    assert found.criteria == {"doubles": False, "halves": True}
+    assert found.message
+    assert "will fail on a GPU" in found.advice[0]
+
+
+@pytest.mark.sandbox
+def test_a_function_that_hangs_in_the_trace_costs_no_points(sandbox: Sandbox) -> None:
+    """The trace has its time limit; the submission is graded all the same."""
+    graded = _graded(sandbox, HANGS, call_s=1.5)
+    assert graded.result.score == 7
+    assert graded.result.status == "graded"
+    assert graded.result.exercises["pair"].advice == ()
+
+
+def test_the_check_passes_the_advice_on() -> None:
+    """Students see it on their card, under a verdict that is not touched."""
+
+    def double(x: torch.Tensor) -> torch.Tensor:
         return x * torch.full(x.shape, 2.0)
 
-    key = made_up.PAIR.make_key(1)
-    verdict, _, advice = examine(key, (pair, lambda x: x / 2))
+    verdict, fault, advice = examine(made_up.PAIR.make_key(1), (double, lambda x: x / 2))
     assert verdict.passed
-    assert any("double will fail on a GPU" in line for line in advice)
-    with small_course.registered(), Sandbox() as sandbox:
-        source = made_up.notebook()
-        made_up.cell(source, "pair-solution")["source"] = (
-            "def double(x):\n    return x * torch.full(x.shape, 2.0)\ndef halve(x):\n    return x / 2"
-        )
-        import json
-
-        text = json.dumps(source)
-        master = engine.Master(made_up.ASSIGNMENT, "made_up", text)
-        graded = engine.grade(engine.Job("ada", text.encode()), master, "1", Limits(), sandbox)
-    found = graded.result.exercises["pair"]
-    assert found.score == found.max_score
-    assert found.advice == ("double will fail on a GPU: " + found.advice[0].split(": ", 1)[1],)
-    assert "will fail on a GPU" in graded.notebook
-    assert dataclasses.asdict(found)["message"] == ""
+    card = Card(verdict, fault, tuple(advice))
+    assert "double will fail on a GPU" in str(card)
+    assert "double will fail on a GPU" in card.html()
+    _, _, nothing = examine(made_up.PAIR.make_key(1), (lambda x: x + x, lambda x: x / 2))
+    assert list(nothing) == []
 
 
 def test_the_import_of_check_begins_with_the_slow_part_in_the_background() -> None:

@@ -6,14 +6,14 @@ import base64
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nbformat import from_dict
 from nbgrader.utils import determine_grade
 
 from autograder.outputs import clean_outputs, error_output, score_output, text_output
 from tests import made_up
-from tests.fuzzing import examples
+from tests.fuzzing import fuzz
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
 EVIL = "\x1b[31m\x1b]0;t\x07<script>alert(1)</script>\u202e\ud800\x00"
@@ -109,7 +109,7 @@ _fields = st.sampled_from(
 _kinds = st.sampled_from(["stream", "error", "display_data", "execute_result", PNG, EVIL])
 
 
-@settings(max_examples=examples(150))
+@fuzz(150)
 @given(
     st.lists(st.dictionaries(_fields, _anything | _kinds | st.dictionaries(_fields, _anything | _kinds)), max_size=5)
     | _anything

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from autograder import sandbox
+from tests import postgres
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -236,7 +237,7 @@ def test_missing_system_packages_are_named_when_they_cannot_be_installed(tmp_pat
 
 @pytest.fixture
 def conftest(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A fresh copy of the suite's conftest on a machine without bubblewrap and chromium."""
+    """A fresh copy of the suite's conftest on a machine without bubblewrap, chromium and PostgreSQL."""
     monkeypatch.setenv("PATH", os.environ["PATH"])
     spec = importlib.util.spec_from_file_location("fresh_conftest", ROOT / "tests/conftest.py")
     assert spec
@@ -245,12 +246,15 @@ def conftest(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
     spec.loader.exec_module(module)
     monkeypatch.setattr(module.shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(postgres, "DEBIAN", ROOT / "nowhere")
     sandbox.probe.cache_clear()
     yield module
     sandbox.probe.cache_clear()
 
 
-@pytest.mark.parametrize(("marker", "program"), [("sandbox", "bubblewrap"), ("browser", "chromium")])
+@pytest.mark.parametrize(
+    ("marker", "program"), [("sandbox", "bubblewrap"), ("browser", "chromium"), ("postgres", "postgresql")]
+)
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail), ("", pytest.skip)], ids=["in CI", "at home"])
 def test_a_missing_program_skips_tests_at_home_and_fails_them_in_ci(
     marker: str, program: str, ci: str, outcome: Any, conftest: ModuleType, monkeypatch: pytest.MonkeyPatch

@@ -236,3 +236,26 @@ def test_an_unknown_assignment_gets_the_nearest_name(tmp_path: Path) -> None:
     """A slip of the finger is met with the right name."""
     with pytest.raises(UnknownAssignmentError, match="unknown assignment"):
         write_report(Course(tmp_path), "01_batchnrm")
+
+
+def test_advice_about_gpus_is_counted_and_costs_nothing() -> None:
+    """Who would fail on a GPU stands in the report, most frequent first; it is no reason to look at a submission."""
+    right = answer(score=4.0, criteria={"right-value": True}, advice=("f will fail on a GPU: it mixes `x.device`s",))
+    class_ = [submission(name, exercises={"batchnorm-forward": right}) for name in ("ada", "bob")]
+    summary = summarise("01_batchnorm", [*class_, submission("eve")], EXERCISES)
+    (advice,) = summary.advice
+    assert (advice.exercise, advice.students) == ("batchnorm-forward", ("ada", "bob"))
+    assert summary.attention == ()
+    text = Reader(page_of([*class_, submission("eve")])).text
+    assert "Right here, but not on a GPU" in text
+    assert "f will fail on a GPU: it mixes x.device s 2: ada bob" in text
+    assert "not on a GPU" not in Reader(page_of([submission("eve")])).text
+
+
+def test_advice_that_a_child_made_up_is_text() -> None:
+    """It comes from the student's process: nothing in it is markup, and a thousand kinds of it do not fill the page."""
+    hostile = [submission(f"s{n}", exercises={"layer-norm": answer(advice=(f"{HOSTILE} {n}",))}) for n in range(100)]
+    page = page_of(hostile)
+    assert "<script>alert(1)" not in page
+    assert "onerror" not in {name for _, attributes in Reader(page).tags for name in attributes}
+    assert "And 88 more." in page

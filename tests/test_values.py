@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from course_lib.comparison import compare
 from course_lib.values import MAX_DEPTH, Unsupported, ValueFormatError, pack, unpack
+from tests.fuzzing import fuzz
 
 plain_values = st.one_of(
     st.none(),
@@ -171,7 +172,7 @@ SAMPLE = pack({"y": torch.arange(6.0).reshape(2, 3), "n": [1, 2.5, None, "text"]
 
 
 @given(st.lists(st.tuples(st.integers(0, len(SAMPLE) - 1), st.integers(0, 255)), min_size=1, max_size=6))
-@settings(max_examples=300)
+@fuzz(300)
 def test_damaged_bytes_are_refused_or_read(changes: list[tuple[int, int]]) -> None:
     """Whatever bytes are overwritten, reading gives a value or `ValueFormatError`."""
     data = bytearray(SAMPLE)
@@ -198,7 +199,7 @@ json_trees = st.recursive(
 
 
 @given(json_trees)
-@settings(max_examples=300)
+@fuzz(300)
 def test_forged_trees_are_refused_or_read(tree: Any) -> None:
     """A well-formed file with any tree at all gives a value or `ValueFormatError`."""
     _read(safetensors.torch.save({"0": torch.ones(2)}, {"tree": json.dumps(tree)}))

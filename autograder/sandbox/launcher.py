@@ -209,9 +209,8 @@ def _gpu_paths() -> list[str]:
 
     nodes = sorted(glob.glob("/dev/nvidia*"))
     command = [part for node in nodes for part in ("--dev-bind", node, node)]
-    for path in ("/proc/driver/nvidia", "/usr/local/nvidia", "/usr/local/cuda"):
-        if os.path.exists(path):
-            command += _shown(path, path)
+    if os.path.exists("/proc/driver/nvidia"):  # libraries lie below /usr, which is there already
+        command += _shown("/proc/driver/nvidia", "/proc/driver/nvidia")
     return command
 
 
@@ -321,7 +320,12 @@ class Sandbox:
         channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         status, child_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         request = json.dumps(
-            {**limits.as_dict(), "allowed_calls": list(allowed_calls), "processors": self.processors}
+            {
+                **limits.as_dict(),
+                "allowed_calls": list(allowed_calls),
+                "processors": self.processors,
+                "device": self.device,
+            }
         ).encode()
         try:
             socket.send_fds(self._control, [request], [child_channel.fileno(), child_status.fileno()])

@@ -27,6 +27,7 @@ class Limits:
         output_kib: output of one cell; the rest is cut.
         outputs_mib: output of all cells together; what comes later is left out.
         answer_mib: size of one returned answer.
+        gpu_slots: submissions that use one GPU at the same time; each may take an equal part of its memory.
         restarts: how often a process that hung or died is replaced so that the other exercises are still graded.
     """
 
@@ -41,6 +42,7 @@ class Limits:
     output_kib: int = 256
     outputs_mib: int = 16
     answer_mib: int = 64
+    gpu_slots: int = 4
     restarts: int = 20
 
     def changed(self, **values: Any) -> Limits:

@@ -19,10 +19,10 @@ __all__ = [
     "filter_system_calls",
     "fork_into_namespaces",
     "give_up_privileges",
+    "memory_in_use_mib",
     "rehearse",
     "set_limits",
     "settle_in",
-    "virtual_memory_mib",
 ]
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -103,22 +103,25 @@ def rehearse() -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
-def virtual_memory_mib() -> int:
-    """Address space in use, from /proc (so to be asked before `settle_in` hides it)."""
+def memory_in_use_mib() -> dict[int, int]:
+    """Address space and writable data by their limits' numbers; to be asked before `settle_in` hides /proc."""
     with open("/proc/self/statm") as file:
-        return int(file.read().split()[0]) * resource.getpagesize() >> 20
+        pages = [int(number) for number in file.read().split()]
+    size = resource.getpagesize()
+    return {resource.RLIMIT_AS: pages[0] * size >> 20, resource.RLIMIT_DATA: pages[5] * size >> 20}
 
 
-def set_limits(limits: Mapping[str, float], base_mib: int) -> None:
+def set_limits(limits: Mapping[str, float], base_mib: Mapping[int, int], device: str = "cpu") -> None:
     """Set the kernel's limits for this process.
 
     Args:
         limits: `Limits.as_dict()`.
-        base_mib: address space that the process had when it was forked.
+        base_mib: `memory_in_use_mib` when the process was forked.
+        device: CUDA reserves address space as large as all memories together, without using it: there only data counts.
     """
-    memory = int(base_mib + limits["memory_mib"]) << 20
+    kind = resource.RLIMIT_DATA if device == "cuda" else resource.RLIMIT_AS
     values = {
-        resource.RLIMIT_AS: memory,
+        kind: int(base_mib[kind] + limits["memory_mib"]) << 20,
         resource.RLIMIT_CPU: int(limits["cpu_s"]),
         resource.RLIMIT_NOFILE: int(limits["files"]),
         resource.RLIMIT_NPROC: int(limits["threads"]),

@@ -79,7 +79,7 @@ class WarmParent:
         self._control = control
         self._isolate = isolate
         self._shell = shell
-        self._base_mib = isolation.virtual_memory_mib()
+        self._base_mib = isolation.memory_in_use_mib()
         self._children: dict[int, tuple[socket.socket, float]] = {}
         self._wake_read, wake_write = os.pipe()
         for fd in (self._wake_read, wake_write):
@@ -159,7 +159,7 @@ class WarmParent:
             # Signals to "my process group" cross the borders of namespaces: without a group of its own, one submission
             # could kill this parent.
             os.setsid()
-            isolation.set_limits(limits, self._base_mib)
+            isolation.set_limits(limits, self._base_mib, limits.get("device", "cpu"))
             if self._isolate:
                 isolation.give_up_privileges()
                 isolation.filter_system_calls(frozenset(limits.get("allowed_calls", ())))

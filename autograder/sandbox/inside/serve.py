@@ -16,6 +16,7 @@ from course_lib.values import pack, unpack
 
 from .exhaustion import limit_reached
 from .frames import FrameError, Receiver, send
+from .gpu import share_gpu
 from .shell import CapturingShell
 
 __all__ = ["run_child", "serve"]
@@ -44,6 +45,8 @@ def _call(
     channel: socket.socket, shell: CapturingShell, request: dict[str, Any], body: bytes, limits: Mapping[str, float]
 ) -> None:
     """Put the student's names through the cases of one exercise: an answer each, at once, and advice at the end."""
+    if request["device"] == "cuda":
+        share_gpu(int(limits["gpu_slots"]))
     namespace = {name: shell.namespace[name] for name in request["names"] if name in shell.namespace}
     inputs, begin = [], 0
     for case in request["cases"]:

@@ -1,0 +1,24 @@
+"""How a child behaves on a GPU that others use at the same time: exact in float32, and modest."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+
+__all__ = ["share_gpu"]
+
+_FOR_TENSORS = 0.9
+"""Part of a device's memory that is divided; the rest is for the contexts themselves, which PyTorch does not count."""
+
+
+@functools.cache
+def share_gpu(slots: int) -> None:
+    """Take one of `slots` equal parts of the memory, and compute in float32 where float32 is asked for.
+
+    TF32 rounds factors to 10 bits: a right answer would miss the tolerance of its dtype.
+    """
+    # The older of two ways to say it: the newer one breaks student code that reads `allow_tf32`.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.cuda.set_per_process_memory_fraction(_FOR_TENSORS / slots)
