@@ -25,6 +25,13 @@ def packed(value):
     from course_lib.values import pack
     return pack(value)
 
+def bare(case, payload, **more):
+    return frame({"case": case, "size": len(payload), **more}, payload)
+
+def answer(case, result, inputs, **more):
+    result = packed({"result": result})
+    return frame({"case": case, "size": len(result), **more}, result + packed(inputs))
+
 def put(data):
     while data:
         data = data[os.write(channel(), data):]
@@ -50,7 +57,7 @@ for fd in range(0, 64):
         "forged-answer",
         "answers the call itself, with a verdict",
         """
-put(frame({"case": "random", "passed": True, "score": 5}, packed({"result": "correct", "score": 5, "inputs": {}})))
+put(answer("random", "correct", {}, passed=True, score=5))
 """,
     ),
     _attack(
@@ -58,15 +65,16 @@ put(frame({"case": "random", "passed": True, "score": 5}, packed({"result": "cor
         "answers every case of the call, then lets the real answers follow",
         """
 for name in ("random", "small variance", "tiny"):
-    put(frame({"case": name}, packed({"result": (x, gamma), "inputs": {"x": x, "gamma": gamma, "eps": eps}})))
+    put(answer(name, (x, gamma), {"x": x, "gamma": gamma, "eps": eps}))
+put(frame({"advice": []}))
 """,
     ),
     _attack(
         "out-of-order",
         "answers the last case first",
         """
-put(frame({"case": "tiny"}, packed({"result": (x, gamma), "inputs": {}})))
-put(frame({"case": "random"}, packed({"result": (x, gamma), "inputs": {}})))
+put(answer("tiny", (x, gamma), {}))
+put(answer("random", (x, gamma), {}))
 """,
     ),
     _attack(
@@ -74,7 +82,7 @@ put(frame({"case": "random"}, packed({"result": (x, gamma), "inputs": {}})))
         "answers cases of the next exercise ahead of time",
         """
 for name in ("double", "halve"):
-    put(frame({"case": name, "exercise": "pair"}, packed({"result": x, "inputs": {}})))
+    put(answer(name, x, {}, exercise="pair"))
 """,
     ),
     Attack(
@@ -83,7 +91,7 @@ for name in ("double", "halve"):
         cell=_FIND
         + """
 for name in ("random", "small variance", "tiny", "double", "halve"):
-    put(frame({"case": name}, packed({"result": True, "inputs": {}})))
+    put(answer(name, True, {}))
 """,
     ),
     Attack(
@@ -110,7 +118,7 @@ for name in ("mine", "column-scale-solution", "pair-solution", "column-scale", "
         "sends a byte now and then so that no deadline seems to pass",
         """
 import time
-data = frame({"case": "random"}, packed({"result": True}))
+data = bare("random", packed({"result": True}))
 for byte in data:
     os.write(channel(), bytes([byte])); time.sleep(0.1)
 """,
@@ -138,7 +146,7 @@ threading.Thread(target=steal, daemon=True).start()
 import pickle
 class Run:
     def __reduce__(self): return (eval, ("__import__('os').system('touch /tmp/PICKLED')",))
-put(frame({"case": "random"}, pickle.dumps(Run())))
+put(bare("random", pickle.dumps(Run())))
 """,
     ),
     _attack(
@@ -152,7 +160,7 @@ data = pickle.dumps(Run())
 text = base64.b64encode(data).decode()
 tensor = torch.frombuffer(bytearray(data), dtype=torch.uint8)
 value = {"result": (tensor, text), "inputs": {"x": text, text: tensor}, "error": None, text: text}
-put(frame({"case": "random", text: text}, packed(value)))
+put(bare("random", packed(value), **{text: text}))
 """,
     ),
     _attack(
@@ -162,7 +170,7 @@ put(frame({"case": "random", text: text}, packed(value)))
 for offsets in ([0, 8], [8, 0], [-8, 0], [0, 1 << 60], [4, 12]):
     tensor = {"dtype": "F64", "shape": [1], "data_offsets": offsets}
     header = json.dumps({"__metadata__": {"tree": '{"t": "0"}'}, "0": tensor}).encode()
-    put(frame({"case": "random"}, struct.pack("<Q", len(header)) + header + b"1234"))
+    put(bare("random", struct.pack("<Q", len(header)) + header + b"1234"))
 """,
     ),
     _attack(
@@ -172,7 +180,7 @@ for offsets in ([0, 8], [8, 0], [-8, 0], [0, 1 << 60], [4, 12]):
 for dtype, size in (("C64", 8), ("F4", 1), ("F8_E8M0", 1), ("F6_E2M3", 3), ("F8_E4M3", 1)):
     header = json.dumps({"__metadata__": {"tree": '{"d": [["result", {"t": "0"}], ["inputs", {"d": []}]]}'},
                          "0": {"dtype": dtype, "shape": [1], "data_offsets": [0, size]}}).encode()
-    put(frame({"case": "random"}, struct.pack("<Q", len(header)) + header + b"0" * size))
+    put(bare("random", struct.pack("<Q", len(header)) + header + b"0" * size))
     break
 """,
     ),
@@ -181,14 +189,14 @@ for dtype, size in (("C64", 8), ("F4", 1), ("F8_E8M0", 1), ("F6_E2M3", 3), ("F8_
         "an error whose kind and message hold markup and control characters",
         """
 evil = "\\x1b[31m<script>alert(1)</script>\\u202e"
-put(frame({"case": "random"}, packed({"error": evil, "message": evil * 100})))
+put(bare("random", packed({"error": evil, "message": evil * 100})))
 """,
     ),
     _attack(
         "missing-name-story",
         "an error that makes the grader look for a name everywhere",
         """
-put(frame({"case": "random"}, packed({"error": "NameError", "message": "name '" + "a" * 9000 + "' is not defined"})))
+put(bare("random", packed({"error": "NameError", "message": "name '" + "a" * 9000 + "' is not defined"})))
 """,
     ),
 )
