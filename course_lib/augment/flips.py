@@ -16,10 +16,10 @@ def draw_flips(n: int, p: float, generator: torch.Generator) -> Tensor:
 
 def horizontal_flip(images: Tensor, flipped: Tensor) -> Tensor:
     """Mirror left and right where `flipped` (N,) is true."""
-    result = images.clone()
-    chosen = flipped.to(images.device).nonzero().squeeze(1)
-    result[chosen] = images[chosen].flip(-1)
-    return result
+    width = images.shape[-1]
+    column = torch.arange(width, device=images.device)
+    source = torch.where(flipped.to(images.device).unsqueeze(1), width - 1 - column, column)  # (N, W)
+    return images.gather(-1, source[:, None, None, :].expand(images.shape))
 
 
 def draw_corners(n: int, rooms: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -44,8 +44,13 @@ def crop(images: Tensor, corners: Tensor, size: int, padding: int = 0) -> Tensor
 
     Returns: (N, C, size, size).
     """
-    padded = F.pad(images, (padding,) * 4)
-    # All windows as a view, (N, C, tops, lefts, size, size); nothing is copied but the chosen ones.
-    windows = padded.unfold(2, size, 1).unfold(3, size, 1)
+    padded = F.pad(images, (padding,) * 4).contiguous()
+    n, channels, height, width = padded.shape
+    if n == 0:  # nothing has no windows
+        return padded.new_zeros(0, channels, size, size)
     top, left = corners.to(images.device).unbind(dim=1)
-    return windows[torch.arange(len(images), device=images.device), :, top, left]
+    row = torch.arange(size, device=images.device)
+    # Every row of every crop is a window of the flattened batch: pick these windows by where they begin.
+    plane = torch.arange(n * channels, device=images.device).view(n, channels, 1) * (height * width)
+    begins = plane + ((top[:, None] + row) * width + left[:, None]).unsqueeze(1)  # (N, C, size)
+    return padded.flatten().unfold(0, size, 1).index_select(0, begins.flatten()).view(n, channels, size, size)
