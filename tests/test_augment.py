@@ -193,6 +193,16 @@ def test_an_empty_batch_stays_empty(name: str) -> None:
     assert found.shape[:2] == (0, C)
 
 
+@pytest.mark.gpu
+@each_operation
+def test_parameters_drawn_on_the_cpu_serve_images_on_a_gpu(name: str) -> None:
+    """No operation mixes devices; the result stays on the GPU and is what the CPU gives."""
+    operation, _, arguments = ARGUMENTS[name]
+    found = operation(batch(torch.float32).cuda(), *arguments)
+    assert found.device.type == "cuda"
+    assert torch.allclose(found.cpu(), operation(batch(torch.float32), *arguments), atol=1e-4)
+
+
 def test_mixup_mixes_images_and_targets_alike() -> None:
     """Example by example; a share of one changes nothing."""
     x, y = batch(), torch.eye(N, dtype=torch.float64)
