@@ -52,7 +52,7 @@ def _changed(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]
     """The result, and where it differs from the first input as that was before the call (the result if no image)."""
     before = next(iter(inputs.values())).clone()
     y = _as_tensor(namespace[function](*inputs.values()))
-    same_kind = isinstance(y, Tensor) and y.shape == before.shape
+    same_kind = isinstance(y, Tensor) and y.shape == before.shape and not y.is_complex()
     return y, y.to(before) != before if same_kind else y
 
 
@@ -136,13 +136,14 @@ def _rotated(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]
     """A rotated image in two parts, each with zeros elsewhere.
 
     `inside` holds the pixels whose source lies in the image, `outside` those whose source lies a whole pixel or more
-    outside.  Between the two an implementation may fade to zero or cut off: both are in use, neither is judged.
+    outside.  Between the two an implementation may fade to zero or cut off: both are in use, neither is judged.  Nor
+    is a source on the very edge, which rounding may put on either side.
     """
     image, degrees = inputs.values()
     height, width = image.shape[-2:]
     y = _as_tensor(namespace[function](image, degrees))
     beyond = _beyond(*_rotated_sources(height, width, degrees), height, width)
-    return _in_parts(y, beyond <= _SLACK, beyond >= 1 - _SLACK)
+    return _in_parts(y, beyond < -_SLACK, beyond >= 1 - _SLACK)
 
 
 @_also_strided("warped")
@@ -204,10 +205,15 @@ def _table_entry(namespace: Mapping[str, Any], function: str, inputs: dict[str, 
     """The student defines a table of yes and no (or a function that makes it): its entry at one key, as a bool.
 
     Inputs: the parts of the key.
+
+    Raises:
+        NotImplementedError: if the entry is None still.
     """
     table = namespace[function]
     if callable(table):
         table = table()
     value = table[tuple(inputs.values())]
+    if value is None:  # as the entries are given out
+        raise NotImplementedError
     value = value.item() if isinstance(value, Tensor | np.ndarray | np.generic) and np.size(value) == 1 else value
     return bool(value) if isinstance(value, int | float) and value in (0, 1) else value

@@ -89,6 +89,12 @@ def _starts_in_the_middle(image: Tensor, crop: int) -> list[tuple[int, int]]:
     return [*_places(image, crop)[:4], (middle[0], middle[1])]
 
 
+def _cut_from_both_ends(image: Tensor, crop: int) -> Tensor:
+    top, left = _places(image, crop)[4]
+    five = [*five_crops(image, crop)[:4], image[:, top:-top, left:-left]]
+    return torch.stack([*five, *(each.flip(-1) for each in five)])
+
+
 def _swapped_corners(image: Tensor, crop: int) -> list[tuple[int, int]]:
     a, b, c, d, e = _places(image, crop)
     return [a, c, b, d, e]
@@ -141,12 +147,14 @@ def _ten_cases(g: torch.Generator) -> dict[str, Case]:
         "portrait, float32": case(picture(g, 2, 10, 6, dtype=torch.float32), 4),
         "square, strided": case(picture(g, 4, 8, 8), 4, "ten-crops-strided"),
         "crops overlap": case(picture(g, 3, 6, 8), 4),
+        "crop as large as the image": case(picture(g, 2, 5, 5), 5),
     }
 
 
 _CORNERS = "the four corners in their order"
 _CENTRE = "the centre"
 _MIRRORS = "the mirror images in the same order"
+_SMALLER = ("by hand", "landscape", "portrait, float32", "square, strided", "crops overlap")
 _ALL_TEN = (_CORNERS, _CENTRE, _MIRRORS, DTYPE)
 
 TEN_CROP = Exercise(
@@ -156,9 +164,9 @@ TEN_CROP = Exercise(
     reference=_ten,
     cases=_ten_cases,
     criteria=(
-        Criterion(_CORNERS, 0.5, outputs=("corners",)),
+        Criterion(_CORNERS, 0.5, cases=_SMALLER, outputs=("corners",)),
         Criterion(_CENTRE, 0.5, outputs=("centre",)),
-        Criterion(_MIRRORS, 1, outputs=("mirrored",)),
+        Criterion(_MIRRORS, 1, cases=_SMALLER, outputs=("mirrored",)),
         Criterion(DTYPE, 0.5, cases=("landscape", "portrait, float32"), outputs=("corners",), aspect="dtype"),
     ),
     misconceptions=(
@@ -223,6 +231,13 @@ TEN_CROP = Exercise(
             _ten_from(_starts_in_the_middle),
             "The centre crop starts at the middle of the image. Its own middle should lie there.",
             (_CENTRE, _MIRRORS, DTYPE),
+        ),
+        Misconception(
+            "nothing-left-of-a-whole-image",
+            _cut_from_both_ends,
+            "Where the crop is as large as the image the centre crop is empty: as many rows were taken from both ends, "
+            "and minus zero from the end is the beginning.",
+            (_CENTRE,),
         ),
         Misconception(
             "corners-exchanged",

@@ -155,6 +155,7 @@ def _resize_cases(g: torch.Generator) -> dict[str, Case]:
         "landscape, enlarged": exact(picture(g, 3, 4, 6), 6),
         "portrait, enlarged, float32": exact(picture(g, 2, 9, 3, dtype=torch.float32), 5),
         "square, strided": exact(picture(g, 4, 4, 4), 7, "resized-strided"),
+        "landscape, one row": exact(picture(g, 2, 1, 3), 2),
         "landscape, reduced": reduced(_ramp(g, 3, 8, 14), 4),
         "portrait, reduced": reduced(_ramp(g, 2, 15, 9), 3),
         "long side to be rounded down": between(picture(g, 3, 5, 8), 7),
