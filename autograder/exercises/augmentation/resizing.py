@@ -39,7 +39,11 @@ def resized(image: Tensor, height: int, width: int, mode: str = "bilinear", **op
     return F.interpolate(image[None], (height, width), mode=mode, **options)[0]
 
 
-def short_side(image: Tensor, size: int, rounding: Callable[[float], int] = round) -> tuple[int, int]:
+def _nearest(number: float) -> int:
+    return round(number)
+
+
+def short_side(image: Tensor, size: int, rounding: Callable[[float], int] = _nearest) -> tuple[int, int]:
     """Height and width after the short side became `size`."""
     height, width = image.shape[-2:]
     if height <= width:
@@ -125,7 +129,7 @@ def _resize_pixel_corners(image: Tensor, size: int) -> Tensor:
     return image
 
 
-def _with(mode: str, rounding: Callable[[float], int] = round, **options: bool) -> Callable[[Tensor, int], Tensor]:
+def _with(mode: str, rounding: Callable[[float], int] = _nearest, **options: bool) -> Callable[[Tensor, int], Tensor]:
     return lambda image, size: resized(image, *short_side(image, size, rounding), mode, **options)
 
 
