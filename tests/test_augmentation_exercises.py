@@ -17,10 +17,11 @@ from PIL import Image
 from torch import Tensor
 
 from autograder.exercises import ASSIGNMENTS, Exercise, exercise_named
-from autograder.exercises.augmentation.images import rotation
+from autograder.exercises.augmentation.images import DTYPE, KEEPS, rotation
+from autograder.exercises.model import Criterion
 from course_lib.drivers import run_case
 from course_lib.values import pack, unpack
-from course_lib.verdict import Verdict, judge, respond
+from course_lib.verdict import Entry, Verdict, judge, respond
 
 AUGMENTATION = ASSIGNMENTS["03_augmentation"]
 
@@ -108,6 +109,13 @@ def _filled(value: Any, fill: float) -> Any:
     if isinstance(value, Tensor):
         return torch.full_like(value, fill) if value.is_floating_point() else torch.zeros_like(value)
     return bool(fill) if isinstance(value, bool) else fill
+
+
+def test_a_criterion_can_look_at_several_aspects() -> None:
+    """Dtype and inputs are kept together or not at all, for one half point."""
+    criterion = Criterion(KEEPS, 0.5, outputs=("y",), aspect=("dtype", "inputs"))
+    found = criterion.entries({"case": ("y", "changed")})
+    assert found == (Entry("case", "y", "dtype"), Entry("case", "", "inputs"))
 
 
 # --- references against libraries that are not used in them
@@ -432,7 +440,7 @@ def test_a_wrong_answer_that_nobody_listed_is_rejected(exercise_id: str, wrong: 
     """On every seed, and never for one of the small criteria only."""
     for seed in range(10):
         verdict = verdict_on(exercise_id, wrong, seed)
-        assert lost(verdict) - {"leaves its inputs unchanged", "keeps the dtype"}
+        assert lost(verdict) - {KEEPS, DTYPE}
 
 
 # --- more than one way to be right, and more than one mistake at once

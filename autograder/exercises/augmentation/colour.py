@@ -8,7 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograder.exercises.augmentation.images import HINT_IN_PLACE, INPUTS, LIBRARY_IMAGES, numbered, picture, uniform
+from autograder.exercises.augmentation.images import (
+    HINT_FLOAT32,
+    HINT_IN_PLACE,
+    KEEPS,
+    KEPT,
+    LIBRARY_IMAGES,
+    numbered,
+    picture,
+    uniform,
+)
 from autograder.exercises.model import Case, Criterion, Exercise, Misconception
 
 __all__ = ["COLOUR_JITTER"]
@@ -140,7 +149,7 @@ COLOUR_JITTER = Exercise(
         Criterion(_BRIGHTNESS, 0.5, cases=("brightness*",)),
         Criterion(_CONTRAST, 1, cases=("contrast*",)),
         Criterion(_CLAMPS, 0.5, cases=("clamped*",)),
-        Criterion(INPUTS, 0.5, cases=("brightness*",), aspect="inputs"),
+        Criterion(KEEPS, 0.5, cases=("brightness*",), aspect=KEPT),
     ),
     misconceptions=(
         Misconception(
@@ -208,27 +217,33 @@ COLOUR_JITTER = Exercise(
             "mean-not-added-back",
             _mean_not_added,
             "The mean was subtracted and not added again, so half of the image is below zero and becomes black.",
-            (_BRIGHTNESS, _CONTRAST, _CLAMPS, INPUTS),
+            (_BRIGHTNESS, _CONTRAST, _CLAMPS, KEEPS),
         ),
         Misconception(
             "brightness-added",
             _brightness_added,
             "The brightness was added to the pixels. It is a factor: black stays black.",
-            (_BRIGHTNESS, _CONTRAST, _CLAMPS, INPUTS),
+            (_BRIGHTNESS, _CONTRAST, _CLAMPS, KEEPS),
         ),
         Misconception(
             "brightness-ignored",
             _no_brightness,
             "The image does not become brighter or darker: the argument brightness is not used.",
-            (_BRIGHTNESS, _CONTRAST, _CLAMPS, INPUTS),
+            (_BRIGHTNESS, _CONTRAST, _CLAMPS, KEEPS),
         ),
         Misconception(
             "arguments-swapped",
             _swapped,
             "Brightness and contrast are exchanged.",
-            (_BRIGHTNESS, _CONTRAST, _CLAMPS, INPUTS),
+            (_BRIGHTNESS, _CONTRAST, _CLAMPS, KEEPS),
         ),
-        Misconception("changes-its-input", _in_place, HINT_IN_PLACE, (INPUTS,)),
+        Misconception(
+            "always-float32",
+            lambda image, brightness, contrast: _jitter_formula(image, brightness, contrast).float(),
+            HINT_FLOAT32,
+            (KEEPS,),
+        ),
+        Misconception("changes-its-input", _in_place, HINT_IN_PLACE, (KEEPS,)),
     ),
     forbidden=LIBRARY_IMAGES,
     right={

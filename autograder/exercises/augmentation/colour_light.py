@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from autograder.exercises.augmentation.images import (
+    HINT_FLOAT32,
     HINT_IN_PLACE,
-    INPUTS,
+    KEEPS,
+    KEPT,
     LIBRARY_IMAGES,
     numbered,
     picture,
@@ -107,7 +109,7 @@ PCA_LIGHTING = Exercise(
     criteria=(
         Criterion(_SCALED, 0.5, cases=("straight*",)),
         Criterion(_OFFSET, 1, cases=("turned*",)),
-        Criterion(INPUTS, 0.5, cases=("straight*",), aspect="inputs"),
+        Criterion(KEEPS, 0.5, cases=("straight*",), aspect=KEPT),
     ),
     misconceptions=(
         Misconception(
@@ -121,67 +123,68 @@ PCA_LIGHTING = Exercise(
             _light(lambda values, vectors, alphas: vectors @ alphas),
             "The eigenvalues are missing. They make the light strong along the axis on which colours vary much, and "
             "weak along the others.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "alphas-forgotten",
             _light(lambda values, vectors, alphas: vectors @ values),
             "The alphas are missing, so every image gets the same light. They are the random part.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "roots-of-the-eigenvalues",
             _light(lambda values, vectors, alphas: vectors @ (alphas * values.sqrt())),
             "The alphas are scaled by the roots of the eigenvalues, the standard deviations. The paper multiplies by "
             "the eigenvalues themselves.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "first-axis-only",
             _light(lambda values, vectors, alphas: vectors[:, 0] * alphas[0] * values[0]),
             "Only the first axis contributes. The offset is the sum over all three.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "added-to-grey",
             _light(lambda values, vectors, alphas: (vectors @ (alphas * values)).sum().expand(3)),
             "All channels get the same number, which changes the brightness and not the colour. The offset has one "
             "number for each channel.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "subtracted",
             _light(lambda values, vectors, alphas: -vectors @ (alphas * values)),
             "The light was taken away instead of added: the sign is wrong.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "spread-along-columns",
             _light_on_columns,
             "The three numbers were spread along the width of the image: without further axes a vector is aligned with "
             "the last axis. They belong to the channels.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "spread-along-rows",
             _light_on_rows,
             "The three numbers were spread along the height of the image. They belong to the channels, the first axis.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "multiplied",
             _light_multiplied,
             "The image was multiplied by the light. It is an offset, the same for dark and for bright pixels.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
         Misconception(
             "clamped",
             _light_clamped,
             "The result was clamped to the range from 0 to 1. That is not part of this step, and it would change the "
             "offset of single pixels.",
-            (_SCALED, _OFFSET, INPUTS),
+            (_SCALED, _OFFSET, KEEPS),
         ),
-        Misconception("changes-its-input", _light_in_place, HINT_IN_PLACE, (INPUTS,)),
+        Misconception("always-float32", lambda *inputs: _lighting_product(*inputs).float(), HINT_FLOAT32, (KEEPS,)),
+        Misconception("changes-its-input", _light_in_place, HINT_IN_PLACE, (KEEPS,)),
     ),
     forbidden=LIBRARY_IMAGES,
     right={

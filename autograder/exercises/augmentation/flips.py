@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from autograder.exercises.augmentation.images import (
+    HINT_FLOAT32,
     HINT_IN_PLACE,
-    INPUTS,
+    KEEPS,
+    KEPT,
     LIBRARY_IMAGES,
     noise,
     numbered,
@@ -93,6 +95,7 @@ def _flip_cases(g: torch.Generator) -> dict[str, Case]:
         "all, by hand": case(numbered(2, 2, 2, 3), 1.0, by_hand),
         "all": case(picture(g, 4, 3, 5, 7), 1.0, sure),
         "all, one example, u = 0": case(picture(g, 1, 2, 4, 4), 0.2, torch.zeros(1)),
+        "some, p = 0": case(picture(g, 2, 3, 4, 5), 0.0, torch.tensor([0.0, 0.5])),
         "some, by hand": case(numbered(2, 2, 2, 3), 0.5, by_hand),
         "some, p = 0.2": case(picture(g, 5, 3, 4, 6), 0.2, rare),
         "some, p = 0.7, float32, strided": case(
@@ -115,7 +118,7 @@ HORIZONTAL_FLIP = Exercise(
         Criterion(_MIRRORS, 1, cases=("all*",), outputs=("y",)),
         Criterion(_DECIDES, 0.5, cases=("some*",), outputs=("changed",)),
         Criterion(_EACH, 0.5, cases=("some*",), outputs=("y",)),
-        Criterion(INPUTS, 0.5, cases=("all", "all, by hand"), aspect="inputs"),
+        Criterion(KEEPS, 0.5, cases=("all", "all, by hand"), outputs=("y",), aspect=KEPT),
     ),
     misconceptions=(
         Misconception(
@@ -123,27 +126,27 @@ HORIZONTAL_FLIP = Exercise(
             _flipped_along(2),
             "The images stand on their heads: the rows were reversed. A batch has the axes (N, C, H, W), so the third "
             "axis runs from top to bottom. Were the images taken to be (N, H, W, C)?",
-            (_MIRRORS, _EACH, INPUTS),
+            (_MIRRORS, _EACH, KEEPS),
         ),
         Misconception(
             "turned-by-180-degrees",
             _flipped_along(2, 3),
             "Rows and columns are both reversed, which turns the image by 180 degrees. A mirror exchanges left and "
             "right only.",
-            (_MIRRORS, _EACH, INPUTS),
+            (_MIRRORS, _EACH, KEEPS),
         ),
         Misconception(
             "channels-reversed",
             _flipped_along(1),
             "The order of the channels is reversed, so red and blue change places. In (N, C, H, W) the second axis "
             "holds colours, not columns.",
-            (_MIRRORS, _EACH, INPUTS),
+            (_MIRRORS, _EACH, KEEPS),
         ),
         Misconception(
             "channels-reversed-too",
             _flipped_along(1, 3),
             "The images are mirrored, but their channels are reversed as well: the colours change.",
-            (_MIRRORS, _EACH, INPUTS),
+            (_MIRRORS, _EACH, KEEPS),
         ),
         Misconception(
             "one-decision-for-the-batch",
@@ -167,22 +170,29 @@ HORIZONTAL_FLIP = Exercise(
             "comparison-reversed",
             _flip_chosen(lambda p, u: u >= p),
             "Those examples are flipped that should stay, and the other way round: p is the probability of flipping.",
-            (_MIRRORS, _DECIDES, _EACH, INPUTS),
+            (_MIRRORS, _DECIDES, _EACH, KEEPS),
         ),
         Misconception(
             "complement-of-p",
             _flip_chosen(lambda p, u: u < (1 - p)),
             "An example is flipped with probability 1 - p. p is the probability of flipping, not of staying.",
-            (_MIRRORS, _DECIDES, _EACH, INPUTS),
+            (_MIRRORS, _DECIDES, _EACH, KEEPS),
         ),
         Misconception(
             "examples-exchanged",
             _flip_mixed_up,
             "The flipped examples also change places in the batch, so they get the labels of others. The axis of the "
             "batch was reversed too.",
-            (_MIRRORS, _EACH, INPUTS),
+            (_MIRRORS, _EACH, KEEPS),
         ),
-        Misconception("changes-its-input", _flip_in_place, HINT_IN_PLACE, (INPUTS,)),
+        Misconception(
+            "equal-counts-as-below",
+            _flip_chosen(lambda p, u: u <= p),
+            "An example is also flipped where u equals p. With p = 0 nothing may be flipped, and u can be exactly 0.",
+            (_DECIDES, _EACH),
+        ),
+        Misconception("always-float32", lambda x, p, u: _flip_where(x, p, u).float(), HINT_FLOAT32, (KEEPS,)),
+        Misconception("changes-its-input", _flip_in_place, HINT_IN_PLACE, (KEEPS,)),
     ),
     forbidden=LIBRARY_IMAGES,
     right={
@@ -263,6 +273,7 @@ def _noise_cases(g: torch.Generator) -> dict[str, Case]:
         "p = 0.7, float32, strided": case(
             picture(g, 4, 5, 5, high=0.45, dtype=torch.float32), 0.7, both(0.7, 5, 5), "changed-pixels-strided"
         ),
+        "p = 0": case(picture(g, 2, 3, 4, high=0.45), 0.0, torch.tensor([[0.0, 0.3, 0.6, 0.9]] * 3)),
         "one channel": case(picture(g, 1, 3, 5, low=0.55), 0.2, both(0.2, 3, 5)),
     }
 
@@ -279,78 +290,85 @@ PIXEL_NOISE = Exercise(
     criteria=(
         Criterion(_WHICH, 0.5, outputs=("changed",)),
         Criterion(_NEGATIVE, 1, outputs=("y",)),
-        Criterion(INPUTS, 0.5, aspect="inputs"),
+        Criterion(KEEPS, 0.5, outputs=("y",), aspect=KEPT),
     ),
     misconceptions=(
         Misconception(
             "comparison-reversed",
             _noise_chosen(lambda p, u: u >= p),
             "The other pixels are changed: those where u is not below p. p is the probability of being changed.",
-            (_WHICH, _NEGATIVE, INPUTS),
+            (_WHICH, _NEGATIVE, KEEPS),
         ),
         Misconception(
             "complement-of-p",
             _noise_chosen(lambda p, u: u < 1 - p),
             "Pixels change with probability 1 - p. p is the probability of being changed, not of staying.",
-            (_WHICH, _NEGATIVE, INPUTS),
+            (_WHICH, _NEGATIVE, KEEPS),
         ),
         Misconception(
             "p-ignored",
             _noise_chosen(lambda p, u: u < 0.5),
             "Half of the pixels change whatever p says.",
-            (_WHICH, _NEGATIVE, INPUTS),
+            (_WHICH, _NEGATIVE, KEEPS),
         ),
         Misconception(
             "one-row-of-noise",
             _noise_chosen(lambda p, u: (u[:1] < p).expand(u.shape)),
             "Every row of the image gets the noise of the first one, which makes vertical stripes. u has a number for "
             "every pixel.",
-            (_WHICH, _NEGATIVE, INPUTS),
+            (_WHICH, _NEGATIVE, KEEPS),
         ),
         Misconception(
             "whole-image-negative",
             _noise_chosen(lambda p, u: u >= 0),
             "The whole image became its negative. Only the pixels chosen by u should change.",
-            (_WHICH, _NEGATIVE, INPUTS),
+            (_WHICH, _NEGATIVE, KEEPS),
         ),
         Misconception(
             "first-channel-only",
             _noise_first_channel,
             "Only the first channel is changed. A pixel has a value in every channel, and all of them are inverted.",
-            (_WHICH, _NEGATIVE, INPUTS),
+            (_WHICH, _NEGATIVE, KEEPS),
         ),
         Misconception(
             "sign-changed",
             _noise_becomes(lambda image, u: -image),
             "The pixels change their sign and leave the range from 0 to 1. The negative of a bright pixel is dark, not "
             "minus bright.",
-            (_NEGATIVE, INPUTS),
+            (_NEGATIVE, KEEPS),
         ),
         Misconception(
             "inverted-as-bytes",
             _noise_becomes(lambda image, u: 255 - image),
             "The pixels are inverted as if white were 255. In these images white is 1.",
-            (_NEGATIVE, INPUTS),
+            (_NEGATIVE, KEEPS),
         ),
         Misconception(
             "set-to-zero",
             _noise_becomes(lambda image, u: torch.zeros_like(image)),
             "The chosen pixels become black. This exercise inverts them instead of erasing them.",
-            (_NEGATIVE, INPUTS),
+            (_NEGATIVE, KEEPS),
         ),
         Misconception(
             "set-to-one",
             _noise_becomes(lambda image, u: torch.ones_like(image)),
             "The chosen pixels become white, whatever they were. Each should become its own negative.",
-            (_NEGATIVE, INPUTS),
+            (_NEGATIVE, KEEPS),
         ),
         Misconception(
             "noise-as-value",
             _noise_becomes(lambda image, u: u.expand_as(image)),
             "The chosen pixels take the value of the noise itself. u only decides which pixels change.",
-            (_NEGATIVE, INPUTS),
+            (_NEGATIVE, KEEPS),
         ),
-        Misconception("changes-its-input", _noise_in_place, HINT_IN_PLACE, (INPUTS,)),
+        Misconception(
+            "equal-counts-as-below",
+            _noise_chosen(lambda p, u: u <= p),
+            "A pixel also changes where u equals p. With p = 0 nothing may change, and u can be exactly 0.",
+            (_WHICH, _NEGATIVE, KEEPS),
+        ),
+        Misconception("always-float32", lambda image, p, u: _noise_where(image, p, u).float(), HINT_FLOAT32, (KEEPS,)),
+        Misconception("changes-its-input", _noise_in_place, HINT_IN_PLACE, (KEEPS,)),
     ),
     forbidden=LIBRARY_IMAGES,
     right={

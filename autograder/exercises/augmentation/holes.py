@@ -8,7 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograder.exercises.augmentation.images import HINT_IN_PLACE, INPUTS, LIBRARY_IMAGES, numbered, picture
+from autograder.exercises.augmentation.images import (
+    HINT_FLOAT32,
+    HINT_IN_PLACE,
+    KEEPS,
+    KEPT,
+    LIBRARY_IMAGES,
+    numbered,
+    picture,
+)
 from autograder.exercises.model import Case, Criterion, Exercise, Misconception
 
 __all__ = ["CUTOUT"]
@@ -144,6 +152,7 @@ def _cutout_cases(g: torch.Generator) -> dict[str, Case]:
         "border, last row and column": case(picture(g, 3, 7, 9, dtype=torch.float32), 4, 6, 8),
         "border, top": case(picture(g, 2, 7, 6), 5, 1, 3),
         "border, left, by hand": case(numbered(1, 4, 5), 3, 2, 0),
+        "border, centre outside": case(picture(g, 2, 7, 9), 6, -1, 10),
         "border, hole larger than the image": case(picture(g, 2, 3, 4), 12, among(0, 1), among(2, 3)),
     }
 
@@ -151,7 +160,7 @@ def _cutout_cases(g: torch.Generator) -> dict[str, Case]:
 _INSIDE = "a square hole in all channels"
 _ODD = "odd lengths"
 _BORDER = "clipped at the border"
-_EVERYTHING = (_INSIDE, _ODD, _BORDER, INPUTS)
+_EVERYTHING = (_INSIDE, _ODD, _BORDER, KEEPS)
 
 CUTOUT = Exercise(
     "cutout",
@@ -163,7 +172,7 @@ CUTOUT = Exercise(
         Criterion(_INSIDE, 0.5, cases=("inside*",)),
         Criterion(_ODD, 0.5, cases=("odd*",)),
         Criterion(_BORDER, 1, cases=("border*",)),
-        Criterion(INPUTS, 0.5, cases=("inside*",), aspect="inputs"),
+        Criterion(KEEPS, 0.5, cases=("inside*",), aspect=KEPT),
     ),
     misconceptions=(
         Misconception(
@@ -178,7 +187,7 @@ CUTOUT = Exercise(
             _hole(_clipped(lambda length: length // 2, lambda length: length // 2 + 1)),
             "The hole reaches one row and one column too far when its length is even: the same number of rows before "
             "and after the centre makes an odd length.",
-            (_INSIDE, _BORDER, INPUTS),
+            (_INSIDE, _BORDER, KEEPS),
         ),
         Misconception(
             "rounded-to-the-other-side",
@@ -256,7 +265,8 @@ CUTOUT = Exercise(
             "The hole is white. Zeros were asked for.",
             _EVERYTHING,
         ),
-        Misconception("changes-its-input", _in_place, HINT_IN_PLACE, (INPUTS,)),
+        Misconception("always-float32", lambda *inputs: _cutout_sliced(*inputs).float(), HINT_FLOAT32, (KEEPS,)),
+        Misconception("changes-its-input", _in_place, HINT_IN_PLACE, (KEEPS,)),
     ),
     forbidden=LIBRARY_IMAGES,
     right={

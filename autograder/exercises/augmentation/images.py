@@ -6,11 +6,14 @@ import math
 
 import torch
 
+from course_lib.verdict import Aspect
+
 __all__ = [
     "DTYPE",
     "HINT_FLOAT32",
     "HINT_IN_PLACE",
-    "INPUTS",
+    "KEEPS",
+    "KEPT",
     "LIBRARY_IMAGES",
     "noise",
     "numbered",
@@ -23,7 +26,9 @@ LIBRARY_IMAGES = ("torchvision", "kornia", "albumentations", "cv2", "skimage", "
 """Libraries whose single call would be the answer.  What PyTorch itself has for images may be used."""
 
 DTYPE = "keeps the dtype"
-INPUTS = "leaves its inputs unchanged"
+KEEPS = "keeps the dtype and leaves its inputs unchanged"
+KEPT: tuple[Aspect, ...] = ("dtype", "inputs")
+"""The aspects that `KEEPS` stands for."""
 
 HINT_FLOAT32 = "The result is float32 whatever came in. It should have the dtype of the image."
 HINT_IN_PLACE = (

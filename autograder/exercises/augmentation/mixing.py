@@ -8,7 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from autograder.exercises.augmentation.images import INPUTS, LIBRARY_IMAGES, numbered, picture, uniform
+from autograder.exercises.augmentation.images import (
+    HINT_FLOAT32,
+    KEEPS,
+    KEPT,
+    LIBRARY_IMAGES,
+    numbered,
+    picture,
+    uniform,
+)
 from autograder.exercises.model import Case, Criterion, Exercise, Misconception
 
 __all__ = ["MIXUP"]
@@ -122,6 +130,10 @@ def _overwritten(t: Tensor, lam: Tensor, permutation: Tensor) -> Tensor:
     return mixed
 
 
+def _float32(x: Tensor, y: Tensor, lam: Tensor, permutation: Tensor) -> Pair:
+    return _mix(x, lam, permutation).float(), _mix(y, lam, permutation).float()
+
+
 def _mixup_cases(g: torch.Generator) -> dict[str, Case]:
     def case(x: Tensor, classes: int, permutation: list[int], driver: str = "call") -> Case:
         n = len(x)
@@ -142,7 +154,7 @@ def _mixup_cases(g: torch.Generator) -> dict[str, Case]:
 
 _IMAGES = "mixes each image with its partner"
 _LABELS = "mixes the labels in the same way"
-_ALL = (_IMAGES, _LABELS, INPUTS)
+_ALL = (_IMAGES, _LABELS, KEEPS)
 
 MIXUP = Exercise(
     "mixup",
@@ -153,32 +165,32 @@ MIXUP = Exercise(
     criteria=(
         Criterion(_IMAGES, 1, outputs=("x_mixed",)),
         Criterion(_LABELS, 1, outputs=("y_mixed",)),
-        Criterion(INPUTS, 0.5, aspect="inputs"),
+        Criterion(KEEPS, 0.5, aspect=KEPT),
     ),
     misconceptions=(
         Misconception(
             "labels-not-mixed",
             _mixed(labels=_unmixed),
             "The images are mixed but the labels are not. An image that is partly a shirt is then called a whole shoe.",
-            (_LABELS, INPUTS),
+            (_LABELS, KEEPS),
         ),
         Misconception(
             "images-not-mixed",
             _mixed(images=_unmixed),
             "The labels are mixed but the images are not: this only makes the labels softer.",
-            (_IMAGES, INPUTS),
+            (_IMAGES, KEEPS),
         ),
         Misconception(
             "weights-swapped-in-labels",
             _mixed(labels=_swapped),
             "In the labels, lam and 1 - lam are exchanged: the fainter image decides the label.",
-            (_LABELS, INPUTS),
+            (_LABELS, KEEPS),
         ),
         Misconception(
             "weights-swapped-in-images",
             _mixed(images=_swapped),
             "In the images, lam and 1 - lam are exchanged: the label follows the fainter image.",
-            (_IMAGES, INPUTS),
+            (_IMAGES, KEEPS),
         ),
         Misconception(
             "weights-swapped",
@@ -191,7 +203,7 @@ MIXUP = Exercise(
             _mixed(labels=_inverse),
             "Images and labels are mixed with different partners: in the labels the permutation was applied the other "
             "way round.",
-            (_LABELS, INPUTS),
+            (_LABELS, KEEPS),
         ),
         Misconception(
             "permutation-inverted",
@@ -230,7 +242,7 @@ MIXUP = Exercise(
             _mixed(labels=_along_last_where_it_fits),
             "The weights were aligned with the classes. That goes unnoticed only where there are as many classes as "
             "examples.",
-            (_LABELS, INPUTS),
+            (_LABELS, KEEPS),
         ),
         Misconception(
             "weight-of-the-partner",
@@ -243,7 +255,7 @@ MIXUP = Exercise(
             "label-rounded",
             _mixed(labels=_partner_only),
             "The label is that of the stronger image alone. How much of each image is visible is what it should say.",
-            (_LABELS, INPUTS),
+            (_LABELS, KEEPS),
         ),
         Misconception(
             "weights-do-not-add-up",
@@ -259,11 +271,12 @@ MIXUP = Exercise(
             "partner is the example as it came in.",
             _ALL,
         ),
+        Misconception("always-float32", _float32, HINT_FLOAT32, (KEEPS,)),
         Misconception(
             "changes-its-input",
             _in_place,
             "The batch that was passed in is overwritten. The data set keeps it: make new tensors.",
-            (INPUTS,),
+            (KEEPS,),
         ),
     ),
     forbidden=LIBRARY_IMAGES,

@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autograder.exercises.augmentation.images import INPUTS, LIBRARY_IMAGES, numbered, picture, uniform
+from autograder.exercises.augmentation.images import (
+    HINT_FLOAT32,
+    KEEPS,
+    KEPT,
+    LIBRARY_IMAGES,
+    numbered,
+    picture,
+    uniform,
+)
 from autograder.exercises.model import Case, Criterion, Exercise, Misconception
 
 __all__ = ["APPLY_SUBPOLICY"]
@@ -130,6 +138,11 @@ def _apply_cases(g: torch.Generator) -> dict[str, Case]:
     lighten: Step = ("lighten", 0.8, number(0.15, 0.25))
     darken: Step = ("brightness", 0.7, number(0.4, 0.6))
     rarely: Step = ("gamma", 0.2, number(1.6, 2.4))
+    never = {
+        "image": picture(g, 3, 4, 4),
+        "subpolicy": [rarely, ("lighten", 0.0, 0.3)],
+        "u": torch.tensor([0.6, 0.0], dtype=torch.float64),
+    }
     return {
         "all, by hand": case(numbered(1, 2, 3), [("lighten", 0.6, 0.2), ("brightness", 0.7, 0.5)], 0.3, 0.5),
         "all, three steps": case(picture(g, 3, 4, 5), [("gamma", 0.9, 1.5), lighten, darken], 0.8, 0.3, 0.55),
@@ -138,13 +151,13 @@ def _apply_cases(g: torch.Generator) -> dict[str, Case]:
         "some, second left out, float32": case(picture(g, 2, 4, 4, dtype=torch.float32), [lighten, rarely], 0.7, 0.3),
         "some, middle left out": case(picture(g, 3, 5, 4), [lighten, rarely, darken], 0.05, 0.45, 0.6),
         "some, one step": case(picture(g, 1, 3, 4), [("gamma", 0.2, 2.0)], 0.1),
-        "some, none": case(picture(g, 3, 4, 4), [rarely, ("lighten", 0.0, 0.3)], 0.6, 0.0),
+        "some, none": Case(never, driver="with-operations"),
     }
 
 
 _ORDER = "applies the steps in order, each to the result of the one before"
 _CHANCE = "decides for every step by its own u"
-_BOTH = (_ORDER, _CHANCE, INPUTS)
+_BOTH = (_ORDER, _CHANCE, KEEPS)
 
 APPLY_SUBPOLICY = Exercise(
     "apply-subpolicy",
@@ -155,7 +168,7 @@ APPLY_SUBPOLICY = Exercise(
     criteria=(
         Criterion(_ORDER, 1, cases=("all*",)),
         Criterion(_CHANCE, 1, cases=("some*",)),
-        Criterion(INPUTS, 0.5, cases=("all*",), aspect="inputs"),
+        Criterion(KEEPS, 0.5, cases=("all*",), aspect=KEPT),
     ),
     misconceptions=(
         Misconception(
@@ -231,14 +244,22 @@ APPLY_SUBPOLICY = Exercise(
             _popped,
             "The list of steps is empty after the call. The next image needs it again: read the steps without taking "
             "them out.",
-            (INPUTS,),
+            (KEEPS,),
         ),
+        Misconception(
+            "equal-counts-as-below",
+            _applied(lambda u, i, probability: u[i] <= probability),
+            "A step is also applied where u equals its probability. A step of probability 0 never happens, and u can "
+            "be exactly 0.",
+            (_CHANCE,),
+        ),
+        Misconception("always-float32", lambda *inputs: _apply(*inputs).float(), HINT_FLOAT32, (KEEPS,)),
         Misconception(
             "changes-its-input",
             _copied_back,
             "The result was written into the image that was passed in. The data set keeps that image: return a new "
             "one.",
-            (INPUTS,),
+            (KEEPS,),
         ),
     ),
     forbidden=LIBRARY_IMAGES,

@@ -9,7 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from autograder.exercises.augmentation.images import INPUTS, LIBRARY_IMAGES, numbered, picture, uniform
+from autograder.exercises.augmentation.images import (
+    HINT_FLOAT32,
+    KEEPS,
+    KEPT,
+    LIBRARY_IMAGES,
+    numbered,
+    picture,
+    uniform,
+)
 from autograder.exercises.augmentation.sampling import by_grid, pixel_grid, sampled
 from autograder.exercises.model import Case, Criterion, Exercise, Misconception
 
@@ -148,7 +156,7 @@ def _warp_cases(g: torch.Generator) -> dict[str, Case]:
 _WHOLE = "moves by whole pixels"
 _BETWEEN = "interpolates between pixels"
 _BEYOND = "repeats the border outside the image"
-_EVERYTHING = (_WHOLE, _BETWEEN, _BEYOND, INPUTS)
+_EVERYTHING = (_WHOLE, _BETWEEN, _BEYOND, KEEPS)
 
 SMOOTH_WARP = Exercise(
     "smooth-warp",
@@ -160,7 +168,7 @@ SMOOTH_WARP = Exercise(
         Criterion(_WHOLE, 1, cases=("whole*",), outputs=("inside",)),
         Criterion(_BETWEEN, 1, cases=("between*",), outputs=("inside",)),
         Criterion(_BEYOND, 0.5, cases=("whole*",)),
-        Criterion(INPUTS, 0.5, cases=("whole pixels, by hand", "whole pixels"), aspect="inputs"),
+        Criterion(KEEPS, 0.5, cases=("whole pixels, by hand", "whole pixels"), outputs=("inside",), aspect=KEPT),
     ),
     misconceptions=(
         Misconception(
@@ -228,20 +236,20 @@ SMOOTH_WARP = Exercise(
             _wrong(read=lambda image, rows, columns: by_grid(image, rows, columns, "zeros")),
             "What is read outside the image is black: that is what the library does unless it is told otherwise. The "
             "border should be repeated.",
-            (_BEYOND, INPUTS),
+            (_BEYOND, KEEPS),
         ),
         Misconception(
             "mirrored-at-the-border",
             _wrong(read=lambda image, rows, columns: by_grid(image, rows, columns, "reflection")),
             "What is read outside the image is its reflection. The border should be repeated.",
-            (_BEYOND, INPUTS),
+            (_BEYOND, KEEPS),
         ),
         Misconception(
             "wrapped-around",
             _wrong(read=_wrapped),
             "What leaves the image on one side comes back on the other. A negative number of a row counts from the "
             "end, and rolling wraps around: repeat the border instead.",
-            (_BEYOND, INPUTS),
+            (_BEYOND, KEEPS),
         ),
         Misconception(
             "nearest-neighbour",
@@ -257,11 +265,17 @@ SMOOTH_WARP = Exercise(
             (_BETWEEN,),
         ),
         Misconception(
+            "always-float32",
+            lambda image, displacement: _warp_grid(image, displacement).float(),
+            HINT_FLOAT32,
+            (KEEPS,),
+        ),
+        Misconception(
             "changes-its-input",
             _warp_in_place,
             "The grid was added into the displacement that was passed in. Whoever passed it may want to use it for the "
             "next image: make a new tensor.",
-            (INPUTS,),
+            (KEEPS,),
         ),
     ),
     forbidden=LIBRARY_IMAGES,
