@@ -122,14 +122,16 @@ def _linear_model(namespace: Mapping[str, Any], function: str, inputs: dict[str,
 def _eigenbasis(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Eigenvalues (n,) and eigenvectors (n, n) in columns, whose signs are free.
 
-    Instead of a column v comes the matrix v v^T, which is the same for v and -v: `axes`, (n, n, n).
+    Instead of a column v come the products of its entries, which are the same for v and -v: v v^T, of which the upper
+    triangle is enough.  `axes`, (n, n * (n + 1) / 2).
     """
     result = namespace[function](*inputs.values())
     if not isinstance(result, tuple | list) or len(result) != 2:
         return result
     values, vectors = map(_as_tensor, result)
     if isinstance(vectors, Tensor) and vectors.ndim == 2:
-        vectors = torch.einsum("ik,jk->kij", vectors, vectors)
+        first, second = torch.triu_indices(len(vectors), len(vectors))
+        vectors = (vectors[first] * vectors[second]).T
     return {"eigenvalues": values, "axes": vectors}
 
 

@@ -91,8 +91,8 @@ def _vote_float32(model: Model, image: Tensor, sizes: list[int], crop: int) -> T
 def _vote_cases(g: torch.Generator) -> dict[str, Case]:
     def case(image: Tensor, sizes: list[int], crop: int, classes: int) -> Case:
         pixels = len(image) * crop * crop
-        # Logits of size 3 or so, centred, so that their softmax is neither flat nor one-hot.
-        weight = torch.randn(classes, pixels, generator=g, dtype=torch.float64) * (12.0 / pixels**0.5)
+        # Logits of size 4 or so, centred, so that their softmax is neither flat nor one-hot.
+        weight = torch.randn(classes, pixels, generator=g, dtype=torch.float64) * (16.0 / pixels**0.5)
         bias = uniform(g, -0.5, 0.5, classes) - weight.sum(1) / 2
         inputs = {"weight": weight, "bias": bias}
         return Case(
@@ -101,9 +101,9 @@ def _vote_cases(g: torch.Generator) -> dict[str, Case]:
         )
 
     return {
-        "image's own size": case(picture(g, 2, 4, 6), [4], 2, 3),
+        "image's own size": case(picture(g, 1, 4, 6), [4], 2, 3),
         "image's own size, float32": case(picture(g, 3, 8, 6, dtype=torch.float32), [6], 4, 5),
-        "one other size": case(picture(g, 3, 4, 8), [6], 4, 4),
+        "one other size": case(picture(g, 1, 2, 4), [4], 2, 3),
         "three sizes": case(picture(g, 2, 4, 8), [4, 6, 8], 4, 4),
         "two sizes, portrait, float32": case(picture(g, 3, 6, 4, dtype=torch.float32), [8, 4], 4, 3),
     }
