@@ -117,6 +117,13 @@ def _first_channel(image: Tensor, length: int, centre_y: int, centre_x: int) -> 
     return torch.cat([_cutout_sliced(image[:1], length, centre_y, centre_x), image[1:]])
 
 
+def _channels_as_rows(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    y = image.clone()
+    top, left = centre_y - length // 2, centre_x - length // 2
+    y[max(top, 0) : max(top + length, 0), max(left, 0) : max(left + length, 0)] = 0
+    return y
+
+
 def _kept_instead(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
     return image - _cutout_sliced(image, length, centre_y, centre_x)
 
@@ -239,6 +246,12 @@ CUTOUT = Exercise(
             "first-channel-only",
             _first_channel,
             "Only the first channel has a hole. All channels of a pixel are cut.",
+            _EVERYTHING,
+        ),
+        Misconception(
+            "channels-taken-for-rows",
+            _channels_as_rows,
+            "The first index meant rows but selects channels: an image here has the axes (C, H, W).",
             _EVERYTHING,
         ),
         Misconception(

@@ -123,6 +123,17 @@ def _scaled_by_the_other_side(image: Tensor, displacement: Tensor) -> Tensor:
     return _border(image, rows + displacement[0] * height / width, columns + displacement[1] * width / height)
 
 
+def _scaled_by(factor: Callable[[int], float]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Displacements that are off by a factor which depends on the side of the image."""
+
+    def answer(image: Tensor, displacement: Tensor) -> Tensor:
+        rows, columns = pixel_grid(image)
+        height, width = image.shape[-2:]
+        return _border(image, rows + displacement[0] * factor(height), columns + displacement[1] * factor(width))
+
+    return answer
+
+
 def _warp_in_place(image: Tensor, displacement: Tensor) -> Tensor:
     displacement += torch.stack(pixel_grid(image))
     return _border(image, displacement[0], displacement[1])
@@ -215,6 +226,20 @@ SMOOTH_WARP = Exercise(
             _scaled_by_the_other_side,
             "The displacements are scaled by the wrong side of the image. Rows are measured against the height, "
             "columns against the width.",
+            _EVERYTHING,
+        ),
+        Misconception(
+            "one-pixel-too-few",
+            _scaled_by(lambda n: n / (n - 1)),
+            "The pixels move a little too far. Where the corners of the grid mean pixel edges its length of 2 is as "
+            "many pixels as the side has, not one less.",
+            _EVERYTHING,
+        ),
+        Misconception(
+            "one-pixel-too-many",
+            _scaled_by(lambda n: (n - 1) / n),
+            "The pixels do not move quite far enough. Where the corners of the grid mean pixel centres its length of "
+            "2 is one pixel less than the side has.",
             _EVERYTHING,
         ),
         Misconception(
