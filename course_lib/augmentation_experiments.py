@@ -183,7 +183,7 @@ class Views:
 
 
 def several_views(
-    predict: Predict, seeds: Sequence[int], epochs: int, images: int = 400, limit: int = 1000
+    predict: Predict, seeds: Sequence[int], epochs: int, images: int = 1000, limit: int = 1000
 ) -> list[Views]:
     """ResNet's recipe, scaled down: train on random scales and crops, test on one crop, ten crops, several scales.
 

@@ -129,13 +129,19 @@ def views() -> dict[int, Views]:
 
 
 @pytest.mark.slow
-def test_ten_crops_are_not_worse_than_the_centre_crop() -> None:
-    """Mean over the seeds: a lower loss, and an accuracy that is not lower beyond noise."""
-    means = {name: np.mean([view.results[name] for view in views().values()], axis=0) for name in views()[0].results}
-    centre, ten, scales = means.values()
-    assert ten[0] < centre[0]
-    assert scales[0] < centre[0]
-    assert min(ten[1], scales[1]) > centre[1] - 0.01
+@each_seed
+def test_ten_crops_are_right_more_often_than_the_centre_crop(seed: int) -> None:
+    """By half a percentage point or more; three scales make less than a point of difference to that."""
+    centre, ten, scales = (accuracy for _, accuracy in views()[seed].results.values())
+    assert ten > centre + 0.005
+    assert abs(scales - ten) < 0.01
+
+
+@pytest.mark.slow
+def test_ten_crops_hardly_change_the_loss() -> None:
+    """Mean over the seeds: lower, by less than 0.03."""
+    centre, ten, _ = np.mean([[loss for loss, _ in view.results.values()] for view in views().values()], axis=0)
+    assert centre - 0.03 < ten < centre
 
 
 @functools.cache
