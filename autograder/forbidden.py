@@ -46,8 +46,8 @@ _TOO_MUCH = "the notebook has too much code"
 _MAX_FINDINGS = 20
 _SHORTEST_TAIL = 7
 _INTERNAL = re.compile(
-    r"course_lib\.(answers|checking|comparison|counterexample|drivers|\w+_drivers|\w+_experiments|\w+_figures|fault"
-    r"|gpu_trace|values|verdict)\b"
+    r"course_lib\.(answers|augment|checking|comparison|counterexample|drivers|\w+_drivers|\w+_experiments|\w+_figures"
+    r"|fault|gpu_trace|values|verdict)\b"
 )
 """Parts of the course's library that no solution needs: they call, judge or demonstrate what is asked for."""
 

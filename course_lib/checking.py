@@ -28,6 +28,8 @@ from course_lib.verdict import CaseKey, ExerciseKey, Response, Verdict, judge, r
 __all__ = ["check", "examine"]
 
 _MAX_WARNINGS = 3
+_TAKES_A_VALUE = ("value", "table-entry")
+"""Drivers of exercises in which no function or class is asked for."""
 
 
 def check(exercise_id: str, *objects: Any) -> None:
@@ -87,7 +89,7 @@ def _namespace(key: ExerciseKey, objects: Sequence[Any]) -> Mapping[str, Any]:
     call = f'check("{key.id}", {", ".join(key.names)})'
     if len(objects) != len(key.names):
         raise CheckUsageError(f"expected {_count(len(key.names))}, got {len(objects)}; write {call}")
-    values = {case.function for case in key.cases if case.driver == "value"}
+    values = {case.function for case in key.cases if case.driver in _TAKES_A_VALUE}
     for name, given in zip(key.names, objects, strict=True):
         if name not in values and not callable(given):
             raise CheckUsageError(f"{name} should be a function or a class, got {describe(given)}; write {call}")

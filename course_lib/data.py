@@ -1,4 +1,4 @@
-"""Fashion-MNIST: a subset that ships with the course, and the full set where there is a network.
+"""Fashion-MNIST: a subset that ships with the course, and the full set where there is a network; and small digits.
 
 The splits never overlap, not even between the subset and the full set: both take training images from the
 first 50,000 images of the official training file and validation images from its last 10,000.
@@ -22,7 +22,7 @@ from PIL import Image
 
 from course_lib.idx import read_idx
 
-__all__ = ["CLASSES", "Split", "fashion_mnist", "fashion_mnist_full"]
+__all__ = ["CLASSES", "Split", "digits", "fashion_mnist", "fashion_mnist_full"]
 
 Split = Literal["train", "validation", "test"]
 
@@ -69,6 +69,28 @@ def fashion_mnist(
     """
     images, labels = _subset(_checked(split))
     return _as_tensors(images[:limit], labels[:limit], label_noise, seed)
+
+
+def digits(split: Literal["train", "validation"], limit: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Handwritten digits of 8 x 8 pixels, which ship with scikit-learn: 1,000 for training, 797 for validation.
+
+    They are the test part of "Optical Recognition of Handwritten Digits" (Alpaydin, Kaynak 1998, UCI), in its order.
+
+    Args:
+        split: which of the two.
+        limit: only the first so many images.
+
+    Returns:
+        images (N, 1, 8, 8), float32 in [0, 1], and labels (N,), int64 in 0..9.
+    """
+    from sklearn.datasets import load_digits  # costs a second, which only those pay who use it
+
+    if split not in ("train", "validation"):
+        raise ValueError(f"unknown split {split!r}: choose 'train' or 'validation'")
+    pixels, labels = load_digits(return_X_y=True)
+    part = slice(0, 1000) if split == "train" else slice(1000, None)
+    x = torch.tensor(pixels[part][:limit], dtype=torch.float32).div_(16).view(-1, 1, 8, 8)
+    return x, torch.tensor(labels[part][:limit], dtype=torch.int64)
 
 
 def fashion_mnist_full(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -94,6 +95,24 @@ def test_a_wrong_argument_is_named(arguments: tuple[str], words: str) -> None:
     """The message says what was expected."""
     with pytest.raises(ValueError, match=words):
         data.fashion_mnist(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("split", "size"), [("train", 1000), ("validation", 797)])
+def test_digits_ship_with_scikit_learn(split: Literal["train", "validation"], size: int) -> None:
+    """Images are float32 in [0, 1] of shape (N, 1, 8, 8), every class is there, and no network is needed."""
+    images, labels = data.digits(split)
+    assert images.shape == (size, 1, 8, 8)
+    assert images.dtype == torch.float32
+    assert (images.min().item(), images.max().item()) == (0.0, 1.0)
+    assert labels.dtype == torch.int64
+    assert labels.bincount(minlength=10).min() > 60
+    assert len(data.digits(split, limit=30)[1]) == 30
+
+
+def test_digits_have_no_test_split() -> None:
+    """The message names the two there are."""
+    with pytest.raises(ValueError, match="'train' or 'validation'"):
+        data.digits("test")  # type: ignore[arg-type]
 
 
 def _idx(array: np.ndarray) -> bytes:

@@ -139,6 +139,7 @@ DYNAMIC = {
     "torch.load": ["def f(x): return torch.load('file')(x)"],
     "the course's own drivers": ["from course_lib import drivers\ndef f(x): return drivers.DRIVERS['call'](x)"],
     "the course's experiments": ["from course_lib.batchnorm_experiments import run\ndef f(x): return run(x)"],
+    "the course's batched version": ["from course_lib.augment import mixup\ndef f(x): return mixup(x, x, x, x)"],
     "vars of a module": ["vars(torch)['sum'] = 1\ndef f(x): return x"],
 }
 

@@ -63,14 +63,15 @@ class Criterion:
         title: what is asked, as a phrase ("normalises over the batch"); its slug is the stable key.
         cases: names of the cases looked at; all by default.  A name ending in ``*`` is a prefix.
         outputs: names of the outputs looked at; all by default.
-        aspect: ``value``, ``dtype`` or ``inputs`` (left unchanged).  The last two count only where the value is right.
+        aspect: ``value``, ``dtype`` or ``inputs`` (left unchanged), or several of them.  The last two count only where
+            the value is right.
     """
 
     title: str
     points: float
     cases: tuple[str, ...] | None = None
     outputs: tuple[str, ...] | None = None
-    aspect: Aspect = "value"
+    aspect: Aspect | tuple[Aspect, ...] = "value"
 
     @property
     def slug(self) -> str:
@@ -84,13 +85,13 @@ class Criterion:
             cases: case name -> names of its outputs.
         """
         chosen = [name for name in cases if self.cases is None or any(_matches(name, p) for p in self.cases)]
-        if self.aspect == "inputs":
-            return tuple(Entry(name, "", "inputs") for name in chosen)
+        aspects = (self.aspect,) if isinstance(self.aspect, str) else self.aspect
         return tuple(
-            Entry(name, output, self.aspect)
+            Entry(name, output, aspect)
+            for aspect in aspects
             for name in chosen
-            for output in cases[name]
-            if self.outputs is None or output in self.outputs
+            for output in (("",) if aspect == "inputs" else cases[name])
+            if aspect == "inputs" or self.outputs is None or output in self.outputs
         )
 
 

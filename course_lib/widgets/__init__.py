@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from course_lib.widgets.averages import running_statistics
     from course_lib.widgets.fusion import fuse_it
+    from course_lib.widgets.gallery import augmentation_gallery
     from course_lib.widgets.masks import all_masks
     from course_lib.widgets.means import shared_means
     from course_lib.widgets.pipeline import batchnorm_pipeline
 
-__all__ = ["all_masks", "batchnorm_pipeline", "fuse_it", "running_statistics", "shared_means"]
+__all__ = ["all_masks", "augmentation_gallery", "batchnorm_pipeline", "fuse_it", "running_statistics", "shared_means"]
 
 _MODULES = {
     "all_masks": "masks",
+    "augmentation_gallery": "gallery",
     "batchnorm_pipeline": "pipeline",
     "fuse_it": "fusion",
     "running_statistics": "averages",

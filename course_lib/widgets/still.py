@@ -141,15 +141,17 @@ def _bars(ax: Axes, panel: Bars) -> None:
 def _montage(ax: Axes, panel: Montage) -> None:
     n, height, width, _ = panel.images.shape
     rows = -(-n // panel.columns)
-    sheet = np.full((rows * panel.columns, height + 2, width + 2, 3), 255, np.uint8)
-    sheet[:n, 1:-1, 1:-1] = panel.images
+    below = max(2, height // 5) if panel.captions else 1  # room for a caption
+    sheet = np.full((rows * panel.columns, height + 1 + below, width + 2, 3), 255, np.uint8)
+    sheet[:n, 1:-below, 1:-1] = panel.images
     # (rows * columns, h, w, 3) -> (rows, h, columns, w, 3) -> (rows * h, columns * w, 3)
-    grid = sheet.reshape(rows, panel.columns, height + 2, width + 2, 3).swapaxes(1, 2)
-    ax.imshow(grid.reshape(rows * (height + 2), panel.columns * (width + 2), 3), interpolation="nearest")
+    grid = sheet.reshape(rows, panel.columns, *sheet.shape[1:]).swapaxes(1, 2)
+    ax.imshow(grid.reshape(rows * sheet.shape[1], panel.columns * sheet.shape[2], 3), interpolation="nearest")
     ax.set_axis_off()
     for i, caption in enumerate(panel.captions):
         row, column = divmod(i, panel.columns)
-        ax.text((column + 0.5) * (width + 2), (row + 1) * (height + 2), caption, fontsize=6, ha="center", va="bottom")
+        place = ((column + 0.5) * sheet.shape[2], (row + 1) * sheet.shape[1])
+        ax.text(*place, caption, fontsize=6, ha="center", va="bottom")
 
 
 def _cells(ax: Axes, panel: Cells) -> None:
