@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 
 from autograder.errors import UnknownAssignmentError
-from autograder.exercises import batchnorm, dropout
+from autograder.exercises import batchnorm, dropout, transfer
 from autograder.exercises.model import Exercise
 
 __all__ = ["ASSIGNMENTS", "assignment_named", "exercise_named"]
@@ -14,6 +14,7 @@ __all__ = ["ASSIGNMENTS", "assignment_named", "exercise_named"]
 ASSIGNMENTS: Mapping[str, Mapping[str, Exercise]] = {
     "01_batchnorm": {exercise.id: exercise for exercise in batchnorm.EXERCISES},
     "02_dropout": {exercise.id: exercise for exercise in dropout.EXERCISES},
+    "05_transfer_learning": {exercise.id: exercise for exercise in transfer.EXERCISES},
 }
 """Assignment name (the folder in `notebooks/`) -> exercise id -> exercise, in the order of the notebook."""
 
