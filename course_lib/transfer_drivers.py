@@ -197,7 +197,8 @@ def _parameter_count(namespace: Mapping[str, Any], function: str, inputs: dict[s
 
     Inputs: network, phase, frozen, see `_build`; images, (N, 2, 2, 2), of the dtype wanted.
     """
-    return namespace[function](_build(inputs))
+    with _own_randomness():
+        return namespace[function](_build(inputs))
 
 
 @driver("rates")

@@ -299,8 +299,8 @@ FREEZE = Exercise(
         Misconception(
             "eval-undone-by-train",
             _eval_once,
-            "Batch normalisation was put into evaluation mode once. The next model.train(), at the start of every "
-            "epoch, reaches all layers and undoes it.",
+            "Batch normalisation was put into evaluation mode once. The next switch to training mode, at the start of "
+            "every epoch, reaches all layers and undoes it.",
             (_STATISTICS, _SAME),
         ),
         Misconception(
