@@ -45,7 +45,7 @@ def draw_drift(runs: Mapping[str, Sequence[Drift]]) -> None:
     }
     groups = [way.replace(", ", ",\n") for way in runs]
     bars(axes[0], groups, values)
-    axes[0].set(title="accuracy", ylim=(0, 1.15))
+    axes[0].set(title="accuracy", ylim=(0, 1.35))
     moved = [float(np.mean([run.moved for run in of_way])) for of_way in runs.values()]
     bars(axes[1], groups, {"moved": moved})
     axes[1].set(title="relative change of the 'frozen' features")
@@ -116,6 +116,7 @@ def draw_rates(rates: Mapping[str, Sequence[float]]) -> None:
     drawn, (ax,) = figure(width=5.0, height=2.8)
     curves(ax, {name: (list(range(1, len(row) + 1)), list(row)) for name, row in rates.items()})
     ax.set(xlabel="layer (the last is the head)", ylabel="learning rate", yscale="log")
+    ax.set_xticks(range(1, max(map(len, rates.values())) + 1))
     said = "; ".join(f"{name}: from {row[0]:.2g} to {row[-1]:.2g}" for name, row in rates.items())
     show_figure(drawn, f"Learning rate of each layer. {said}.")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
 from typing import Any
 
 import torch
@@ -15,40 +14,52 @@ from autograder.exercises.transfer.cases import images, phase
 __all__ = ["EXTRACT"]
 
 
-@contextmanager
-def _evaluating(backbone: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and afterwards for each module the mode that it had."""
-    before = {module: module.training for module in backbone.modules()}
+def _in_evaluation(run: Any, backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    """`run` in evaluation mode; afterwards each module has the mode that it had."""
+    modes = [module.training for module in backbone.modules()]
     backbone.eval()
-    try:
-        yield
-    finally:
-        for module, training in before.items():
-            module.training = training
+    result = run(backbone, images, batch_size)
+    for module, mode in zip(backbone.modules(), modes, strict=True):
+        module.training = mode
+    return result
 
 
-@torch.no_grad()
-def _extract(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with _evaluating(backbone):
-        return torch.cat([backbone(batch) for batch in torch.split(images, batch_size)])
+def _rows(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+    return torch.cat([backbone(batch) for batch in torch.split(images, batch_size)])
 
 
-def _extract_one_by_one(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with _evaluating(backbone), torch.inference_mode():
+def _rows_without_graph(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+    with torch.no_grad():
+        return _rows(backbone, images, batch_size)
+
+
+def _extract(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    return _in_evaluation(_rows_without_graph, backbone, images, batch_size)
+
+
+def _one_by_one(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+    with torch.inference_mode():
         found = [backbone(image.unsqueeze(0))[0] for image in images]
     return torch.stack(found).clone()
 
 
-def _extract_preallocated(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    """Into a tensor made after the first batch, whose rows are written."""
-    found = None
-    with _evaluating(backbone), torch.no_grad():
+def _extract_one_by_one(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    return _in_evaluation(_one_by_one, backbone, images, batch_size)
+
+
+def _written(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    found: Any = None
+    with torch.no_grad():
         for start in range(0, len(images), batch_size):
             rows = backbone(images[start : start + batch_size])
             found = rows.new_empty(len(images), rows.shape[1]) if found is None else found
             found[start : start + len(rows)] = rows
-    assert isinstance(found, Tensor)
     return found
+
+
+def _extract_written(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    """Into a tensor made after the first batch, whose rows are written."""
+    return _in_evaluation(_written, backbone, images, batch_size)
 
 
 def _extract_loader(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
@@ -63,31 +74,22 @@ def _extract_loader(backbone: nn.Module, images: Tensor, batch_size: int) -> Ten
 
 def _extract_chunks(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
     """Batches of nearly equal size, through a copy of the backbone."""
-    import copy
-
     copied = copy.deepcopy(backbone).eval()
     parts = torch.chunk(images, -(-len(images) // batch_size))
     with torch.no_grad():
         return torch.cat(list(map(copied, parts)))
 
 
-def _rows(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    return torch.cat([backbone(batch) for batch in torch.split(images, batch_size)])
+def _in_training(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    return _in_evaluation(_rows_of_training, backbone, images, batch_size)
 
 
-def _no_eval(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with torch.no_grad():
-        return _rows(backbone, images, batch_size)
-
-
-def _in_training(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with _evaluating(backbone), torch.no_grad():
-        return _rows(backbone.train(), images, batch_size)
+def _rows_of_training(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+    return _rows_without_graph(backbone.train(), images, batch_size)
 
 
 def _no_restore(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with torch.no_grad():
-        return _rows(backbone.eval(), images, batch_size)
+    return _rows_without_graph(backbone.eval(), images, batch_size)
 
 
 def _back_to_train(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
@@ -103,52 +105,51 @@ def _one_flag(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
     return features
 
 
-def _with_graph(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with _evaluating(backbone):
-        return _rows(backbone, images, batch_size)
+def _with_graph(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    return _in_evaluation(_rows, backbone, images, batch_size)
 
 
-def _gradients_off(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+def _gradients_off(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
     torch.set_grad_enabled(False)
-    with _evaluating(backbone):
-        return _rows(backbone, images, batch_size)
+    return _in_evaluation(_rows, backbone, images, batch_size)
 
 
-def _flags_off(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+def _flags_off(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
     backbone.requires_grad_(False)
-    with _evaluating(backbone):
-        return _rows(backbone, images, batch_size)
+    return _in_evaluation(_rows, backbone, images, batch_size)
 
 
-def _last_dropped(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+def _last_dropped(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
     whole = max(1, len(images) // batch_size) * batch_size
     return _extract(backbone, images[:whole], batch_size)
 
 
-def _only_first(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+def _only_first(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
     return _extract(backbone, images[:batch_size], batch_size)
 
 
-def _all_at_once(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+def _all_at_once(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
     return _extract(backbone, images, len(images))
 
 
-def _a_list(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
-    with _evaluating(backbone), torch.no_grad():
+def _so_many_batches(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    return _extract(backbone, images, -(-len(images) // batch_size))
+
+
+def _batches(backbone: nn.Module, images: Tensor, batch_size: int) -> list[Tensor]:
+    with torch.no_grad():
         return [backbone(batch) for batch in torch.split(images, batch_size)]
 
 
+def _a_list(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    return _in_evaluation(_batches, backbone, images, batch_size)
+
+
 def _batch_means(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with _evaluating(backbone), torch.no_grad():
-        return torch.stack([backbone(batch).mean(0) for batch in torch.split(images, batch_size)])
+    return torch.stack([rows.mean(0) for rows in _a_list(backbone, images, batch_size)])
 
 
-def _batch_size_batches(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with _evaluating(backbone), torch.no_grad():
-        return torch.cat([backbone(batch) for batch in images.chunk(batch_size)])
-
-
-def _standardised(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+def _rescaled(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
     return nn.functional.normalize(_extract(backbone, images, batch_size))
 
 
@@ -198,7 +199,7 @@ EXTRACT = Exercise(
     misconceptions=(
         Misconception(
             "evaluation-mode-forgotten",
-            _no_eval,
+            _rows_without_graph,
             "The backbone works in the mode in which it came. In training mode, batch normalisation uses each batch's "
             "own statistics and changes the stored ones: the same image has other features in other company.",
             (_EVAL,),
@@ -272,7 +273,7 @@ EXTRACT = Exercise(
         ),
         Misconception(
             "so-many-batches",
-            _batch_size_batches,
+            _so_many_batches,
             "batch_size was taken as the number of batches. It is the number of images in each.",
             (_FITS,),
         ),
@@ -290,7 +291,7 @@ EXTRACT = Exercise(
         ),
         Misconception(
             "features-rescaled",
-            _standardised,
+            _rescaled,
             "Each row was scaled to length one. That may be a sensible next step, but asked for is what the backbone "
             "says.",
             (_EVAL, _ALL),
@@ -298,7 +299,7 @@ EXTRACT = Exercise(
     ),
     right={
         "one by one, inference mode": _extract_one_by_one,
-        "rows written into one tensor": _extract_preallocated,
+        "rows written into one tensor": _extract_written,
         "data loader, detached": _extract_loader,
         "chunks through a copy": _extract_chunks,
     },

@@ -13,14 +13,12 @@ from autograder.exercises.model import Case, Criterion, Exercise, Misconception
 
 __all__ = ["PROBE"]
 
-Probe = tuple[Tensor, Tensor]
-
 
 def _one_hot(labels: Tensor, num_classes: int, like: Tensor) -> Tensor:
     return torch.eye(num_classes, dtype=like.dtype, device=like.device)[labels]
 
 
-def _ridge(x: Tensor, y: Tensor, lam: float) -> Probe:
+def _ridge(x: Tensor, y: Tensor, lam: float) -> tuple[Tensor, Tensor]:
     """Centred normal equations: x (N, F), y (N, K) -> (K, F), (K,)."""
     mean_x, mean_y = x.mean(0), y.mean(0)
     xc, yc = x - mean_x, y - mean_y
@@ -29,13 +27,13 @@ def _ridge(x: Tensor, y: Tensor, lam: float) -> Probe:
     return weights, mean_y - weights @ mean_x
 
 
-def _fit(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _fit(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     x = features.double()
     weights, bias = _ridge(x, _one_hot(labels, num_classes, x), lam)
     return weights.to(features.dtype), bias.to(features.dtype)
 
 
-def _fit_rows_added(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _fit_rows_added(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     """Least squares with sqrt(lam) times the identity below the data and a column of ones beside it."""
     n, f = features.shape
     x = torch.zeros(n + f, f + 1, dtype=torch.float64)
@@ -47,7 +45,7 @@ def _fit_rows_added(features: Tensor, labels: Tensor, num_classes: int, lam: flo
     return solution[:f].T, solution[f]
 
 
-def _fit_svd(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _fit_svd(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     x = features.double()
     y = _one_hot(labels, num_classes, x)
     u, s, vh = torch.linalg.svd(x - x.mean(0), full_matrices=False)
@@ -55,7 +53,7 @@ def _fit_svd(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> 
     return weights.to(features.dtype), (y.mean(0) - weights @ x.mean(0)).to(features.dtype)
 
 
-def _fit_dual(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _fit_dual(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     """Through the matrix of scalar products between images, (N, N)."""
     x = features.double()
     y = _one_hot(labels, num_classes, x)
@@ -65,7 +63,7 @@ def _fit_dual(features: Tensor, labels: Tensor, num_classes: int, lam: float) ->
     return weights.to(features.dtype), (y.mean(0) - weights @ x.mean(0)).to(features.dtype)
 
 
-def _fit_numpy(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _fit_numpy(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     """NumPy, a penalty matrix with a zero for the bias, one class at a time."""
     x = np.column_stack([features.numpy().astype(float), np.ones(len(features))])
     penalty = lam * np.eye(x.shape[1])
@@ -79,10 +77,10 @@ def _wrong(
     x: Callable[[Tensor], Tensor] = lambda x: x,
     y: Callable[[Tensor], Tensor] = lambda y: y,
     lam: Callable[[float, int], float] = lambda lam, n: lam,
-) -> Callable[[Tensor, Tensor, int, float], Probe]:
+) -> Callable[[Tensor, Tensor, int, float], tuple[Tensor, Tensor]]:
     """Ridge regression on other features, targets, or with another penalty (of lam and the number of images)."""
 
-    def fit(features: Tensor, labels: Tensor, num_classes: int, penalty: float) -> Probe:
+    def fit(features: Tensor, labels: Tensor, num_classes: int, penalty: float) -> tuple[Tensor, Tensor]:
         inputs = x(features.double())
         targets = y(_one_hot(labels, num_classes, inputs))
         weights, bias = _ridge(inputs, targets, lam(penalty, len(features)))
@@ -91,53 +89,53 @@ def _wrong(
     return fit
 
 
-def _bias_penalised(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _bias_penalised(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     x = torch.cat([features.double(), torch.ones(len(features), 1, dtype=torch.float64)], dim=1)
     y = _one_hot(labels, num_classes, x)
     solution = torch.linalg.solve(x.T @ x + lam * torch.eye(x.shape[1]), x.T @ y).T.to(features.dtype)
     return solution[:, :-1], solution[:, -1]
 
 
-def _no_bias(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _no_bias(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     x = features.double()
     y = _one_hot(labels, num_classes, x)
     weights = torch.linalg.solve(x.T @ x + lam * torch.eye(x.shape[1]), x.T @ y).T
     return weights.to(features.dtype), torch.zeros(num_classes, dtype=features.dtype)
 
 
-def _bias_of_targets(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _bias_of_targets(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     weights, _ = _fit(features, labels, num_classes, lam)
     return weights, _one_hot(labels, num_classes, features).mean(0)
 
 
-def _uncentred(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _uncentred(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     """The bias fits the weights, but these were found without one."""
     weights, _ = _no_bias(features, labels, num_classes, lam)
     bias = _one_hot(labels, num_classes, features).mean(0) - weights @ features.mean(0)
     return weights, bias
 
 
-def _by_largest_label(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _by_largest_label(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     return _fit(features, labels, int(labels.max()) + 1, lam)
 
 
-def _transposed(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _transposed(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     weights, bias = _fit(features, labels, num_classes, lam)
     return weights.T, bias
 
 
-def _labels_as_numbers(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _labels_as_numbers(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     x = features.double()
     weights, bias = _ridge(x, labels.double().unsqueeze(1), lam)
     return weights[0].to(features.dtype), bias[0].to(features.dtype)
 
 
-def _float32(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _float32(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     weights, bias = _fit(features, labels, num_classes, lam)
     return weights.float(), bias.float()
 
 
-def _in_place(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> Probe:
+def _in_place(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
     weights, bias = _fit(features, labels, num_classes, lam)
     features -= features.mean(0)
     return weights, bias
