@@ -29,9 +29,13 @@ _STEPS = 3
 @contextlib.contextmanager
 def _own_randomness() -> Iterator[None]:
     """Initial weights of new layers are the same in every run, and the global generator stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    before = torch.default_generator.get_state()
+    # Not `torch.manual_seed`, which looks for every kind of GPU and costs more than the network.
+    torch.default_generator.manual_seed(0)
+    try:
         yield
+    finally:
+        torch.default_generator.set_state(before)
 
 
 def _build(inputs: Mapping[str, Any]) -> nn.Module:
