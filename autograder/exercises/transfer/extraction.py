@@ -136,6 +136,10 @@ def _so_many_batches(backbone: nn.Module, images: Tensor, batch_size: int) -> An
     return _extract(backbone, images, -(-len(images) // batch_size))
 
 
+def _squeezed(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    return _extract(backbone, images, batch_size).squeeze()
+
+
 def _batches(backbone: nn.Module, images: Tensor, batch_size: int) -> list[Tensor]:
     with torch.no_grad():
         return [backbone(batch) for batch in torch.split(images, batch_size)]
@@ -276,6 +280,12 @@ EXTRACT = Exercise(
             _so_many_batches,
             "batch_size was taken as the number of batches. It is the number of images in each.",
             (_FITS,),
+        ),
+        Misconception(
+            "squeezed",
+            _squeezed,
+            "Every axis of length 1 was removed. With one image that is the axis of images: its row becomes a vector.",
+            (_ALL,),
         ),
         Misconception(
             "batches-not-joined",

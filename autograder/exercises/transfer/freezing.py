@@ -2,149 +2,29 @@
 
 from __future__ import annotations
 
-import functools
-import types
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from autograder.exercises.model import Case, Criterion, Exercise, Misconception
 from autograder.exercises.transfer.cases import images, phase
+from autograder.exercises.transfer.freezing_ways import (
+    NORMS,
+    by_a_wrapper,
+    by_affine_layers,
+    by_another_class,
+    by_hooks,
+    by_train_of_each_layer,
+    by_train_of_the_model,
+    head_of,
+    in_place,
+    keep_norms,
+    norms_of,
+    only_head_requires,
+)
 
 __all__ = ["FREEZE"]
-
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-
-
-def _head(model: nn.Module) -> nn.Linear:
-    return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-
-
-def _norms(model: nn.Module) -> list[nn.Module]:
-    return [module for module in model.modules() if isinstance(module, _NORMS)]
-
-
-def _only_head_requires(model: nn.Module) -> nn.Module:
-    model.requires_grad_(False)
-    _head(model).requires_grad_(True)
-    return model
-
-
-def _freeze(model: nn.Module) -> nn.Module:
-    """Each batch normalisation stays in evaluation mode by a `train` of its own."""
-    _only_head_requires(model)
-    for norm in _norms(model):
-        norm.eval()
-        norm.train = types.MethodType(lambda self, mode=True: self, norm)  # type: ignore[method-assign]
-    return model
-
-
-def _freeze_whole_train(model: nn.Module) -> nn.Module:
-    """The model's own `train` puts everything but the head back into evaluation mode."""
-    _only_head_requires(model)
-    original, head = model.train, _head(model)
-
-    def train(mode: bool = True) -> nn.Module:
-        original(mode)
-        for module in model.modules():
-            if module is not head:
-                module.training = False
-        return model
-
-    model.train = train  # type: ignore[method-assign]
-    return model.train()
-
-
-def _freeze_subclass(model: nn.Module) -> nn.Module:
-    """The object gets another class, in which `train` spares batch normalisation."""
-
-    def train(self: nn.Module, mode: bool = True) -> nn.Module:
-        nn.Module.train(self, mode)
-        for norm in _norms(self):
-            norm.eval()
-        return self
-
-    _only_head_requires(model)
-    model.__class__ = type("Frozen", (type(model),), {"train": train})
-    return model.train(model.training)
-
-
-def _freeze_hooks(model: nn.Module) -> nn.Module:
-    """Before each forward pass a hook puts batch normalisation back; features are detached in front of the head."""
-
-    def rest(module: nn.Module, args: Any) -> None:
-        for norm in _norms(module):
-            norm.eval()
-
-    model.register_forward_pre_hook(rest)
-    _head(model).requires_grad_(True).register_forward_pre_hook(lambda _, args: tuple(arg.detach() for arg in args))
-    return model
-
-
-class _Affine(nn.Module):
-    """Batch normalisation with fixed statistics, as one scale and one shift."""
-
-    def __init__(self, norm: Any) -> None:
-        super().__init__()
-        scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
-        self.register_buffer("scale", scale.clone())
-        self.register_buffer("shift", norm.bias.detach() - norm.running_mean * scale)
-
-    def forward(self, x: Tensor) -> Tensor:
-        shape = (1, -1) + (1,) * (x.ndim - 2)
-        return x * self.get_buffer("scale").reshape(shape) + self.get_buffer("shift").reshape(shape)
-
-
-def _freeze_replaced(model: nn.Module) -> nn.Module:
-    """Batch normalisation is replaced by a fixed scale and shift."""
-    _only_head_requires(model)
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, _NORMS):
-                setattr(parent, name, _Affine(child))
-    return model
-
-
-class _Wrapper(nn.Module):
-    """The whole frozen model, of which `train` reaches the head only."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model.eval()
-
-    def train(self, mode: bool = True) -> _Wrapper:
-        self.training = mode
-        _head(self.model).train(mode)
-        return self
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model(x)  # type: ignore[no-any-return]
-
-
-def _freeze_wrapped(model: nn.Module) -> nn.Module:
-    return _Wrapper(_only_head_requires(model))
-
-
-def _freeze_in_place_only(model: nn.Module) -> None:
-    """As the first, by `functools.partial`, and nothing is returned."""
-
-    def keep(norm: nn.Module, mode: bool = True) -> nn.Module:
-        return norm
-
-    _only_head_requires(model)
-    for norm in _norms(model):
-        norm.eval()
-        norm.train = functools.partial(keep, norm)  # type: ignore[method-assign]
-
-
-def _keep_norms(model: nn.Module) -> nn.Module:
-    """The half that many forget, for mistakes in the other half."""
-    for norm in _norms(model):
-        norm.eval()
-        norm.train = types.MethodType(lambda self, mode=True: self, norm)  # type: ignore[method-assign]
-    return model
 
 
 def _flags(choose: Callable[[nn.Module], list[Tensor]]) -> Callable[[nn.Module], nn.Module]:
@@ -153,31 +33,47 @@ def _flags(choose: Callable[[nn.Module], list[Tensor]]) -> Callable[[nn.Module],
     def freeze(model: nn.Module) -> nn.Module:
         for parameter in choose(model):
             parameter.requires_grad_(False)
-        return _keep_norms(model)
+        return keep_norms(model)
 
     return freeze
 
 
 def _weights_only(model: nn.Module) -> nn.Module:
-    return _only_head_requires(model)
+    return only_head_requires(model)
 
 
 def _eval_once(model: nn.Module) -> nn.Module:
-    _only_head_requires(model)
-    for norm in _norms(model):
+    only_head_requires(model)
+    for norm in norms_of(model):
         norm.eval()
     return model
 
 
+def _only_images(model: nn.Module) -> nn.Module:
+    only_head_requires(model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            keep_norms(module)
+    return model
+
+
+def _only_direct(model: nn.Module) -> nn.Module:
+    only_head_requires(model)
+    for child in model.children():
+        if isinstance(child, NORMS):
+            keep_norms(child)
+    return model
+
+
 def _momentum_zero(model: nn.Module) -> nn.Module:
-    _only_head_requires(model)
-    for norm in _norms(model):
+    only_head_requires(model)
+    for norm in norms_of(model):
         norm.momentum = 0.0  # type: ignore[assignment]
     return model
 
 
 def _everything(model: nn.Module) -> nn.Module:
-    return _keep_norms(model.requires_grad_(False))
+    return keep_norms(model.requires_grad_(False))
 
 
 def _nothing(model: nn.Module) -> nn.Module:
@@ -186,11 +82,11 @@ def _nothing(model: nn.Module) -> nn.Module:
 
 
 def _norms_only(model: nn.Module) -> nn.Module:
-    return _keep_norms(model)
+    return keep_norms(model)
 
 
 def _no_true(model: nn.Module) -> list[Tensor]:
-    own = {id(p) for p in _head(model).parameters()}
+    own = {id(p) for p in head_of(model).parameters()}
     return [p for p in model.parameters() if id(p) not in own]
 
 
@@ -199,7 +95,7 @@ def _last_child_trains(model: nn.Module) -> list[Tensor]:
 
 
 def _weights_without_biases(model: nn.Module) -> list[Tensor]:
-    own = {id(p) for p in _head(model).parameters()}
+    own = {id(p) for p in head_of(model).parameters()}
     return [p for n, p in model.named_parameters() if id(p) not in own and n.endswith("weight")]
 
 
@@ -207,35 +103,35 @@ def _head_bias_only(model: nn.Module) -> nn.Module:
     parameters = list(model.parameters())
     for parameter in parameters:
         parameter.requires_grad_(parameter is parameters[-1])
-    return _keep_norms(model)
+    return keep_norms(model)
 
 
 def _last_two(model: nn.Module) -> nn.Module:
     parameters = list(model.parameters())
     for number, parameter in enumerate(parameters):
         parameter.requires_grad_(number >= len(parameters) - 2)
-    return _keep_norms(model)
+    return keep_norms(model)
 
 
 def _affine_trains(model: nn.Module) -> nn.Module:
-    _only_head_requires(model)
-    for norm in _norms(model):
+    only_head_requires(model)
+    for norm in norms_of(model):
         norm.requires_grad_(True)
-    return _keep_norms(model)
+    return keep_norms(model)
 
 
 def _zeroed_gradients(model: nn.Module) -> nn.Module:
     model.requires_grad_(True)
-    own = {id(p) for p in _head(model).parameters()}
+    own = {id(p) for p in head_of(model).parameters()}
     for parameter in model.parameters():
         if id(parameter) not in own:
             parameter.register_hook(torch.zeros_like)  # type: ignore[no-untyped-call]
-    return _keep_norms(model)
+    return keep_norms(model)
 
 
 def _statistics_reset(model: nn.Module) -> nn.Module:
-    _freeze(model)
-    for norm in _norms(model):
+    by_train_of_each_layer(model)
+    for norm in norms_of(model):
         norm.reset_running_stats()  # type: ignore[operator]
     return model
 
@@ -278,7 +174,7 @@ FREEZE = Exercise(
     "freeze-backbone",
     defines=("freeze_backbone(model)",),
     returns=("model",),
-    reference=_freeze,
+    reference=by_train_of_each_layer,
     cases=_cases,
     criteria=(
         Criterion(_WEIGHTS, 2, cases=_PLAIN, outputs=("in_evaluation",)),
@@ -301,6 +197,20 @@ FREEZE = Exercise(
             _eval_once,
             "Batch normalisation was put into evaluation mode once. The next switch to training mode, at the start of "
             "every epoch, reaches all layers and undoes it.",
+            (_STATISTICS, _SAME),
+        ),
+        Misconception(
+            "batchnorm1d-forgotten",
+            _only_images,
+            "The layers of type BatchNorm2d rest, those of type BatchNorm1d go on. There are batch normalisations "
+            "behind linear layers, too.",
+            (_STATISTICS, _SAME),
+        ),
+        Misconception(
+            "only-direct-children",
+            _only_direct,
+            "Batch normalisation rests where it is a direct child of the model. Inside of blocks it goes on: children "
+            "are one level, modules are all.",
             (_STATISTICS, _SAME),
         ),
         Misconception(
@@ -386,11 +296,11 @@ FREEZE = Exercise(
         ),
     ),
     right={
-        "the model's own train": _freeze_whole_train,
-        "another class": _freeze_subclass,
-        "hooks and detached features": _freeze_hooks,
-        "fixed scale and shift instead of batchnorm": _freeze_replaced,
-        "a wrapper around the model": _freeze_wrapped,
-        "in place, nothing returned": _freeze_in_place_only,
+        "the model's own train": by_train_of_the_model,
+        "another class": by_another_class,
+        "hooks and detached features": by_hooks,
+        "fixed scale and shift instead of batchnorm": by_affine_layers,
+        "a wrapper around the model": by_a_wrapper,
+        "in place, nothing returned": in_place,
     },
 )

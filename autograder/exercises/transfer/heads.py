@@ -85,6 +85,11 @@ def _only_fc(model: nn.Module, num_classes: int) -> nn.Module:
     return _put(model, "fc", _new(model.fc, num_classes))  # type: ignore[arg-type]
 
 
+def _direct_child(model: nn.Module, num_classes: int) -> nn.Module:
+    names = [name for name, child in model.named_children() if isinstance(child, nn.Linear)]
+    return _put(model, names[-1], _new(model.get_submodule(names[-1]), num_classes)) if names else model  # type: ignore[arg-type]
+
+
 def _last_child(model: nn.Module, num_classes: int) -> nn.Module:
     """The whole last block goes; the new layer fits its input."""
     name, child = list(model.named_children())[-1]
@@ -214,6 +219,13 @@ REPLACE = Exercise(
             _only_fc,
             "The new layer becomes the attribute fc. That is its name in a ResNet; elsewhere the head is called "
             "classifier or head, or is the last entry of a sequence.",
+            (_LAYER, _REST, _FRESH, _RETURNS),
+        ),
+        Misconception(
+            "only-direct-children",
+            _direct_child,
+            "The head was looked for among the direct children of the model. Where it lies inside of a block nothing "
+            "was replaced: children are one level, modules are all.",
             (_LAYER, _REST, _FRESH, _RETURNS),
         ),
         Misconception(
