@@ -117,8 +117,8 @@ def _call(node: ast.Call, resolve: Resolve) -> Iterator[str]:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name == "getattr" and not (len(node.args) > 1 and isinstance(node.args[1], ast.Constant)):
         yield "getattr with a computed name"
-    own = bool(node.args) and isinstance(node.args[0], ast.Name) and node.args[0].id == "self"
-    if name == "setattr" and not own:
+    # As for an assignment: what the notebook made, or was handed, is there to be changed (a model's new head, say).
+    if name == "setattr" and (len(node.args) < 3 or resolve(node.args[0])):
         yield "setattr"
     if name == "vars" and node.args and resolve(node.args[0]):
         yield "vars of a module"

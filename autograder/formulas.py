@@ -93,4 +93,6 @@ def _formula(tex: str, display: str) -> str:
 
 
 def _is_harmless(element: ElementTree.Element) -> bool:
-    return element.tag.removeprefix(_NAMESPACE) in _ELEMENTS and all(attribute in _ATTRIBUTES for attribute in element.attrib)
+    return element.tag.removeprefix(_NAMESPACE) in _ELEMENTS and all(
+        attribute in _ATTRIBUTES for attribute in element.attrib
+    )

@@ -236,4 +236,5 @@ def _in_one_line(error: BaseException) -> str:
 
 # Drivers of single assignments register themselves; at the end, because they need `driver` from here.
 import course_lib.augmentation_drivers  # noqa: E402
-import course_lib.dropout_drivers  # noqa: E402, F401
+import course_lib.dropout_drivers  # noqa: E402
+import course_lib.transfer_drivers  # noqa: E402, F401

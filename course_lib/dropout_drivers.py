@@ -12,7 +12,7 @@ import torch
 from course_lib.drivers import driver
 from course_lib.values import Unsupported
 
-__all__: list[str] = []
+__all__ = ["as_numbers"]
 
 _MOST_NUMBERS = 1_000_000
 
@@ -20,7 +20,7 @@ _MOST_NUMBERS = 1_000_000
 @driver("rows-in-any-order")
 def _rows_in_any_order(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """A matrix whose rows may come in any order, as any kind of number: rows sorted, float64."""
-    result = _as_numbers(namespace[function](*inputs.values()))
+    result = as_numbers(namespace[function](*inputs.values()))
     if not isinstance(result, torch.Tensor) or result.ndim != 2 or result.numel() > _MOST_NUMBERS:
         return result
     return torch.tensor(sorted(result.tolist()), dtype=torch.float64).reshape(result.shape)
@@ -29,7 +29,7 @@ def _rows_in_any_order(namespace: Mapping[str, Any], function: str, inputs: dict
 @driver("sequence")
 def _sequence(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """An increasing sequence, as any kind of number: its terms, and besides them its ends and its extreme steps."""
-    terms = _as_numbers(namespace[function](*inputs.values()))
+    terms = as_numbers(namespace[function](*inputs.values()))
     if not isinstance(terms, torch.Tensor) or terms.ndim != 1 or len(terms) < 2:
         return dict.fromkeys(("boundaries", "first", "last", "smallest_step", "largest_step"), terms)
     steps = terms.diff()
@@ -37,7 +37,7 @@ def _sequence(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any
     return {"boundaries": terms, **ends, "smallest_step": float(steps.min()), "largest_step": float(steps.max())}
 
 
-def _as_numbers(result: Any) -> Any:
+def as_numbers(result: Any) -> Any:
     """A tensor, an array or nested lists of numbers as a float64 tensor; anything else as it is."""
     if isinstance(result, tuple | list):
         try:

@@ -114,6 +114,8 @@ DYNAMIC = {
     "imported from elsewhere": ["from course_lib.models import BatchNorm1d\ndef f(x): return BatchNorm1d(3)(x)"],
     "globals": ["def f(x): return x", "globals()['f'] = lambda x: x"],
     "setattr on a module": ["setattr(torch, 'sum', torch.mean)\ndef f(x): return torch.sum(x)"],
+    "setattr on a class": ["name = 'mean'\nsetattr(torch.Tensor, name, None)\ndef f(x): return x.mean()"],
+    "setattr of a list of arguments": ["a = [torch, 'sum', None]\nsetattr(*a)\ndef f(x): return torch.sum(x)"],
     "monkeypatch": ["torch.sum = F.batch_norm", "def f(x): return torch.sum(x)"],
     "monkeypatch of a class": ["torch.Tensor.mean = lambda self: 0", "def f(x): return x.mean()"],
     "monkeypatch in a loop": ["for torch.sum in [F.batch_norm]: pass", "def f(x): return torch.sum(x)"],
@@ -171,6 +173,10 @@ HONEST = {
     "getattr of a known name": ["def f(x): return getattr(x, 'shape')"],
     "own attributes": [
         "class C:\n    def __init__(self): self.mean = 0\n    def go(self): setattr(self, 'a', 1)\ndef f(x): return x"
+    ],
+    "a new layer of a model": [
+        "def f(model, name, layer):\n    setattr(model.get_submodule('a'), name, layer)\n"
+        "    for part in model.modules():\n        setattr(part, 'training', False)\n    return model"
     ],
     "settings": [
         "import matplotlib.pyplot as plt\nplt.rcParams['figure.dpi'] = 80\ntorch.backends.cudnn.benchmark = False",

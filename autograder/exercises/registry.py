@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping
 
 from autograder.errors import UnknownAssignmentError
-from autograder.exercises import augmentation, batchnorm, dropout
+from autograder.exercises import augmentation, batchnorm, dropout, transfer
 from autograder.exercises.model import Exercise
 
 __all__ = ["ASSIGNMENTS", "assignment_named", "exercise_named"]
@@ -15,6 +15,7 @@ ASSIGNMENTS: Mapping[str, Mapping[str, Exercise]] = {
     "01_batchnorm": {exercise.id: exercise for exercise in batchnorm.EXERCISES},
     "02_dropout": {exercise.id: exercise for exercise in dropout.EXERCISES},
     "03_augmentation": {exercise.id: exercise for exercise in augmentation.EXERCISES},
+    "05_transfer_learning": {exercise.id: exercise for exercise in transfer.EXERCISES},
 }
 """Assignment name (the folder in `notebooks/`) -> exercise id -> exercise, in the order of the notebook."""
 

@@ -17,13 +17,23 @@ if TYPE_CHECKING:
     from course_lib.widgets.masks import all_masks
     from course_lib.widgets.means import shared_means
     from course_lib.widgets.pipeline import batchnorm_pipeline
+    from course_lib.widgets.subnetworks import ensemble
 
-__all__ = ["all_masks", "augmentation_gallery", "batchnorm_pipeline", "fuse_it", "running_statistics", "shared_means"]
+__all__ = [
+    "all_masks",
+    "augmentation_gallery",
+    "batchnorm_pipeline",
+    "ensemble",
+    "fuse_it",
+    "running_statistics",
+    "shared_means",
+]
 
 _MODULES = {
     "all_masks": "masks",
     "augmentation_gallery": "gallery",
     "batchnorm_pipeline": "pipeline",
+    "ensemble": "subnetworks",
     "fuse_it": "fusion",
     "running_statistics": "averages",
     "shared_means": "means",

@@ -56,8 +56,13 @@ def weigh(first: float, second: float, p_keep: float, relu: bool) -> Masks:
     return Masks(probability, output, float(probability @ output), scaled)
 
 
+def _keep(state: State) -> float:
+    """The probability of keeping, whichever of the two probabilities the slider stands for."""
+    return float(state["p"] if state["meaning"] == "keep" else round(1 - state["p"], 6))
+
+
 def _weighed(state: State) -> Masks:
-    return weigh(FIRST, state["second"], state["p_keep"], state["after"] == "relu")
+    return weigh(FIRST, state["second"], _keep(state), state["after"] == "relu")
 
 
 def numbers(state: State) -> Scene:
@@ -65,7 +70,7 @@ def numbers(state: State) -> Scene:
     found = _weighed(state)
     names = tuple(f"{name}: {_signed(value)}" for name, value in zip(_NAMES, found.output, strict=True))
     shares = Bars("masks: output and probability", names, (Series("p", found.probability.astype(np.float32)),), 0, 1)
-    drawn = np.random.default_rng(state["seed"]).random((SAMPLES, 2)) < state["p_keep"]
+    drawn = np.random.default_rng(state["seed"]).random((SAMPLES, 2)) < _keep(state)
     sampled = found.output[drawn[:, 0] * 2 + drawn[:, 1]]
     count = np.arange(1, SAMPLES + 1)
     series = (
@@ -76,7 +81,8 @@ def numbers(state: State) -> Scene:
     means = Lines("three ways to the mean", count.astype(np.float32), series, -2, 13, "sampled masks")
     name = "relu(a)" if state["after"] == "relu" else "a"
     line = (
-        f"Keep with p = {state['p_keep']:g}: the mean of {name} over the four masks is {_signed(found.mean)}, "
+        f"p_keep = {_keep(state):g}, p_drop = {1 - _keep(state):.3g}: "
+        f"the mean of {name} over the four masks is {_signed(found.mean)}, "
         f"scaled weights give {_signed(found.scaled)}, {SAMPLES} sampled masks {_signed(float(sampled.mean()))}."
     )
     return Scene((shares, means), line, height=270, weights=(1.0, 1.2))
@@ -109,7 +115,13 @@ DESIGN = Design(
     name="all-masks",
     title="All four masks of one neuron",
     controls=(
-        Slider("p_keep", "p, probability of keeping", steps(0.1, 1, 0.1), 0.5),
+        Slider("p", "p", steps(0.1, 1, 0.1), 0.7),
+        Choice(
+            "meaning",
+            "p is the probability of",
+            {"keep": "keeping, p_keep (the lecture)", "drop": "dropping, p_drop (PyTorch)"},
+            "keep",
+        ),
         Slider("second", "w₂y", steps(-8, 6, 1), -2.0),
         Choice("after", "After the neuron", {"nothing": "nothing", "relu": "a ReLU"}, "nothing"),
         Seed(label="Other samples"),
@@ -120,7 +132,8 @@ DESIGN = Design(
         "",
         -100,
         100,
-        f"Now set p to {_ASKED_P:g} and w₂y to {SECOND:g}; then make w₂y negative and put a ReLU behind.",
+        f"Now set p to {_ASKED_P:g} and w₂y to {SECOND:g}; then read p as PyTorch does; "
+        "then make w₂y negative and put a ReLU behind.",
     ),
     numbers=numbers,
     explain=explain,

@@ -1,0 +1,133 @@
+"""The tiny networks on which answers about models are tried: every shape in which a head hides in practice.
+
+All take images (N, 2, 2, 2).  The last linear layer to be defined, which is also the last to run, is the head.
+Numbers come from a formula with one parameter, so that a network travels as a name and a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["NETWORKS", "fill", "network"]
+
+
+class _Fc(nn.Module):
+    """As a ResNet: convolution, batch normalisation, mean over the image; the head is called `fc`."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(2, 4, kernel, bias=False)
+        self.bn1 = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2, 2, 2) -> (N, 3)."""
+        return self.fc(torch.tanh(self.bn1(self.conv1(x))).mean((2, 3)))  # type: ignore[no-any-return]
+
+
+class _Classifier(nn.Module):
+    """As VGG: the head is the last of two linear layers in `classifier`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(2, 4, 2), nn.Tanh(), nn.Flatten())
+        self.classifier = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2, 2, 2) -> (N, 3)."""
+        return self.classifier(self.features(x))  # type: ignore[no-any-return]
+
+
+class _Head(nn.Module):
+    """Blocks within blocks, batch normalisation twice, and a head without bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        stem = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.Tanh(), nn.Flatten())
+        neck = nn.Sequential(nn.Linear(12, 4), nn.BatchNorm1d(4), nn.Tanh())
+        self.backbone = nn.Sequential(stem, neck)
+        self.head = nn.Linear(4, 3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2, 2, 2) -> (N, 3)."""
+        return self.head(self.backbone(x))  # type: ignore[no-any-return]
+
+
+class _Shared(nn.Module):
+    """One block under two names, and two layers that share their weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(8, 4)
+        self.block = nn.Linear(4, 4)
+        self.again = self.block
+        self.tied = nn.Linear(4, 4)
+        self.tied.weight = self.block.weight
+        self.norm = nn.BatchNorm1d(4)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2, 2, 2) -> (N, 3)."""
+        x = torch.tanh(self.stem(x.flatten(1)))
+        return self.head(torch.tanh(self.norm(self.tied(self.again(self.block(x))))))  # type: ignore[no-any-return]
+
+
+def _sequential() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 3))
+
+
+def _no_bias() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(8, 4), nn.Tanh(), nn.Sequential(nn.Linear(4, 3, bias=False)))
+
+
+def _backbone() -> nn.Module:
+    stem = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.Tanh())
+    return nn.Sequential(stem, nn.Flatten(), nn.Linear(12, 5), nn.BatchNorm1d(5))
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "sequential": _sequential,
+    "no bias": _no_bias,
+    "fc": lambda: _Fc(2),
+    "fc, 1 x 1": lambda: _Fc(1),
+    "classifier": _Classifier,
+    "head": _Head,
+    "shared": _Shared,
+    "backbone": _backbone,
+}
+"""Name -> how to build it.  `backbone` has no head: images (N, 2, 2, 2) -> features (N, 5)."""
+
+
+def network(name: str, phase: float, like: Tensor) -> nn.Module:
+    """A network whose parameters and running statistics follow from `phase` alone.
+
+    Args:
+        name: one of `NETWORKS`.
+        phase: number k, counted through the whole network, is made from sin(phase k^2 + k).
+        like: a tensor of the dtype and on the device wanted.
+    """
+    model = NETWORKS[name]()
+    model.to(like)
+    fill(model, phase)
+    return model
+
+
+@torch.no_grad()
+def fill(module: nn.Module, phase: float) -> None:
+    """Set parameters and running statistics by the formula; weights in [-1, 1], scales and variances above 0."""
+    first = 1
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.is_floating_point():
+            k = torch.arange(first, first + tensor.numel(), dtype=torch.float64)
+            first += tensor.numel()
+            values = torch.sin(phase * k * k + k).reshape(tensor.shape)
+            tensor.copy_(values if not _is_positive(module, name) else 1.25 + 0.5 * values)
+
+
+def _is_positive(module: nn.Module, name: str) -> bool:
+    owner, _, last = name.rpartition(".")
+    norm = isinstance(module.get_submodule(owner), nn.BatchNorm1d | nn.BatchNorm2d)
+    return norm and last in ("weight", "running_var")
