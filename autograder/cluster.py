@@ -68,7 +68,8 @@ class DaskPool:
             raise ClusterError(
                 "--cluster needs the package distributed", "pip install 'cnn-course-notebooks[cluster]'"
             ) from error
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in our own words
+        for name in ("distributed", "tornado.application"):  # what matters is said in our own words
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             _knock(self._address)
             self._client = Client(self._address, timeout=_CONNECT_S)

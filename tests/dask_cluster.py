@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["Cluster", "scheduler"]
 
 ROOT = Path(__file__).parent.parent
-_START_S = 120
+_START_S = 240
 
 
 @dataclass
