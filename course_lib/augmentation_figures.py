@@ -105,6 +105,7 @@ def draw_search(found: Search) -> None:
     order = sorted(found.scores)
     axes[0].plot(range(1, len(order) + 1), order, "o", color=OKABE_ITO[0])
     axes[0].set(xlabel="policies, ordered", ylabel="loss after a short training", title=f"{len(order)} tried")
+    axes[0].set_xticks(range(1, len(order) + 1))
     random = found.random
     bars(
         axes[1],
