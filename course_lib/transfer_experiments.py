@@ -288,7 +288,7 @@ def _ties(best: Summary, other: Summary) -> bool:
 def repeat_in_small(
     fit: Fit = ridge,
     seeds: Sequence[int] = (0, 1),
-    sizes: Sequence[int] = (1, 100),
+    sizes: Sequence[int] = (5, 100),
     recipes: Sequence[str] = ("probe-2", "probe-3", "tune-3", "scratch"),
 ) -> list[Run]:
     """A part of the table, run now, for both targets.

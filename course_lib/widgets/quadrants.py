@@ -63,7 +63,7 @@ def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
 def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> str:
     cell = _table()[target, per_class, recipe]
     line = (
-        f"{per_class} labelled of each class, {target} target: {RECIPES[recipe]} reaches {100 * cell.mean:.1f} % "
+        f"{per_class} labelled of each class, {target} target: {recipe} ({RECIPES[recipe]}) reaches {100 * cell.mean:.1f} % "
         f"(± {100 * cell.std:.1f} between {len(cell.accuracies)} seeds), {cell.seconds:.2g} s of training."
     )
     if len(shown) == 1:
@@ -79,13 +79,13 @@ def explain(answer: Any, state: State) -> str:
     verdict = "exactly" if answer == best else "within noise" if answer in ties else "not here"
     own, top = (_table()[(*_ASKED, recipe)].mean for recipe in (answer, best))
     text = (
-        f"You said {RECIPES[answer]} ({100 * own:.1f} %), it is {RECIPES[best]} ({100 * top:.1f} %; {verdict}), "
+        f"You said: {RECIPES[answer]} ({100 * own:.1f} %); it is: {RECIPES[best]} ({100 * top:.1f} %, {verdict}), "
         "because the top block answers to clothes, while the middle one sees strokes and corners, as digits have. "
     )
     target, per_class = state["target"], int(state["per_class"])
     now, *others = best_recipes(_table(), target, per_class)
     tied = f", within noise of {', '.join(others)}" if others else " alone"
-    return f"{text}With {per_class} a class of the {target} target {now} wins{tied}."
+    return f"{text}With {per_class} of each class of the {target} target {now} wins{tied}."
 
 
 DESIGN = Design(
