@@ -63,8 +63,8 @@ def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
 def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> str:
     cell = _table()[target, per_class, recipe]
     line = (
-        f"{per_class} labelled of each class, {target} target: {recipe} ({RECIPES[recipe]}) reaches {100 * cell.mean:.1f} % "
-        f"(± {100 * cell.std:.1f} between {len(cell.accuracies)} seeds), {cell.seconds:.2g} s of training."
+        f"{per_class} labelled of each class, {target} target: {recipe} ({RECIPES[recipe]}) "
+        f"reaches {100 * cell.mean:.1f} % (± {100 * cell.std:.1f} between {len(cell.accuracies)} seeds), {cell.seconds:.2g} s of training."
     )
     if len(shown) == 1:
         return line
