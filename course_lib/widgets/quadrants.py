@@ -64,7 +64,8 @@ def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> s
     cell = _table()[target, per_class, recipe]
     line = (
         f"{per_class} labelled of each class, {target} target: {recipe} ({RECIPES[recipe]}) "
-        f"reaches {100 * cell.mean:.1f} % (± {100 * cell.std:.1f} between {len(cell.accuracies)} seeds), {cell.seconds:.2g} s of training."
+        f"reaches {100 * cell.mean:.1f} % (± {100 * cell.std:.1f} between {len(cell.accuracies)} seeds), "
+        f"{cell.seconds:.2g} s of training."
     )
     if len(shown) == 1:
         return line
