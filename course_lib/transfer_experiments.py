@@ -304,6 +304,5 @@ def repeat_in_small(
     with Live("Transfer, in small", len(cells), "seed", "test accuracy", keep=False) as live:
         for cell in cells:
             runs.append(run_cell(*cell, fit=fit))
-            live.add(f"{cell[0]}, {cell[1]} a class, {cell[2]}", cell[3], runs[-1].accuracy)
             live.advance()
     return runs
