@@ -18,7 +18,6 @@ from torch.nn import functional as F
 from course_lib.drivers import driver
 from course_lib.dropout_drivers import as_numbers
 from course_lib.transfer_nets import fill, network
-from course_lib.values import Unsupported
 
 __all__: list[str] = []
 
@@ -167,10 +166,10 @@ def _extraction(namespace: Mapping[str, Any], function: str, inputs: dict[str, A
         images: (N, 2, 2, 2).
         batch_size: images at a time.
 
-    Returns a dict: `features`; their `shape`; `statistics`, the buffers afterwards in one row; `fits`, whether images
-    came in batches of at most `batch_size`; `graph`, whether the result still hangs on an autograd graph;
-    `grad_mode`, whether gradients are enabled afterwards; `others`, whether each parameter requires a gradient;
-    `modes`, whether each module is in training mode.
+    Returns a dict: `features`; `ran`, whether at least as many images went through as there are; `statistics`, the
+    buffers afterwards in one row; `fits`, whether images came in batches of at most `batch_size`; `graph`, whether the
+    result still hangs on an autograd graph; `grad_mode`, whether gradients are enabled afterwards; `others`, whether
+    each parameter requires a gradient; `modes`, whether each module is in training mode.
     """
     with _own_randomness(), torch.enable_grad():
         backbone = _build(inputs).train(inputs["mode"] != "eval")
@@ -185,7 +184,7 @@ def _extraction(namespace: Mapping[str, Any], function: str, inputs: dict[str, A
     buffers = [buffer.flatten() for buffer in backbone.buffers() if buffer.is_floating_point()]
     return {
         "features": result,
-        "shape": list(result.shape) if hasattr(result, "shape") else Unsupported(f"a {type(result).__name__}"),
+        "ran": sum(sizes) >= len(inputs["images"]),
         "statistics": torch.cat(buffers).clone(),
         "fits": bool(sizes) and max(sizes) <= inputs["batch_size"],
         "graph": isinstance(result, Tensor) and result.requires_grad,

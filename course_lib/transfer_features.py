@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from course_lib.efficientnet import MEAN, STD, EfficientNetLite0, features_of
 from course_lib.live import Live
 from course_lib.models import cnn
+from course_lib.quadrant_nets import small_backbone
 from course_lib.training import Batch
 
 __all__ = [
@@ -63,7 +64,11 @@ def feature_makers(model: EfficientNetLite0 | None, size: int = 160, seed: int =
         seed: of the network that nobody trained.
     """
     untrained = cnn((16, 32, 64), norm=nn.BatchNorm2d, seed=seed)[:-1]
-    makers: dict[str, nn.Module] = {"pixels": nn.Flatten(), "untrained network": untrained.eval()}
+    makers: dict[str, nn.Module] = {
+        "pixels": nn.Flatten(),
+        "untrained network": untrained.eval(),
+        "small network, clothes": small_backbone(),
+    }
     if model is not None:
         makers["EfficientNet-Lite0"] = nn.Sequential(Enlarged(size), features_of(model)).eval()
     return makers

@@ -150,6 +150,18 @@ def test_pretrained_features_are_better_than_pixels_from_five_images_of_each_cla
         assert pretrained_features > pixels + 0.02
     assert found[KIND][-1] > 0.8
     assert found["untrained network"][-1] < found["pixels"][-1] - 0.1
+    assert all(a < b for a, b in list(zip(found["untrained network"], found["pixels"], strict=True))[1:])
+
+
+@pytest.mark.slow
+def test_a_small_network_of_a_similar_source_beats_a_large_one_from_elsewhere() -> None:
+    """By 0.05 or more up to 5 images of each class; with 50 they are equal within 0.03."""
+    known, new, _ = described()
+    found = features.few_shot(answer("linear-probe"), known, new, labels(), (1, 2, 5, 10, 20, 50))
+    small, large = found["small network, clothes"], found[KIND]
+    assert all(a > b + 0.05 for a, b in list(zip(small, large, strict=True))[:3])
+    assert all(a >= b - 0.01 for a, b in zip(small, large, strict=True))
+    assert abs(small[-1] - large[-1]) < 0.03
 
 
 @pytest.mark.slow
@@ -164,6 +176,7 @@ def test_a_shift_ruins_pixels_and_spares_pretrained_features() -> None:
     }
     assert lost["pixels"] > 0.2
     assert lost[KIND] < 0.04
+    assert lost[KIND] + 0.05 < lost["small network, clothes"] < lost["pixels"] - 0.1
     assert lost["untrained network"] > 0.1
 
 

@@ -149,7 +149,7 @@ def test_the_whole_notebook_runs_in_quick_mode(
     assert [cell_id for cell_id, output in outputs if output.get("name") == "stderr"] == []
     html = [output.data["text/html"] for _, output in outputs if "text/html" in output.get("data", {})]
     alts = re.findall(r'<img[^>]*\balt="([^"]*)"', "\n".join(html))
-    assert len(alts) >= 6
+    assert len(alts) >= 7
     assert all(len(alt) > 20 for alt in alts)
     assert "7 of 7 exercises pass" in html[-1]
     printed = "".join(output.text for _, output in outputs if output.get("name") == "stdout")

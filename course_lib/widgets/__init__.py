@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from course_lib.widgets.masks import all_masks
     from course_lib.widgets.means import shared_means
     from course_lib.widgets.pipeline import batchnorm_pipeline
+    from course_lib.widgets.quadrants import transfer_quadrants
     from course_lib.widgets.subnetworks import ensemble
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "fuse_it",
     "running_statistics",
     "shared_means",
+    "transfer_quadrants",
 ]
 
 _MODULES = {
@@ -37,6 +39,7 @@ _MODULES = {
     "fuse_it": "fusion",
     "running_statistics": "averages",
     "shared_means": "means",
+    "transfer_quadrants": "quadrants",
 }
 
 

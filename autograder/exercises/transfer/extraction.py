@@ -157,7 +157,7 @@ def _rescaled(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
     return nn.functional.normalize(_extract(backbone, images, batch_size))
 
 
-_OUTPUTS = ("features", "shape", "statistics", "fits", "graph", "grad_mode", "others", "modes")
+_OUTPUTS = ("features", "ran", "statistics", "fits", "graph", "grad_mode", "others", "modes")
 
 
 def _cases(g: Generator) -> dict[str, Case]:
@@ -166,15 +166,13 @@ def _cases(g: Generator) -> dict[str, Case]:
         data = {"images": images(g, n, dtype), "batch_size": batch_size}
         return Case({**inputs, **data}, driver="extraction", outputs=outputs)
 
-    left = ("shape", "modes")
+    left = ("ran", "modes")
     return {
         "from training mode": case(4, 2, "train", ("features", "statistics", *left)),
-        "last batch smaller": case(
-            5, 3, "eval", ("features", "shape", "fits", "graph", "grad_mode", "others", "modes")
-        ),
+        "last batch smaller": case(5, 3, "eval", ("features", "ran", "fits", "graph", "grad_mode", "others", "modes")),
         "batch larger than all": case(3, 8, "eval", ("features",)),
         "one image": case(1, 4, "eval", ("features",), torch.float32),
-        "batches of one": case(3, 1, "eval", ("features", "shape", "fits")),
+        "batches of one": case(3, 1, "eval", ("features", "ran", "fits")),
         "mixed modes": case(4, 2, "mixed", left),
     }
 
@@ -195,9 +193,9 @@ EXTRACT = Exercise(
     criteria=(
         Criterion(_EVAL, 2, cases=("from training*",), outputs=("features", "statistics")),
         Criterion(_ALL, 2, cases=("last*", "batch*", "one*"), outputs=("features",)),
-        Criterion(_FITS, 1, cases=("last*", "batches of one"), outputs=("shape", "fits")),
-        Criterion(_GRADIENTS, 1, cases=("last batch smaller",), outputs=("shape", "graph", "grad_mode", "others")),
-        Criterion(_MODE, 1, cases=("from training*", "last*"), outputs=("shape", "modes")),
+        Criterion(_FITS, 1, cases=("last*", "batches of one"), outputs=("ran", "fits")),
+        Criterion(_GRADIENTS, 1, cases=("last batch smaller",), outputs=("ran", "graph", "grad_mode", "others")),
+        Criterion(_MODE, 1, cases=("from training*", "last*"), outputs=("ran", "modes")),
         Criterion(_MODES, 1, cases=("mixed modes",)),
     ),
     misconceptions=(
@@ -291,13 +289,13 @@ EXTRACT = Exercise(
             "batches-not-joined",
             _a_list,
             "A list of batches comes back. Asked for is one tensor with a row for each image.",
-            (_EVAL, _ALL, _FITS, _GRADIENTS, _MODE, _MODES),
+            (_EVAL, _ALL),
         ),
         Misconception(
             "mean-over-the-batch",
             _batch_means,
             "There is one row for each batch, its mean. Asked for is a row for each image.",
-            (_EVAL, _ALL, _FITS, _GRADIENTS, _MODE, _MODES),
+            (_EVAL, _ALL),
         ),
         Misconception(
             "features-rescaled",
