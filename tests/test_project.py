@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from autograder import sandbox
+from autograder.exercises import ASSIGNMENTS
 from tests import postgres
 
 ROOT = Path(__file__).parent.parent
@@ -275,3 +276,14 @@ def test_ci_skips_what_only_another_machine_could_run(conftest: ModuleType, monk
     item = SimpleNamespace(get_closest_marker=lambda name: name == "gpu" or None)
     with pytest.raises(pytest.skip.Exception, match="no CUDA device"):
         conftest.pytest_runtest_setup(item)
+
+
+def test_the_readme_counts_exercises_and_mistakes_as_they_are() -> None:
+    """A number in the text is as true as the code."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\d\d_\w+)` \| [^|]+ \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    counted = [
+        (name, str(len(exercises)), str(sum(len(exercise.misconceptions) for exercise in exercises.values())))
+        for name, exercises in ASSIGNMENTS.items()
+    ]
+    assert rows == counted
