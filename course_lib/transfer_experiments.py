@@ -61,7 +61,7 @@ RECIPES = {
     "scratch": "train all from scratch",
 }
 """Recipe -> what is done; every recipe also gets a new last layer."""
-SEEDS = tuple(range(4))
+SEEDS = tuple(range(5))
 RUNS = "transfer_runs.csv"
 _RIDGE = 0.03
 """lambda for each training image."""
