@@ -70,7 +70,7 @@ def _key(operable: Locator) -> str:
     if kind == "BUTTON":
         return "Enter"
     if kind == "SELECT":
-        return "End"
+        return "Home" if operable.evaluate("(e) => e.selectedIndex === e.length - 1") else "End"
     at_end = operable.evaluate("(e) => e.value === e.max")
     return "ArrowLeft" if at_end else "ArrowRight"
 
