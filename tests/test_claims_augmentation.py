@@ -215,7 +215,7 @@ def test_the_policy_found_is_no_better_than_random_ones() -> None:
 @pytest.mark.timeout(600)
 @each_seed
 def test_the_chosen_policy_has_the_best_score_and_scores_differ(seed: int) -> None:
-    """The search does what it says: scores from a short training spread by 0.15 or more, the lowest is taken."""
+    """The search does what it says: scores from a short training spread by 0.1 or more, the lowest is taken."""
     search = searches()[seed]
     assert search.scores[search.best] == min(search.scores)
-    assert max(search.scores) - min(search.scores) > 0.15
+    assert max(search.scores) - min(search.scores) > 0.1
