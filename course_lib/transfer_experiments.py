@@ -17,7 +17,6 @@ from dataclasses import dataclass, fields
 from importlib import resources
 
 import torch
-from scipy.special import stdtrit
 from torch import nn
 from torch.nn import functional as F
 
@@ -281,6 +280,8 @@ def _ties(best: Summary, other: Summary) -> bool:
     gaps = [a - b for a, b in zip(best.accuracies, other.accuracies, strict=True)]
     if len(gaps) < 2:
         return gaps[0] <= 0
+    from scipy.special import stdtrit  # half a second, for whoever does not compare recipes
+
     bound = float(stdtrit(len(gaps) - 1, 0.975))
     return statistics.fmean(gaps) <= bound * statistics.stdev(gaps) / math.sqrt(len(gaps))
 

@@ -355,3 +355,15 @@ def test_a_wrong_configuration_is_explained(value: Any) -> None:
     config.Autograder.limits = value
     with pytest.raises(CourseError):
         Limits.of_course(config, "01_batchnorm")
+
+
+def test_threads_of_a_child_have_other_numbers_than_its_first_thread_is_known_by(sandbox: Sandbox) -> None:
+    """The C library still takes the child's thread for its parent's, which recursive locks would confuse."""
+    source = """
+import threading
+numbers = []
+threads = [threading.Thread(target=lambda: numbers.append(threading.get_native_id())) for _ in range(5)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+print(min(numbers))
+"""
+    assert int(_output(sandbox, source)) > 2  # bubblewrap's first process is 1, the warm parent is 2

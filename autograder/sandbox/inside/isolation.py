@@ -13,6 +13,7 @@ import platform
 import resource
 import signal
 import struct
+import threading
 from collections.abc import Mapping
 
 __all__ = [
@@ -53,18 +54,34 @@ def fork_into_namespaces() -> int:
     """
     flags = _CLONE_NEWUSER | _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWNET | _CLONE_NEWUTS
     number = _CLONE[_column()]
+    own_number = threading.get_native_id()
     dumpable = _libc.prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0)
     _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # or the child's /proc/self/uid_map belongs to root
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = int(_libc_with_gil.syscall(number, flags | signal.SIGCHLD, 0, 0, 0, 0))
     if pid == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()
+        _pass_over(own_number)
     else:
         ctypes.pythonapi.PyOS_AfterFork_Parent()
         _libc.prctl(_PR_SET_DUMPABLE, dumpable, 0, 0, 0)
         if pid < 0:
             _check(-1, "clone")
     return pid
+
+
+def _pass_over(number: int) -> None:
+    """See to it that no later thread of this process gets a number.
+
+    The C library goes on taking this thread for the one that called `clone`, and knows the owner of a recursive lock by
+    its number.  In a new process namespace numbers begin again, and the first thread would get just that one.
+    """
+    latest = 0
+    while latest <= number:
+        thread = threading.Thread(target=int)
+        thread.start()
+        latest = thread.native_id or 0
+        thread.join()
 
 
 def settle_in(uid: int, gid: int, scratch_mib: float) -> None:
