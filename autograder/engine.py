@@ -26,7 +26,7 @@ from autograder.results import ExerciseResult, Status, SubmissionResult
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
 from autograder.submission import Cell, Master, Repaired, UnreadableError, read_cells, repair
 from course_lib.card import Card, plain, reason
-from course_lib.gpu_trace import DRIVERS_TRACED
+from course_lib.gpu_trace import traced_cases
 from course_lib.verdict import CaseKey, ExerciseKey, Failure, Response, Verdict, judge, respond
 
 __all__ = ["NO_MARKS", "CellMarks", "Graded", "Job", "engine_version", "grade"]
@@ -187,9 +187,8 @@ class _Run:
                 return
 
     def _traced(self, key: ExerciseKey) -> tuple[CaseKey, ...]:
-        """The cases on which functions are traced as on a GPU: one of each function, unless the GPU itself shows it."""
-        cases = {case.function: case for case in key.cases if case.driver in DRIVERS_TRACED}
-        return tuple(cases.values()) if self.device == "cpu" else ()
+        """The cases on which functions are traced as on a GPU, unless the GPU itself shows it."""
+        return traced_cases(key.cases) if self.device == "cpu" else ()
 
     def call(self, key: ExerciseKey) -> tuple[dict[str, Response], tuple[str, ...]]:
         """The responses to all cases of an exercise, and advice about GPUs.

@@ -20,7 +20,7 @@ from course_lib.display import show
 from course_lib.drivers import run_case
 from course_lib.errors import CheckFailedError, CheckUsageError
 from course_lib.fault import Fault, find_fault
-from course_lib.gpu_trace import gpu_advice, warm_up
+from course_lib.gpu_trace import gpu_advice, traced_cases, warm_up
 from course_lib.progress import record
 from course_lib.values import ValueFormatError, pack, unpack
 from course_lib.verdict import CaseKey, ExerciseKey, Response, Verdict, judge, respond
@@ -70,9 +70,8 @@ def examine(key: ExerciseKey, objects: Sequence[Any]) -> tuple[Verdict, Fault | 
 
 
 def _gpu_remarks(key: ExerciseKey, namespace: Mapping[str, Any]) -> list[str]:
-    """What would fail on a GPU, for one case of each function."""
-    cases = {case.function: case for case in key.cases}
-    found = (gpu_advice(namespace, case.function, case.driver, case.inputs) for case in cases.values())
+    """What would fail on a GPU."""
+    found = (gpu_advice(namespace, c.function, c.driver, c.inputs) for c in traced_cases(key.cases))
     return [advice for advice in found if advice]
 
 

@@ -21,8 +21,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 from course_lib.drivers import DRIVERS
+from course_lib.verdict import CaseKey, size_of
 
-__all__ = ["DRIVERS_TRACED", "gpu_advice", "may_leave_the_gpu", "warm_up", "warm_up_in_background"]
+__all__ = ["DRIVERS_TRACED", "gpu_advice", "may_leave_the_gpu", "traced_cases", "warm_up", "warm_up_in_background"]
 
 # What a function must name to bring in a tensor on another device than its inputs'.  Tracing costs 8 ms a function
 # (and 1.5 s the first time), reading its names nothing.
@@ -36,7 +37,19 @@ _SOURCES = frozenset(
 DRIVERS_TRACED = frozenset({"call", "call-strided"})
 """Drivers that make no tensors of their own."""
 
+
+def traced_cases(cases: Iterable[CaseKey]) -> tuple[CaseKey, ...]:
+    """Of each function the smallest case that can be traced."""
+    smallest: dict[str, CaseKey] = {}
+    for case in sorted(cases, key=lambda case: size_of(case.inputs)):
+        if case.driver in DRIVERS_TRACED:
+            smallest.setdefault(case.function, case)
+    return tuple(smallest.values())
+
+
 _MOST = 500
+_MOST_OPERATIONS = 60
+"""A loop does the same again and again, and an operation on fake tensors takes a fifth of a millisecond."""
 _warming = threading.Lock()
 
 _MIXED = "will fail on a GPU: it mixes a tensor made on the CPU with inputs on the GPU; make new tensors on x.device"
@@ -53,7 +66,11 @@ class _UnknownError(Exception):
 
 
 class _Watch(TorchFunctionMode):
-    """Sees tensors on their way to NumPy, of which fake tensors know nothing."""
+    """Sees tensors on their way to NumPy, of which fake tensors know nothing; ends a trace that gets long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = _MOST_OPERATIONS
 
     def __torch_function__(
         self, func: Callable[..., Any], kinds: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -62,6 +79,9 @@ class _Watch(TorchFunctionMode):
             on_gpu = bool(args) and isinstance(args[0], Tensor) and args[0].device.type == "cuda"
             if on_gpu and func in (Tensor.numpy, Tensor.__array__):
                 raise _NumpyOnGpuError
+            raise _UnknownError
+        self._left -= 1
+        if self._left < 0:
             raise _UnknownError
         return func(*args, **(kwargs or {}))
 

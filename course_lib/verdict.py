@@ -30,6 +30,7 @@ __all__ = [
     "judge",
     "observe",
     "respond",
+    "size_of",
 ]
 
 Aspect = Literal["value", "dtype", "inputs"]
@@ -286,17 +287,18 @@ def _judge_criterion(
     lost = [entry for entry in needed if wrong[entry] is not None]
     if not lost:
         return CriterionResult(criterion, True)
-    size = {case.name: _numbers_in(case.inputs) for case in key.cases} if len(lost) > 1 else {lost[0].case: 0}
+    size = {case.name: size_of(case.inputs) for case in key.cases} if len(lost) > 1 else {lost[0].case: 0}
     # The smallest case that shows numbers teaches most; an exception is the next best.
     first = min(lost, key=lambda entry: (wrong[entry].index is None, size[entry.case]))  # type: ignore[union-attr]
     return CriterionResult(criterion, False, first, wrong[first])
 
 
-def _numbers_in(value: Any) -> int:
+def size_of(value: Any) -> int:
+    """How many numbers a case's inputs hold: the smallest case teaches most."""
     if isinstance(value, Mapping):
-        return sum(_numbers_in(item) for item in value.values())
+        return sum(size_of(item) for item in value.values())
     if isinstance(value, list | tuple):
-        return sum(_numbers_in(item) for item in value)
+        return sum(size_of(item) for item in value)
     return int(value.numel()) if hasattr(value, "numel") else 1
 
 
