@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -142,11 +143,16 @@ def test_a_drag_never_queues_and_leaves_nothing_behind(server: Lab, page: Any) -
             page.wait_for_function(arrived, arg=[canvas.element_handle(), frame])
 
     updates(20)
-    nodes, listeners = size()
-    updates(100)
-    more_nodes, more_listeners = size()
-    assert more_listeners - listeners <= 5
-    assert more_nodes - nodes <= 60  # a hundred updates that each left a node behind would be 100
+    sizes = [size()]
+    for _ in range(3):
+        updates(100)
+        sizes.append(size())
+    # JupyterLab itself adds something now and then; what an update leaves behind is there in every round.
+    nodes, listeners = (
+        min(after[kind] - before[kind] for before, after in itertools.pairwise(sizes)) for kind in (0, 1)
+    )
+    assert listeners <= 5
+    assert nodes <= 60  # a hundred updates that each left a node behind would be 100
 
 
 def test_an_error_in_a_widget_reaches_the_page(server: Lab, page: Any, screenshot: Callable[..., None]) -> None:
