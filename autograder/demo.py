@@ -7,7 +7,9 @@ made there, so that nothing of a real course is touched.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -214,13 +216,18 @@ def _print_paths(made: Demo, wrong: int, console: Console) -> None:
         f"Gradebook  {made.course.root / 'gradebook.db'}",
         "",
         "Type next:",
-        f"  autograder export --course {made.course.root}    the marks as a table",
-        f"  autograder grade {assignment} --force --course {made.course.root}    the class again",
+        f"  {_program()} export --course {made.course.root}    the marks as a table",
+        f"  {_program()} grade {assignment} --force --course {made.course.root}    the class again",
         "  make lab          JupyterLab on the student version",
         "  make grade-lab    JupyterLab with formgrader, for the written answers",
     ]
     for line in lines:
         console.print(Text(line), soft_wrap=True)
+
+
+def _program() -> str:
+    """This program as it can be typed here, whether or not an environment is active."""
+    return os.path.relpath(Path(sys.executable).with_name("autograder"))
 
 
 def _page_of(made: Demo, member: Member) -> Path | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -80,7 +81,8 @@ def test_the_demonstration_ends_with_the_class_and_what_to_type_next(made: Demo)
     assert all(member.student in printed for member in made.members)
     assert "30 of 30 graded as expected" in printed
     assert str(made.report) in printed.replace("\n", "")
-    assert "Type next:" in printed
+    typed = printed.partition("Type next:")[2].split()
+    assert Path(typed[0]).resolve() == Path(sys.executable).with_name("autograder").resolve()
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
