@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from autograder.answers import write_answers
 from autograder.exercises import ASSIGNMENTS
 from autograder.source_checks import check_assignment
+from tests.notebook_runs import run_in_quick_mode
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks" / "01_batchnorm"
@@ -106,38 +104,11 @@ def test_no_graded_cell_needs_a_name_from_an_experiment(
     assert errors == ""
 
 
-class _Images(HTMLParser):
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.alts: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect the alternative texts."""
-        if tag == "img":
-            self.alts.append(dict(attrs).get("alt") or "")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_whole_notebook_runs_in_quick_mode(
     notebook: Any, answers: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Top to bottom without an error or a word on stderr; every figure has a description, every exercise passes."""
-    monkeypatch.setenv("COURSE_ANSWERS", str(answers))
-    monkeypatch.setenv("COURSE_QUICK", "1")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    client = NotebookClient(
-        nbformat.from_dict(notebook),
-        timeout=300,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(tmp_path)}},
-    )
-    done = client.execute()
-    outputs = [(cell.id, output) for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert [cell_id for cell_id, output in outputs if output.get("name") == "stderr"] == []
-    html = [output.data["text/html"] for _, output in outputs if "text/html" in output.get("data", {})]
-    alts = [alt for page in html for alt in _Images(page).alts]
-    assert len(alts) >= 10
-    assert all(len(alt) > 20 for alt in alts)
+    html = run_in_quick_mode(notebook, answers, monkeypatch, tmp_path)
     assert "13 of 13 exercises pass" in html[-1]
