@@ -7,7 +7,9 @@ asked for, so that `autograder --help` does not wait for torch.
 from __future__ import annotations
 
 import argparse
+import atexit
 import difflib
+import gc
 import importlib
 import os
 import sys
@@ -15,11 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from autograder.course import Course
 from autograder.errors import AutograderError, CourseError, UsageError
 
-__all__ = ["COMMANDS", "Command", "main"]
+__all__ = ["COMMANDS", "Command", "main", "program"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Command:
     needs_course: bool = True
 
 
+_BROKEN_PIPE = 141
+
 COMMANDS = {
     "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
     "release": Command("make the students' version of assignments, with answer data"),
@@ -44,6 +49,25 @@ COMMANDS = {
     "export": Command("marks as a table: csv, canvas or moodle"),
     "demo": Command("release, make a sample class, grade it, report"),
 }
+
+
+def program() -> NoReturn:
+    """The process behind the command `autograder`: as `main`, without the second that Python wastes around it.
+
+    While torch and nbgrader are imported, garbage is looked for seldom; at the end modules are not taken apart.
+    """
+    gc.set_threshold(200_000, 20, 20)
+    try:
+        status = main()
+    except SystemExit as ended:  # argparse
+        status = ended.code if isinstance(ended.code, int) else 0
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        status = _BROKEN_PIPE
+    os._exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output (`| head`) has seen enough; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return _BROKEN_PIPE
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -145,4 +169,4 @@ def _course(folder: Path | None, command: Command) -> Course | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

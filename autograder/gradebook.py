@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -99,15 +101,28 @@ class GradebookWriter:
 
     def holds(self, student: str) -> bool:
         """Whether a submission of this student is in the gradebook with a score for every automatic cell."""
-        try:
-            submission = self._open.find_submission(self._master.assignment, student)
-        except MissingEntry:
-            return False
-        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-        automatic = {name for name in self._master.cells if self._master.cells[name].metadata.nbgrader.grade}
-        automatic = {name for name in automatic if self._master.is_test(name)}
-        scored = {grade.name for grade in grades if grade.auto_score is not None}
-        return automatic <= scored
+        return self._automatic <= self._scored.get(student, frozenset())
+
+    @functools.cached_property
+    def _automatic(self) -> frozenset[str]:
+        """Ids of the cells that are graded automatically."""
+        master = self._master
+        names = {name for name in master.cells if master.cells[name].metadata.nbgrader.grade and master.is_test(name)}
+        return frozenset(cell for notebook in self._rows.notebooks for cell, name in notebook.graded if name in names)
+
+    @functools.cached_property
+    def _scored(self) -> Mapping[str, frozenset[str]]:
+        """Student -> ids of the cells that had a score when this was asked for the first time, in one query."""
+        query = (
+            select(SubmittedAssignment.student_id, Grade.cell_id)
+            .join(SubmittedNotebook, SubmittedNotebook.assignment_id == SubmittedAssignment.id)
+            .join(Grade, Grade.notebook_id == SubmittedNotebook.id)
+            .where(SubmittedAssignment.assignment_id == self._rows.assignment, Grade.auto_score.is_not(None))
+        )
+        found: dict[str, set[str]] = defaultdict(set)
+        for student, cell in self._open.db.execute(query):
+            found[student].add(cell)
+        return {student: frozenset(cells) for student, cells in found.items()}
 
     def write(self, graded: Graded, timestamp: dt.datetime | None) -> None:
         """Write one submission; all of it or nothing."""
@@ -156,12 +171,15 @@ class GradebookWriter:
         """A submission that the gradebook knows already: what an instructor wrote into its rows stays."""
         submission.timestamp = timestamp
         for notebook in submission.notebooks:
-            marks = graded.marks if notebook.name == self._master.notebook else NO_MARKS
+            known = next(known for known in self._rows.notebooks if known.id == notebook.notebook_id)
+            marks = graded.marks if known.name == self._master.notebook else NO_MARKS
+            # By the cells' ids: each name would be asked for in a query of its own.
+            graded_cells, commented_cells = dict(known.graded), dict(known.commented)
             for grade in notebook.grades:
-                for name, value in _grade(marks, grade.name, grade.manual_score).items():
+                for name, value in _grade(marks, graded_cells[grade.cell_id], grade.manual_score).items():
                     setattr(grade, name, value)
             for comment in notebook.comments:
-                comment.auto_comment = _comment(marks, comment.name)["auto_comment"]
+                comment.auto_comment = _comment(marks, commented_cells[comment.cell_id])["auto_comment"]
 
     def _penalise(self, submission: SubmittedAssignment) -> None:
         assert self._penalty is not None

@@ -11,11 +11,17 @@ __all__ = ["bound_names", "scoped_nodes", "walk"]
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _Comprehension = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _Scope = (*_Function, ast.ClassDef)
-_SIGNS = (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
+_PLAIN = frozenset("ctx op ops id attr arg asname module level kind type_comment conversion is_async simple".split())
+"""Fields that hold no node, or one that only stands for a sign (`+`, `Load`)."""
+_FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in _PLAIN)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
 
 
 def walk(root: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below and with `root`, breadth first, without those that only stand for a sign (`+`, `Load`)."""
+    """All nodes below and with `root`, breadth first, without those that only stand for a sign."""
     found = [root]
     for node in found:
         found += _children(node)
@@ -24,13 +30,12 @@ def walk(root: ast.AST) -> Iterator[ast.AST]:
 
 def _children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
-    for name in node._fields:
+    for name in _FIELDS[type(node)]:
         value = getattr(node, name, None)
         if isinstance(value, ast.AST):
-            if not isinstance(value, _SIGNS):
-                found.append(value)
+            found.append(value)
         elif isinstance(value, list):
-            found += [item for item in value if isinstance(item, ast.AST) and not isinstance(item, _SIGNS)]
+            found += [item for item in value if isinstance(item, ast.AST)]
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import inspect
 import os
 import statistics
 import tempfile
@@ -28,6 +29,9 @@ from autograder.inbox import Submission, students_of
 from autograder.sandbox import Limits, Sandbox
 from autograder.sandbox.session import Session
 from benchmarks.grading import BIN, _make_course
+
+_CELLS = "fork and run the cells"
+_REFERENCES = "cases and references"
 
 
 def main() -> None:
@@ -56,6 +60,8 @@ def main() -> None:
     total = statistics.median(spent["all of it"])
     for part, values in sorted(spent.items(), key=lambda item: -statistics.median(item[1])):
         print(f"{part:40} {1000 * statistics.median(values):8.1f} ms {statistics.median(values) / total:6.0%}")
+    own = sum(statistics.median(spent[part]) for part in (_CELLS, _REFERENCES))
+    print(f"\nbeyond {_CELLS!r} and {_REFERENCES!r}: {1000 * (total - own):.0f} ms a submission")
 
 
 _OPEN: dict[str, float] = defaultdict(float)
@@ -93,10 +99,10 @@ def _instrumented(spent: dict[str, list[float]]) -> Iterator[None]:
 
     targets: list[tuple[Any, str, str]] = [
         (Sandbox, "session", "ask for a process"),
-        (Session, "run_cells", "fork and run the cells"),
+        (Session, "run_cells", _CELLS),
         (Session, "ask", "ask for answers"),
         (Session, "answers", "wait for answers and read them"),
-        (Exercise, "make_key", "cases and references"),
+        (Exercise, "make_key", _REFERENCES),
         (engine, "judge", "judge and diagnose"),
         (engine, "_mark", "cards"),
         (SourceReader, "look", "read the code"),
@@ -107,7 +113,7 @@ def _instrumented(spent: dict[str, list[float]]) -> Iterator[None]:
         patches = []
         for owner, name, part in targets:
             function = getattr(owner, name)
-            inner = listed(function) if owner is Session else function
+            inner = listed(function) if inspect.isgeneratorfunction(function) else function
             patches.append(mock.patch.object(owner, name, timed(inner, part)))
         for patch in patches:
             patch.start()

@@ -130,6 +130,7 @@ class MisconceptionKey:
     slug: str
     hint: str
     footprint: Footprint
+    loses: frozenset[str] = frozenset()
 
     def at(self, case: CaseKey) -> Footprint:
         """The part of the footprint that lies in one case."""
@@ -146,6 +147,10 @@ class Suspect(Protocol):
     @property
     def hint(self) -> str:
         """What was probably done."""
+
+    @property
+    def loses(self) -> frozenset[str]:
+        """Criteria that whoever makes it loses at the least, as slugs: spares asking; none where that is not known."""
 
     def at(self, case: CaseKey) -> Footprint:
         """The part of the footprint that lies in one case."""
@@ -272,7 +277,8 @@ def judge(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
     results = tuple(_judge_criterion(key, criterion, wrong) for criterion in key.criteria)
     failures = [responses.get(case.name, not_run).failure for case in key.cases]
     nothing = failures[0] if all(failure is not None for failure in failures) else None
-    found = () if all(result.holds for result in results) else _diagnose(key, observed, wrong)
+    lost = frozenset(result.criterion.slug for result in results if not result.holds)
+    found = () if not lost else _diagnose(key, observed, wrong, lost)
     return Verdict(key, results, found, nothing, observed)
 
 
@@ -303,7 +309,7 @@ def size_of(value: Any) -> int:
 
 
 def _diagnose(
-    key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch | None]
+    key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch | None], lost: frozenset[str]
 ) -> tuple[MisconceptionKey, ...]:
     """The known mistakes whose whole footprint the responses show, the widest first, no two on one entry.
 
@@ -311,7 +317,8 @@ def _diagnose(
     """
     if all(isinstance(seen, Failure) for seen in observed.values()):
         return ()
-    found_footprints = ((suspect, _matching_footprint(suspect, key, observed, wrong)) for suspect in key.misconceptions)
+    suspects = [suspect for suspect in key.misconceptions if suspect.loses <= lost]
+    found_footprints = ((suspect, _matching_footprint(suspect, key, observed, wrong)) for suspect in suspects)
     matching = [MisconceptionKey(suspect.slug, suspect.hint, found) for suspect, found in found_footprints if found]
     matching.sort(key=lambda misconception: -len(misconception.footprint))
     found: list[MisconceptionKey] = []

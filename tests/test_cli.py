@@ -141,3 +141,38 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("autograder ")
+
+
+def _program(*arguments: str, code: str = "") -> list[str]:
+    """A command line of the program as installed; `code` is run in its process first."""
+    return [sys.executable, "-c", f"from autograder import cli\n{code}\ncli.program()", *arguments]
+
+
+def test_the_process_ends_with_the_commands_status_and_all_that_was_printed(tmp_path: Path) -> None:
+    """Though modules are not taken apart at the end: output in a file, exit handlers, help, wrong use, a bug."""
+    handler = "import atexit; atexit.register(lambda: print('handled'))"
+    out = tmp_path / "out.txt"
+    with out.open("wb") as file:
+        assert subprocess.run(_program("--help", code=handler), stdout=file).returncode == 0
+    assert out.read_text().startswith("usage: autograder")
+    assert out.read_text().endswith("handled\n")
+    wrong = subprocess.run(_program("grad"), capture_output=True, text=True)
+    assert (wrong.returncode, "did you mean" in wrong.stderr) == (2, True)
+    assert subprocess.run(_program("doctor", "--nonsense"), capture_output=True).returncode == 2
+    bug = subprocess.run(_program(code="cli._run = lambda a: 1 / 0"), capture_output=True, text=True)
+    assert (bug.returncode, "ZeroDivisionError" in bug.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_seen_enough_is_no_fault(unbuffered: str) -> None:
+    """`autograder report ... | true` ends without a traceback, whether print or the end notices."""
+    code = "import time\ncli._run = lambda arguments: time.sleep(0.5) or print('much') or 0"
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(
+        _program(code=code), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141

@@ -65,7 +65,8 @@ def all_mistakes(exercise_id: str) -> tuple[tuple[ExerciseKey, Responses], ...]:
 def _with_responses(exercise: Exercise, key: ExerciseKey) -> tuple[ExerciseKey, Responses]:
     """As `Exercise.with_suspects`, but each mistake runs once for all diagnoses."""
     responses = {m.slug: {c.name: exercise.respond(m.wrong, c) for c in key.cases} for m in exercise.misconceptions}
-    suspects = tuple(_Recorded(m.slug, m.hint, responses[m.slug]) for m in exercise.misconceptions)
+    loses = {s.slug: s.loses for s in exercise.with_suspects(key).misconceptions}
+    suspects = tuple(_Recorded(m.slug, m.hint, loses[m.slug], responses[m.slug]) for m in exercise.misconceptions)
     return dataclasses.replace(key, misconceptions=suspects), responses
 
 
@@ -75,6 +76,7 @@ class _Recorded:
 
     slug: str
     hint: str
+    loses: frozenset[str]
     responses: Mapping[str, Response]
     footprint: dict[str, dict[Entry, Any]] = dataclasses.field(default_factory=dict)
 

@@ -186,8 +186,11 @@ class Exercise:
 
     def with_suspects(self, key: ExerciseKey) -> ExerciseKey:
         """The same key with misconceptions that are run only as far as a diagnosis asks."""
-        suspects = tuple(_Suspect(self, misconception) for misconception in self.misconceptions)
-        return ExerciseKey(key.id, key.signatures, key.cases, key.criteria, suspects)
+        return ExerciseKey(key.id, key.signatures, key.cases, key.criteria, self._suspects)
+
+    @cached_property
+    def _suspects(self) -> tuple[_Suspect, ...]:
+        return tuple(_Suspect(self, misconception) for misconception in self.misconceptions)
 
     def _case_key(self, name: str, case: Case) -> CaseKey:
         function = case.function or self.names[0]
@@ -231,6 +234,10 @@ class _Suspect:
     @property
     def hint(self) -> str:
         return self.misconception.hint
+
+    @cached_property
+    def loses(self) -> frozenset[str]:
+        return frozenset(c.slug for c in self.exercise.criteria if c.title in self.misconception.loses)
 
     def at(self, case: CaseKey) -> dict[Entry, Any]:
         return self.exercise.footprint(self.misconception, case)
