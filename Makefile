@@ -28,7 +28,7 @@ help: ## this list
 setup: $(READY) ## the virtual environment and the sandbox, if they are not there yet
 	@scripts/setup_system.sh bubblewrap
 
-$(READY): requirements.lock pyproject.toml scripts/setup_venv.sh
+$(READY): requirements.lock pyproject.toml setup.py scripts/setup_venv.sh
 	@scripts/setup_venv.sh "$(PYTHON)" .venv
 
 demo: setup ## release, make a sample class, grade it in the sandbox, report

@@ -33,7 +33,26 @@ include = ["course_lib*"]
 
 [tool.setuptools.package-data]
 "*" = ["*"]
+
+[tool.setuptools.data-files]
+"etc/jupyter/jupyter_server_config.d" = ["course_lib/static/course_lib.json"]
 """
+
+_SETUP = '''"""An editable installation, too, installs the data files, which are Jupyter's configuration."""
+
+from setuptools import Distribution, setup
+
+
+class WithData(Distribution):
+    """setuptools asks a distribution whether it has headers, scripts and data, and knows the answer but for data."""
+
+    def has_data(self) -> bool:
+        """Whether there are data files."""
+        return bool(self.data_files)
+
+
+setup(distclass=WithData)
+'''
 
 _ENVIRONMENT = """name: cnn-course
 channels:
@@ -103,6 +122,7 @@ def environment_files(bundle: Path, assignments: Sequence[str]) -> dict[str, str
         ),
         "environment.yml": _ENVIRONMENT.format(python=python),
         "pyproject.toml": _PYPROJECT.format(version=_course_version()),
+        "setup.py": _SETUP,
         "requirements.txt": "".join(f"{name}=={version}\n" for name, version in pins.items()) + "-e .\n",
     }
 

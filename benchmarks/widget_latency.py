@@ -7,8 +7,9 @@ browser's input queue); the clock runs from the event's own time stamp to the fi
 differ.  The next key is pressed when that one is answered.  For the rival, pyplot draws the same picture and shows it
 with `plt.show` in a callback of `ipywidgets.interact`, as notebooks usually do it; its image counts once decoded.
 
-Also measured: how long after the last of a hundred events of a drag the picture is final, and how the page's and the
-kernel's memory grow over many updates.
+Also measured: how long after its cell was started the widget is there for the first time (in a kernel that has
+imported torch, as the notebooks' first cells do), how long after the last of a hundred events of a drag the picture is
+final, and how the page's and the kernel's memory grow over many updates.
 """
 
 from __future__ import annotations
@@ -79,10 +80,29 @@ _CANVAS = """() => {
     window.seen = { frame, sum };
     return sum;
 }"""
+# Resolves when no picture has come for a third of a second: a late one would be taken for the answer to the next key.
+_SETTLED = """() => new Promise((resolve) => {
+    const canvas = document.querySelector("section.course-widget canvas");
+    let frame = canvas.dataset.frame, since = performance.now();
+    const look = () => {
+        if (canvas.dataset.frame !== frame) { frame = canvas.dataset.frame; since = performance.now(); }
+        if (performance.now() - since > 333) resolve(true);
+        else requestAnimationFrame(look);
+    };
+    look();
+})"""
 _IMAGE = """() => {
     const image = document.querySelector(".widget-output img");
     return image && image.complete && image.naturalWidth ? image.src : null;
 }"""
+# Resolves with the milliseconds from the start of the active cell to the first frame with a picture.
+_SHOWN = """() => new Promise((resolve) => {
+    const started = performance.now();
+    const look = () => document.querySelector("section.course-widget canvas")?.dataset.frame
+        ? resolve(performance.now() - started) : requestAnimationFrame(look);
+    window.jupyterapp.commands.execute("notebook:run-cell");
+    look();
+})"""
 _DRAG = """([input, places]) => {
     window.dragged = null;
     const step = (i) => {
@@ -93,16 +113,21 @@ _DRAG = """([input, places]) => {
     };
     step(0);
 }"""
-_FINAL = """(words) => new Promise((resolve) => {
-    const canvas = document.querySelector("section.course-widget canvas");
-    const look = () => window.dragged && canvas.getAttribute("aria-label").endsWith(words)
-        ? resolve(performance.now() - window.dragged) : requestAnimationFrame(look);
+_FINAL = """(words) => new Promise((resolve, reject) => {
+    const canvas = document.querySelector("section.course-widget canvas"), late = performance.now() + 60000;
+    const look = () => {
+        if (window.dragged && canvas.getAttribute("aria-label").endsWith(words))
+            resolve(performance.now() - window.dragged);
+        else if (performance.now() > late) reject(new Error(`not final: ${canvas.getAttribute("aria-label")}`));
+        else requestAnimationFrame(look);
+    };
     look();
 })"""
-_MANY = """([input, times]) => new Promise((resolve) => {
-    const canvas = document.querySelector("section.course-widget canvas");
+_MANY = """([input, times]) => new Promise((resolve, reject) => {
+    const canvas = document.querySelector("section.course-widget canvas"), late = performance.now() + 300000;
     let left = times, frame = canvas.dataset.frame;
     const look = () => {
+        if (performance.now() > late) return reject(new Error(`${left} updates were not answered`));
         if (canvas.dataset.frame === frame) return requestAnimationFrame(look);
         frame = canvas.dataset.frame;
         if (left-- === 0) return resolve(true);
@@ -120,6 +145,7 @@ class Latency:
     """What was measured of one widget.
 
     Attributes:
+        shown_ms: from the start of the cell to the first picture.
         ours_ms: median from key press to changed pixel.
         ours_p90_ms: nine of ten are faster.
         rival_ms: the same of `interact` with `plt.show`.
@@ -129,6 +155,7 @@ class Latency:
     """
 
     widget: str
+    shown_ms: float
     ours_ms: float
     ours_p90_ms: float
     rival_ms: float
@@ -157,18 +184,23 @@ def pressed(page: Page, handle: Locator, fingerprint: str, presses: int) -> list
 def measure(server: Lab, page: Page, name: str, presses: int, updates: int) -> Latency:
     """One widget and its rival, in a page of their own."""
     cells = {
+        "setup": "import torch\nfrom course_lib import check",
         "ours": f"import os\nfrom course_lib import widgets\nprint('kernel', os.getpid())\nwidgets.{name}(fresh=True)",
         "rival": _RIVAL.format(name=name),
     }
     write_notebook(server.folder / f"{name}.ipynb", cells)
     notebook = Notebook(server, page, f"{name}.ipynb")
-    notebook.run_all()
+    notebook.run_cell("setup")
+    notebook.activate("ours")
+    shown = float(page.evaluate(_SHOWN))
+    notebook.run_cell("rival")
     widget = page.locator(WIDGET)
     lock_in(widget)
     if name == "shared_means":  # its first slider matters to group norm alone
         widget.get_by_label("Normalization").select_option("group")
     slider = widget.locator("input[type=range]").first
     slider.evaluate("(e) => { e.value = '0'; e.dispatchEvent(new Event('input', { bubbles: true })); }")
+    page.evaluate(_SETTLED)
     ours = pressed(page, slider, _CANVAS, presses)
     handle = page.locator(".noUi-handle").first
     # JupyterLab takes arrow keys from whatever does not ask for them.
@@ -177,7 +209,7 @@ def measure(server: Lab, page: Page, name: str, presses: int, updates: int) -> L
     drag = statistics.median(dragged(page, name, slider) for _ in range(5))
     page_kib, kernel_kib = growth(page, slider, updates)
     quantile = statistics.quantiles(ours, n=10)[-1]
-    return Latency(name, statistics.median(ours), quantile, statistics.median(rival), drag, page_kib, kernel_kib)
+    return Latency(name, shown, statistics.median(ours), quantile, statistics.median(rival), drag, page_kib, kernel_kib)
 
 
 def dragged(page: Page, name: str, slider: Locator) -> float:
@@ -212,18 +244,18 @@ def growth(page: Page, slider: Locator, updates: int) -> tuple[float, float]:
 
 def table(found: Sequence[Latency]) -> str:
     """The measurements as text."""
-    head = f"{'widget':24}{'ours':>9}{'p90':>9}{'interact':>10}{'ratio':>8}{'drag':>9}{'page':>10}{'kernel':>10}"
-    lines = [head, f"{'':24}{'ms':>9}{'ms':>9}{'ms':>10}{'':>8}{'ms':>9}{'KiB':>10}{'KiB':>10}"]
+    columns = ("shown", "ours", "p90", "interact", "ratio", "drag", "page", "kernel")
+    units = ("ms", "ms", "ms", "ms", "", "ms", "KiB", "KiB")
+    lines = [f"{'widget':24}" + "".join(f"{name:>9}" for name in columns), " " * 24 + "".join(f"{u:>9}" for u in units)]
     for one in found:
-        numbers = (
-            f"{one.ours_ms:9.1f}{one.ours_p90_ms:9.1f}{one.rival_ms:10.1f}{one.ratio:8.1f}{one.after_drag_ms:9.1f}"
-        )
-        lines.append(f"{one.widget:24}{numbers}{one.page_kib:10.0f}{one.kernel_kib:10.0f}")
+        numbers = (one.ours_ms, one.ours_p90_ms, one.rival_ms, one.ratio, one.after_drag_ms)
+        row = f"{one.widget:24}{one.shown_ms:9.0f}" + "".join(f"{number:9.1f}" for number in numbers)
+        lines.append(f"{row}{one.page_kib:9.0f}{one.kernel_kib:9.0f}")
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Measures, prints, and says whether the goal is met: a median under 50 ms for every widget."""
+    """Measures, prints, and says whether the goals are met: shown in 2 s, a median under 50 ms, for every widget."""
     parser = argparse.ArgumentParser(description="key press to changed pixel, for every widget")
     parser.add_argument("--presses", type=int, default=40)
     parser.add_argument("--updates", type=int, default=1000, help="over which memory is watched")
@@ -248,7 +280,7 @@ def main() -> int:
     print(table(found))
     if args.json:
         args.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", "utf-8")
-    return 0 if all(one.ours_ms < 50 for one in found) else 1
+    return 0 if all(one.ours_ms < 50 and one.shown_ms < 2000 for one in found) else 1
 
 
 if __name__ == "__main__":

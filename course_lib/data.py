@@ -7,6 +7,7 @@ first 50,000 images of the official training file and validation images from its
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 import logging
 import os
@@ -83,14 +84,26 @@ def digits(split: Literal["train", "validation"], limit: int | None = None) -> t
     Returns:
         images (N, 1, 8, 8), float32 in [0, 1], and labels (N,), int64 in 0..9.
     """
-    from sklearn.datasets import load_digits  # costs a second, which only those pay who use it
-
     if split not in ("train", "validation"):
         raise ValueError(f"unknown split {split!r}: choose 'train' or 'validation'")
-    pixels, labels = load_digits(return_X_y=True)
+    pixels, labels = _all_digits()
     part = slice(0, 1000) if split == "train" else slice(1000, None)
     x = torch.tensor(pixels[part][:limit], dtype=torch.float32).div_(16).view(-1, 1, 8, 8)
     return x, torch.tensor(labels[part][:limit], dtype=torch.int64)
+
+
+@functools.cache
+def _all_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Pixels (1797, 64), 0 to 16, and labels (1797,)."""
+    spec = importlib.util.find_spec("sklearn")
+    file = Path(spec.origin if spec is not None and spec.origin else "").parent / "datasets" / "data" / "digits.csv.gz"
+    if file.is_file():  # importing scikit-learn for it would take a second
+        table = np.loadtxt(file, delimiter=",")
+        return table[:, :-1], table[:, -1].astype(np.int64)
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    return pixels, labels
 
 
 def fashion_mnist_full(

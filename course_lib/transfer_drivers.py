@@ -198,10 +198,14 @@ def _extraction(namespace: Mapping[str, Any], function: str, inputs: dict[str, A
 def _parameter_count(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Have the parameters of a network counted: `trainable` and `total`, as whatever kind of number came back.
 
-    Inputs: network, phase, frozen, see `_build`; images, (N, 2, 2, 2), of the dtype wanted.
+    Inputs: network, phase, frozen, see `_build`; images, (N, 2, 2, 2), of the dtype wanted; added, the width of one
+    more linear layer, which trains unless everything is frozen.
     """
     with _own_randomness():
-        return namespace[function](_build(inputs))
+        model = _build(inputs)
+        added = nn.Linear(inputs["added"], inputs["added"] + 1).to(inputs["images"])
+        model.add_module("added", added.requires_grad_("" not in inputs["frozen"]))
+        return namespace[function](model)
 
 
 @driver("rates")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -107,6 +110,21 @@ def test_digits_ship_with_scikit_learn(split: Literal["train", "validation"], si
     assert labels.dtype == torch.int64
     assert labels.bincount(minlength=10).min() > 60
     assert len(data.digits(split, limit=30)[1]) == 30
+
+
+def test_digits_are_read_without_importing_scikit_learn_and_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is read where it lies; where it is not, scikit-learn is asked."""
+    code = "import sys; from course_lib.data import digits; digits('train'); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    read = data.digits("train")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    data._all_digits.cache_clear()
+    try:
+        asked = data.digits("train")
+    finally:
+        data._all_digits.cache_clear()
+    assert all(torch.equal(one, other) for one, other in zip(read, asked, strict=True))
 
 
 def test_digits_have_no_test_split() -> None:

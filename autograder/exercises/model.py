@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -26,8 +26,9 @@ from course_lib.verdict import (
     respond,
 )
 
-__all__ = ["Case", "Criterion", "Exercise", "Misconception", "generator", "wrong_entries"]
+__all__ = ["Case", "Criterion", "Exercise", "Misconception", "generator", "one_of", "wrong_entries"]
 
+T = TypeVar("T")
 Namespace = Mapping[str, Any]
 
 
@@ -35,6 +36,11 @@ def generator(*parts: object) -> torch.Generator:
     """A CPU generator whose stream depends on all of `parts` and on nothing else."""
     digest = hashlib.sha256("\0".join(map(str, parts)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def one_of(g: torch.Generator, *options: T) -> T:
+    """One of the options, drawn: sizes, say, where nothing else tells a learned answer from a computed one."""
+    return options[int(torch.randint(len(options), (1,), generator=g))]
 
 
 @dataclass(frozen=True)

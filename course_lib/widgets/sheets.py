@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from course_lib.data import digits
 from course_lib.photographs import photograph
 from course_lib.widgets.scene import Bars, Lines, Montage, Panel, Series
 
-__all__ = ["Sheet", "as_bytes", "originals", "transformed"]
+__all__ = ["CROP_PROBABILITIES", "Sheet", "as_bytes", "originals", "ten_crops", "transformed"]
 
 TILES, SIDE, WHOLE = 36, 64, 96
 """Tiles in the montage, their side, and the side of the picture that crops are cut from."""
@@ -90,16 +92,46 @@ def _scale_crop(subject: str, strength: float, generator: torch.Generator) -> Sh
 
 
 def _ten_crop(subject: str, strength: float, generator: torch.Generator) -> Sheet:
-    room = round(strength * WHOLE / 2)
-    size = WHOLE - room
-    corners = torch.tensor([[0, 0], [0, room], [room, 0], [room, room], [room // 2, room // 2]])
-    five = augment.crop(originals(subject)[:1].expand(5, -1, -1, -1), corners, size)
-    tiles = F.interpolate(torch.cat([five, five.flip(-1)]), (SIDE, SIDE), mode="bilinear", antialias=True)
-    boxes = torch.cat([corners, corners + size], dim=1).double()
-    names = ("top left", "top right", "bottom left", "bottom right", "centre")
-    left = _boxed(originals(subject)[0], boxes, "the original, five boxes")
+    crops = ten_crops(originals(subject)[0], strength)
+    corners, size = _five_corners(WHOLE, strength)
+    tiles = F.interpolate(crops, (SIDE, SIDE), mode="bilinear", antialias=True)
+    left = _boxed(
+        originals(subject)[0], torch.cat([corners, corners + size], dim=1).double(), "the original, five boxes"
+    )
     said = f"five crops with {size / WHOLE:.0%} of the side, and their mirror images, nothing is random"
-    return Sheet(tiles, said, left, names + tuple(f"{name}, m." for name in names), 5)
+    captions = _FIVE + tuple(f"{name}, m." for name in _FIVE)
+    if subject in _ASKED:
+        found = _crop_probabilities()[subject][round(10 * strength)]
+        captions = tuple(f"{caption} {p:.2f}" for caption, p in zip(captions, found, strict=True))
+        mean = sum(found) / len(found)
+        said += f"; probability of {_ASKED[subject]}: centre {found[4]:.2f}, mean of the ten {mean:.2f}"
+    return Sheet(tiles, said, left, captions, 5)
+
+
+_FIVE = ("top left", "top right", "bottom left", "bottom right", "centre")
+_ASKED = {"cat": "a cat", "coffee": "coffee", "digits": "the right digit"}
+"""Subjects that a network was asked about (scripts/make_crop_probabilities.py)."""
+CROP_PROBABILITIES = Path(__file__).parent.parent / "datasets" / "ten_crop.json"
+
+
+@functools.cache
+def _crop_probabilities() -> dict[str, list[list[float]]]:
+    """Subject -> for strengths 0, 0.1, ..., 1 the probability of the right answer for each of the ten crops."""
+    found: dict[str, list[list[float]]] = json.loads(CROP_PROBABILITIES.read_text("utf-8"))
+    return found
+
+
+def ten_crops(image: Tensor, strength: float) -> Tensor:
+    """The ten crops of a square image (C, H, H) -> (10, C, size, size): corners and centre, then mirrored."""
+    corners, size = _five_corners(image.shape[-1], strength)
+    five = augment.crop(image[None].expand(5, -1, -1, -1), corners, size)
+    return torch.cat([five, five.flip(-1)])
+
+
+def _five_corners(side: int, strength: float) -> tuple[Tensor, int]:
+    """Top left corners (5, 2) of the crops, and their side."""
+    room = round(round(strength * WHOLE / 2) * side / WHOLE)
+    return torch.tensor([[0, 0], [0, room], [room, 0], [room, room], [room // 2, room // 2]]), side - room
 
 
 def _jitter(subject: str, strength: float, generator: torch.Generator) -> Sheet:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
+from autograder.course import Course
 from autograder.engine import Graded, Job, grade
+from autograder.records import load_master
 from autograder.results import SubmissionResult
 from autograder.sandbox import Limits, Sandbox
 from autograder.submission import Master
 from tests import made_up, small_course
 from tests.attacks.attack import RIGHT, Attack, submission
+from tests.attacks.real import release_real
 
-__all__ = ["LIMITS", "Arena", "fingerprint", "open_arena"]
+__all__ = ["LIMITS", "Arena", "Target", "fingerprint", "open_arena"]
 
 LIMITS = Limits(
     submission_s=5,
@@ -42,16 +45,46 @@ def fingerprint(graded: Graded) -> str:
     return json.dumps([result, graded.notebook], sort_keys=True)
 
 
+class Target(Protocol):
+    """A released assignment, and how answers to it are handed in."""
+
+    @property
+    def course(self) -> Course:
+        """Where it was released."""
+
+    @property
+    def name(self) -> str:
+        """The assignment."""
+
+    def honest(self) -> bytes:
+        """A right answer."""
+
+    def submission(self, attack: Attack) -> bytes:
+        """A wrong answer and a trick."""
+
+
+@dataclass(frozen=True)
+class _MadeUp:
+    course: Course
+    name: str = made_up.ASSIGNMENT
+
+    def honest(self) -> bytes:
+        return self.submission(Attack("honest", "", column_scale=RIGHT, pair=made_up.PAIR_SOLUTION))
+
+    def submission(self, attack: Attack) -> bytes:
+        notebook = (self.course.release / self.name / "made_up.ipynb").read_text(encoding="utf-8")
+        return submission(json.loads(notebook), attack)
+
+
 @dataclass
 class Arena:
     """Where attacks are graded.
 
     Attributes:
-        released: the released notebook.
         place: a folder outside the sandbox with a secret in it.
     """
 
-    released: Mapping[str, Any]
+    target: Target
     master: Master
     sandbox: Sandbox
     place: Path
@@ -60,9 +93,16 @@ class Arena:
 
     def grade(self, attack: Attack, limits: Limits = LIMITS) -> Graded:
         """Grade an attack as a submission."""
+        return self.graded(attack.name, self.data(attack), limits)
+
+    def graded(self, student: str, data: bytes, limits: Limits = LIMITS) -> Graded:
+        """Grade a submission as it is handed in."""
+        return grade(Job(student, data), self.master, SEED, limits, self.sandbox)
+
+    def data(self, attack: Attack) -> bytes:
+        """An attack as it is handed in."""
         words = {"SECRET_PLACE": str(self.place), **attack.words}
-        data = submission(self.released, dataclasses.replace(attack, words=words))
-        return grade(Job(attack.name, data), self.master, SEED, limits, self.sandbox)
+        return self.target.submission(dataclasses.replace(attack, words=words))
 
     def baseline(self, attack: Attack) -> SubmissionResult:
         """What the same wrong answer gets without the trick."""
@@ -72,20 +112,17 @@ class Arena:
 
     def honest(self) -> str:
         """Everything that an honest submission yields."""
-        honest = Attack("honest", "", column_scale=RIGHT, pair=made_up.PAIR_SOLUTION)
-        return fingerprint(self.grade(honest, Limits()))
+        return fingerprint(grade(Job("honest", self.target.honest()), self.master, SEED, Limits(), self.sandbox))
 
 
 @contextmanager
-def open_arena(folder: Path) -> Iterator[Arena]:
+def open_arena(folder: Path, assignment: str = made_up.ASSIGNMENT) -> Iterator[Arena]:
     """An arena with a running sandbox; `folder` is written to."""
     secret = secrets.token_hex(16)
     place = folder / "course"
     with small_course.registered():
-        small_course.make(place)
+        made_up_one = assignment == made_up.ASSIGNMENT
+        target = _MadeUp(small_course.make(place)) if made_up_one else release_real(place, assignment)
         (place / "secret.txt").write_text(secret)
-        notebook = place / "release" / made_up.ASSIGNMENT / "made_up.ipynb"
-        text = notebook.read_text(encoding="utf-8")
-        master = Master(made_up.ASSIGNMENT, "made_up", text)
         with Sandbox() as sandbox:
-            yield Arena(json.loads(text), master, sandbox, place, secret)
+            yield Arena(target, load_master(target.course, assignment), sandbox, place, secret)

@@ -50,10 +50,6 @@ class Attack:
     stock: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
 
-    def data(self, released: Mapping[str, Any]) -> bytes:
-        """The submitted file."""
-        return submission(released, self)
-
     def without_trick(self) -> Attack:
         """The same wrong answer, honestly handed in."""
         return Attack(f"{self.name}, without the trick", "", column_scale=self.plain)

@@ -59,7 +59,7 @@ def test_an_attack_forges_nothing_and_harms_nobody(
     assert all(exercise.message for exercise in lost), "every lost point has its reason"
     assert arena.secret not in graded.notebook + repr(result)
     assert "REACHED " not in _shown(graded.notebook), "something outside answered"
-    _check_notebook(graded.notebook, 8_000_000 + 2 * len(attack.data(arena.released)))
+    _check_notebook(graded.notebook, 8_000_000 + 2 * len(arena.data(attack)))
     assert arena.honest() == honest
     assert _files(arena.place) == outside
 

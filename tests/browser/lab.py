@@ -177,18 +177,25 @@ class Notebook:
         self.page.wait_for_function("() => window.courseDone", timeout=timeout_s * 1000)
         self.page.wait_for_function(_READY, timeout=START_S * 1000)
 
-    def run_cell(self, cell_id: str) -> None:
-        """Run one cell."""
+    def activate(self, cell_id: str) -> None:
+        """Make a cell the one that commands are about."""
         self.page.evaluate(
             """(id) => {
-                const panel = window.jupyterapp.shell.currentWidget;
-                const cells = panel.content.widgets;
-                panel.content.activeCellIndex = cells.findIndex((cell) => cell.model.id === id);
+                const { content } = window.jupyterapp.shell.currentWidget;
+                content.activeCellIndex = content.widgets.findIndex((cell) => cell.model.id === id);
+            }""",
+            cell_id,
+        )
+
+    def run_cell(self, cell_id: str) -> None:
+        """Run one cell."""
+        self.activate(cell_id)
+        self.page.evaluate(
+            """() => {
                 window.courseDone = false;
                 window.jupyterapp.commands.execute("notebook:run-cell").finally(() => { window.courseDone = true; });
                 return true;
-            }""",
-            cell_id,
+            }"""
         )
         self.page.wait_for_function("() => window.courseDone")
 

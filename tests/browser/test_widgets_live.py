@@ -29,6 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
     folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
     with lab(folder, state, PYTHONPATH=str(ROOT)) as running:
+        assert "course_lib.lab | extension was successfully loaded" in running.log.read_text("utf-8")
         yield running
 
 

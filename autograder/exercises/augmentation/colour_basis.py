@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autograder.exercises.augmentation.images import DTYPE, LIBRARY_IMAGES, rotation
+from autograder.exercises.augmentation.images import DTYPE, LIBRARY_IMAGES, rotation, uniform
 from autograder.exercises.model import Case, Criterion, Exercise, Misconception
 
 __all__ = ["PCA_BASIS"]
@@ -130,7 +130,7 @@ def _basis_float32(images: Tensor) -> Basis:
 
 
 def _coloured(g: torch.Generator, n: int, height: int, width: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Images (n, 3, height, width) whose colours have variances 0.04, 0.01 and 0.002 along turned axes.
+    """Images (n, 3, height, width) whose colours have variances of about 0.04, 0.01 and 0.002 along turned axes.
 
     Variances and means are exact.  Each image has a cast of its own, so that one image is not like the next.
     """
@@ -139,7 +139,8 @@ def _coloured(g: torch.Generator, n: int, height: int, width: int, dtype: torch.
     x = raw.reshape(-1, 3)
     x = x - x.mean(0)
     white: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(x.T @ x / len(x)), x.T, upper=False)
-    spread = torch.tensor([0.04, 0.01, 0.002], dtype=torch.float64).sqrt()
+    variances = torch.tensor([0.04, 0.01, 0.002], dtype=torch.float64) * uniform(g, 0.75, 1.25, 3)
+    spread = variances.sqrt()
     colours = rotation(g) @ (spread[:, None] * white) + torch.tensor([[0.6], [0.4], [0.5]])
     return colours.reshape(3, n, height, width).transpose(0, 1).contiguous().to(dtype)
 

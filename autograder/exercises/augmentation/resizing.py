@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from autograder.exercises.augmentation.images import DTYPE, HINT_FLOAT32, LIBRARY_IMAGES, numbered, picture, uniform
-from autograder.exercises.model import Case, Criterion, Exercise, Misconception
+from autograder.exercises.model import Case, Criterion, Exercise, Misconception, one_of
 
 __all__ = ["RESIZE", "interpolated", "resized", "short_side"]
 
@@ -154,16 +154,19 @@ def _resize_cases(g: torch.Generator) -> dict[str, Case]:
     def between(image: Tensor, size: int) -> Case:
         return Case({"image": image, "size": size}, driver="resized", outputs=("size",))
 
+    wide, enlarged = one_of(g, ((4, 6), 6), ((4, 6), 8), ((2, 5), 4), ((6, 9), 8))
+    down, to_down = one_of(g, ((5, 8), 7), ((5, 7), 6), ((7, 9), 8))
+    up, to_up = one_of(g, ((7, 4), 5), ((8, 3), 4), ((9, 5), 6))
     return {
         "by hand": exact(numbered(1, 2, 3), 4),
-        "landscape, enlarged": exact(picture(g, 3, 4, 6), 6),
+        "landscape, enlarged": exact(picture(g, 3, *wide), enlarged),
         "portrait, enlarged, float32": exact(picture(g, 2, 9, 3, dtype=torch.float32), 5),
         "square, strided": exact(picture(g, 4, 4, 4), 7, "resized-strided"),
         "landscape, one row": exact(picture(g, 2, 1, 3), 2),
         "landscape, reduced": reduced(_ramp(g, 3, 8, 14), 4),
         "portrait, reduced": reduced(_ramp(g, 2, 15, 9), 3),
-        "long side to be rounded down": between(picture(g, 3, 5, 8), 7),
-        "long side to be rounded up": between(picture(g, 2, 7, 4), 5),
+        "long side to be rounded down": between(picture(g, 3, *down), to_down),
+        "long side to be rounded up": between(picture(g, 2, *up), to_up),
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from autograder.exercises.dropout.draws import uniform
-from autograder.exercises.model import Case, Criterion, Exercise, Misconception
+from autograder.exercises.model import Case, Criterion, Exercise, Misconception, one_of
 
 __all__ = ["MASKS", "PROBABILITIES", "all_masks", "probabilities"]
 
@@ -73,6 +73,11 @@ def _masks_one_dropped(n: int) -> torch.Tensor:
     return 1 - torch.eye(n)
 
 
+def _all_masks_cases(g: torch.Generator) -> dict[str, Case]:
+    sizes = {"n = 2": 2, "n = 1": 1, "n = 3": 3, "n = 5": 5, "another n": one_of(g, 4, 6, 7, 8)}
+    return {name: Case({"n": n}, driver="rows-in-any-order") for name, n in sizes.items()}
+
+
 _ANY_NUMBER = "every mask once for any number of units"
 
 MASKS = Exercise(
@@ -80,10 +85,10 @@ MASKS = Exercise(
     defines=("dropout_masks(n)",),
     returns=("masks",),
     reference=all_masks,
-    cases=lambda g: {f"n = {n}": Case({"n": n}, driver="rows-in-any-order") for n in (2, 1, 3, 5)},
+    cases=_all_masks_cases,
     criteria=(
         Criterion("the four masks of two units", 1, cases=("n = 2",)),
-        Criterion(_ANY_NUMBER, 1, cases=("n = 1", "n = 3", "n = 5")),
+        Criterion(_ANY_NUMBER, 1, cases=("n = 1", "n = 3", "n = 5", "another n")),
     ),
     misconceptions=(
         Misconception(
@@ -217,8 +222,10 @@ def _mask_cases(g: torch.Generator) -> dict[str, Case]:
     shuffled = all_masks(3)[torch.randperm(8, generator=g)]
     # Not all masks, and never two masks of equal probability only: one, two, three and four units kept, and none.
     few = all_masks(4)[torch.tensor([0, 1, 3, 7, 15, 8])]
+    more = all_masks(one_of(g, 3, 4, 5, 6, 7))
     return {
         "two units, p = 1/2": Case({"masks": all_masks(2), "p_keep": 0.5}),
+        "more units, p = 1/2": Case({"masks": more, "p_keep": 0.5}),
         "two units": Case({"masks": all_masks(2), "p_keep": 0.8}),
         "three units in another order": Case({"masks": shuffled, "p_keep": 0.2}),
         "five units, one mask": Case({"masks": torch.tensor([[1.0, 0, 1, 1, 0]]).double(), "p_keep": 0.7}),
@@ -239,7 +246,7 @@ PROBABILITIES = Exercise(
     reference=probabilities,
     cases=_mask_cases,
     criteria=(
-        Criterion(_HALF, 0.5, cases=("two units, p = 1/2",)),
+        Criterion(_HALF, 0.5, cases=("two units, p = 1/2", "more units, p = 1/2")),
         Criterion(_ANY_P, 1, cases=_PLURAL),
         Criterion(_SOME, 0.5, cases=("five units, one mask", "some of the masks", "float32")),
     ),

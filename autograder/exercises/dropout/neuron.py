@@ -90,6 +90,7 @@ def _neuron_cases(g: torch.Generator) -> dict[str, Case]:
     lecture = {"w": torch.tensor([2.0, 4.0]).double(), "x": torch.tensor([3.0, 1.0]).double(), "p_keep": 0.5}
     return {
         "two inputs, p = 1/2": Case(lecture),
+        "two other inputs, p = 1/2": case(2, 0.5),
         "two inputs": case(2, 0.7),
         "four inputs": case(4, 0.2),
         "five inputs, float32": case(5, 0.7, torch.float32),
@@ -107,7 +108,7 @@ EXPECTED = Exercise(
     reference=_expected,
     cases=_neuron_cases,
     criteria=(
-        Criterion(_LECTURE, 0.5, cases=("two inputs, p = 1/2",)),
+        Criterion(_LECTURE, 0.5, cases=("two inputs, p = 1/2", "two other inputs, p = 1/2")),
         Criterion(_EXPECTED_ANY, 1.5, cases=("two inputs", "four inputs", "five inputs, float32", "any p")),
     ),
     misconceptions=(

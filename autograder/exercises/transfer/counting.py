@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from autograder.exercises.model import Case, Criterion, Exercise, Misconception
+from autograder.exercises.model import Case, Criterion, Exercise, Misconception, one_of
 from autograder.exercises.transfer.cases import images, phase
 
 __all__ = ["COUNT"]
@@ -95,7 +95,13 @@ def _no_biases(model: nn.Module) -> tuple[int, int]:
 
 def _count_cases(g: Generator) -> dict[str, Case]:
     def case(net: str, *frozen: str) -> Case:
-        inputs = {"network": net, "phase": phase(g), "frozen": list(frozen), "images": images(g, 1)}
+        inputs = {
+            "network": net,
+            "phase": phase(g),
+            "frozen": list(frozen),
+            "images": images(g, 1),
+            "added": one_of(g, 2, 3, 4, 5, 6, 7, 8, 9),
+        }
         return Case(inputs, driver="parameter-count", outputs=("trainable", "total"))
 
     return {

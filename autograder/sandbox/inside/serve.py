@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from course_lib.drivers import attempt
@@ -17,6 +17,7 @@ from course_lib.values import pack, unpack
 from .exhaustion import limit_reached
 from .frames import FrameError, Receiver, send
 from .gpu import share_gpu
+from .pristine import keeper
 from .shell import CapturingShell
 
 __all__ = ["run_child", "serve"]
@@ -27,6 +28,7 @@ _MAX_REQUEST = 256 << 20
 def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, float]) -> None:
     """Answer requests until the grader hangs up."""
     cap = int(limits["output_kib"]) << 10
+    put_back = keeper()
     receiver = Receiver(channel)
     while True:
         try:
@@ -38,11 +40,16 @@ def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, fl
                 good, outputs = _run_cell(shell, cell["source"], cap, limits)
                 send(channel, {"cell": cell["id"], "good": good, "outputs": outputs})
         elif request["do"] == "call":
-            _call(channel, shell, request, body, limits)
+            _call(channel, shell, request, body, limits, put_back)
 
 
 def _call(
-    channel: socket.socket, shell: CapturingShell, request: dict[str, Any], body: bytes, limits: Mapping[str, float]
+    channel: socket.socket,
+    shell: CapturingShell,
+    request: dict[str, Any],
+    body: bytes,
+    limits: Mapping[str, float],
+    put_back: Callable[[], None],
 ) -> None:
     """Put the student's names through the cases of one exercise: an answer each, at once, and advice at the end."""
     if request["device"] == "cuda":
@@ -53,6 +60,7 @@ def _call(
         inputs.append(body[begin : begin + case["size"]])
         begin += case["size"]
     for case, given in zip(request["cases"], inputs, strict=True):
+        put_back()
         result, after = _answer(namespace, case, unpack(given, _MAX_REQUEST), request["device"], limits)
         send(channel, {"case": case["name"], "size": len(result)}, result + after)
     traced = [(request["cases"][number], inputs[number]) for number in request["traced"]]

@@ -1,0 +1,68 @@
+"""The attacks on the course's own assignments: nothing forged, nobody harmed, nothing found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from autograder.exercises import ASSIGNMENTS, Criterion
+from autograder.results import SubmissionResult
+from tests.attacks.arena import Arena, open_arena
+from tests.attacks.attack import Attack
+from tests.attacks.real import TRANSFERABLE, RealAssignment
+from tests.learned import FACT, LEARNED
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
+
+NAMES = sorted(ASSIGNMENTS)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def arena(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    """One assignment and one warm sandbox for all attacks on it."""
+    with open_arena(tmp_path_factory.mktemp("arena"), request.param) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def honest(arena: Arena) -> str:
+    """What the solutions yield before any attack."""
+    return arena.honest()
+
+
+@pytest.mark.parametrize("attack", TRANSFERABLE, ids=lambda attack: attack.name)
+def test_an_attack_on_a_real_assignment_gains_nothing(arena: Arena, honest: str, attack: Attack) -> None:
+    """No more points for any exercise than without the trick; the solutions are graded as before, byte for byte."""
+    graded = arena.grade(attack)
+    for name, exercise in arena.baseline(attack).exercises.items():
+        assert graded.result.exercises[name].score <= exercise.score, f"{name}: forged"
+    lost = [exercise for exercise in graded.result.exercises.values() if exercise.score < exercise.max_score]
+    assert all(exercise.message for exercise in lost), "every lost point has its reason"
+    assert arena.secret not in graded.notebook + repr(graded.result)
+    assert arena.honest() == honest
+
+
+def test_public_answers_learned_by_heart_are_worth_no_more_than_facts(arena: Arena) -> None:
+    """Said in their order by functions and drivers, they meet only criteria with one right answer for everybody."""
+    target = arena.target
+    assert isinstance(target, RealAssignment)
+    results = [arena.graded(f"by heart {number}", target.by_heart()).result for number in range(4)]
+    # Sizes are drawn from few: one of them can be the public one by chance.
+    met = set.intersection(*map(_met, results))
+    slugs = {(name, Criterion(title, 0).slug) for (name, title), why in LEARNED.items() if why == FACT}
+    assert met <= slugs
+    assert {result.flags for result in results} == {("dynamic-code",)}
+
+
+def _met(result: SubmissionResult) -> set[tuple[str, str]]:
+    return {(name, slug) for name, e in result.exercises.items() for slug, holds in e.criteria.items() if holds}
+
+
+def test_the_solutions_get_everything_and_the_wrong_answer_next_to_nothing(arena: Arena, honest: str) -> None:
+    """Or the comparison above would say nothing."""
+    exercises = json.loads(honest)[0]["exercises"].values()
+    assert all(exercise["score"] == exercise["max_score"] for exercise in exercises)
+    baseline = arena.baseline(TRANSFERABLE[0])
+    assert baseline.score <= 0.02 * baseline.max_score
