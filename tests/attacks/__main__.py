@@ -18,11 +18,13 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 
+from autograder.exercises import ASSIGNMENTS
 from autograder.sandbox import probe
 from tests import made_up
 from tests.attacks.arena import Arena, open_arena
 from tests.attacks.attack import Attack, submission
-from tests.attacks.collection import GROUPS
+from tests.attacks.collection import ATTACKS
+from tests.attacks.real import TRANSFERABLE
 
 _STOCK_CONFIG = """\
 c = get_config()
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 1 if any attack gained a point."""
     parser = argparse.ArgumentParser(prog="python -m tests.attacks", description=__doc__)
     parser.add_argument("--ours", action="store_true", help="without stock nbgrader, which takes about 5 s an attack")
+    parser.add_argument(
+        "--assignment", choices=sorted(ASSIGNMENTS), help="on one of the course's own, instead of the made-up one"
+    )
     parser.add_argument("names", nargs="*", help="only attacks whose names hold one of these words")
     args = parser.parse_args(arguments)
     # nbgrader starts `alembic` by name.
@@ -43,30 +48,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not found.ok:
         print(f"no sandbox: {found.reason}\nhint: {found.hint}", file=sys.stderr)
         return 2
-    with tempfile.TemporaryDirectory() as folder, open_arena(Path(folder)) as arena:
-        stock = _Stock(Path(folder) / "stock", arena) if not args.ours else None
-        return _table(arena, stock, args.names)
+    attacks = TRANSFERABLE if args.assignment else ATTACKS
+    attacks = tuple(a for a in attacks if not args.names or any(name in a.name for name in args.names))
+    name = args.assignment or made_up.ASSIGNMENT
+    with tempfile.TemporaryDirectory() as folder, open_arena(Path(folder), name) as arena:
+        stock = None if args.ours or args.assignment else _Stock(Path(folder) / "stock", arena)
+        return _table(arena, stock, attacks)
 
 
-def _table(arena: Arena, stock: _Stock | None, names: Sequence[str]) -> int:
+def _table(arena: Arena, stock: _Stock | None, attacks: Sequence[Attack]) -> int:
     reference = arena.honest()
-    width = max(len(attack.name) for group in GROUPS.values() for attack in group)
+    width = max((len(attack.name) for attack in attacks), default=0)
     print(f"{'attack':<{width}}  {'stock':>7}  {'ours':>5}  {'allowed':>7}  {'status':<10}  {'s':>4}  what it tries")
     forged = harmed = count = 0
-    for group in GROUPS.values():
-        for attack in group:
-            if names and not any(name in attack.name for name in names):
-                continue
-            started = time.perf_counter()
-            result = arena.grade(attack).result
-            seconds = time.perf_counter() - started
-            allowed = arena.baseline(attack).score
-            theirs = stock.score(attack) if stock is not None and attack.stock else "-"
-            row = f"{theirs:>7}  {result.score:>5g}  {allowed:>7g}  {result.status:<10}  {seconds:>4.1f}  {attack.aim}"
-            print(f"{attack.name:<{width}}  {row}", flush=True)
-            count += 1
-            forged += result.score > allowed
-            harmed += arena.honest() != reference
+    for attack in attacks:
+        started = time.perf_counter()
+        result = arena.grade(attack).result
+        seconds = time.perf_counter() - started
+        baseline = arena.baseline(attack)
+        theirs = stock.score(attack) if stock is not None and attack.stock else "-"
+        row = (
+            f"{theirs:>7}  {result.score:>5g}  {baseline.score:>7g}  {result.status:<10}  {seconds:>4.1f}  {attack.aim}"
+        )
+        print(f"{attack.name:<{width}}  {row}", flush=True)
+        count += 1
+        forged += any(e.score > baseline.exercises[name].score for name, e in result.exercises.items())
+        harmed += arena.honest() != reference
     print(f"\n{count} attacks: {forged} gained points, {harmed} changed an honest submission's result")
     return 1 if forged or harmed else 0
 
