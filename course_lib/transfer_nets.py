@@ -6,6 +6,7 @@ Numbers come from a formula with one parameter, so that a network travels as a n
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -118,16 +119,24 @@ def network(name: str, phase: float, like: Tensor) -> nn.Module:
 @torch.no_grad()
 def fill(module: nn.Module, phase: float) -> None:
     """Set parameters and running statistics by the formula; weights in [-1, 1], scales and variances above 0."""
-    first = 1
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if tensor.is_floating_point():
-            k = torch.arange(first, first + tensor.numel(), dtype=torch.float64)
-            first += tensor.numel()
-            values = torch.sin(phase * k * k + k).reshape(tensor.shape)
-            tensor.copy_(values if not _is_positive(module, name) else 1.25 + 0.5 * values)
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    tensors = [(name, tensor) for name, tensor in tensors if tensor.is_floating_point()]
+    sizes = [tensor.numel() for _, tensor in tensors]
+    positive = _positive(module)
+    for (name, tensor), values in zip(tensors, torch.split(_formula(phase, sum(sizes)), sizes), strict=True):
+        values = values.view(tensor.shape)
+        tensor.copy_(1.25 + 0.5 * values if name in positive else values)
 
 
-def _is_positive(module: nn.Module, name: str) -> bool:
-    owner, _, last = name.rpartition(".")
-    norm = isinstance(module.get_submodule(owner), nn.BatchNorm1d | nn.BatchNorm2d)
-    return norm and last in ("weight", "running_var")
+@functools.lru_cache(maxsize=256)
+def _formula(phase: float, count: int) -> Tensor:
+    """Numbers 1 to `count`.  Kept: each network is made for the reference and again for every known mistake."""
+    k = torch.arange(1, count + 1, dtype=torch.float64)
+    return torch.sin(phase * k * k + k)
+
+
+def _positive(module: nn.Module) -> set[str]:
+    """Names of the tensors that must be above 0: scales and running variances of batch normalisation."""
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+    owners = [name for name, part in module.named_modules(remove_duplicate=False) if isinstance(part, norms)]
+    return {f"{name}.{last}" if name else last for name in owners for last in ("weight", "running_var")}
