@@ -8,6 +8,7 @@ values (``if x.sum() > 0``) cannot be followed, and the process that traces is t
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import types
 import warnings
@@ -48,8 +49,8 @@ def traced_cases(cases: Iterable[CaseKey]) -> tuple[CaseKey, ...]:
 
 
 _MOST = 500
-_MOST_OPERATIONS = 60
-"""A loop does the same again and again, and an operation on fake tensors takes a fifth of a millisecond."""
+_MOST_OPERATIONS, _MOST_REPEATED = 60, 15
+"""A loop does the same again and again, and an operation on fake tensors takes half a millisecond."""
 _warming = threading.Lock()
 
 _MIXED = "will fail on a GPU: it mixes a tensor made on the CPU with inputs on the GPU; make new tensors on x.device"
@@ -70,7 +71,8 @@ class _Watch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._left = _MOST_OPERATIONS
+        self._left, self._repeated_left = _MOST_OPERATIONS, _MOST_REPEATED
+        self._seen: set[tuple[Any, types.CodeType, int]] = set()
 
     def __torch_function__(
         self, func: Callable[..., Any], kinds: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -80,8 +82,12 @@ class _Watch(TorchFunctionMode):
             if on_gpu and func in (Tensor.numpy, Tensor.__array__):
                 raise _NumpyOnGpuError
             raise _UnknownError
+        frame = sys._getframe(1)
+        here = (func, frame.f_code, frame.f_lineno)
         self._left -= 1
-        if self._left < 0:
+        self._repeated_left -= here in self._seen
+        self._seen.add(here)
+        if self._left < 0 or self._repeated_left < 0:
             raise _UnknownError
         return func(*args, **(kwargs or {}))
 

@@ -29,6 +29,8 @@ os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
 import torch
 
 torch.set_num_threads(1)
+# oneDNN compiles a kernel for each shape, which takes longer than the tiny convolution that it is for.
+torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
 
 import course_lib
 from course_lib.gpu_trace import warm_up
