@@ -17,8 +17,8 @@ CHANGES = (
 )
 """Statements that can change parts of objects."""
 
-_SWAPPING = frozenset({"__getattribute__", "__new__"})
-"""Methods by which a class can hand out something else than an object of its own."""
+_SWAPPING = frozenset({"__getattr__", "__getattribute__", "__new__"})
+"""Methods by which a class can hand out something else than an object, or a method, of its own."""
 _PLAIN = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Pass)
 """What a class body may hold besides methods."""
 
@@ -66,10 +66,10 @@ def _owner(node: ast.expr) -> Iterator[str]:
 
 
 def is_plain_class(definitions: Sequence[ast.AST], method: str, is_module: Callable[[ast.expr], bool]) -> bool:
-    """Whether a name stands for a class of the notebook whose objects have this method from the class, and only so.
+    """Whether a name stands for a class of the notebook whose objects can have this method from the class only.
 
     Args:
-        definitions: all definitions of the name.
+        definitions: all definitions of the name; one that lacks the method does no harm.
         method: name of the method.
         is_module: whether an expression stands for `torch.nn.Module`.
     """
@@ -79,8 +79,7 @@ def is_plain_class(definitions: Sequence[ast.AST], method: str, is_module: Calla
         and not node.keywords
         and all((isinstance(base, ast.Name) and base.id == "object") or is_module(base) for base in node.bases)
         and all(isinstance(part, (ast.FunctionDef, *_PLAIN)) for part in node.body)
-        and method in (functions := {part.name for part in node.body if isinstance(part, ast.FunctionDef)})
-        and not functions & _SWAPPING
+        and not _SWAPPING & {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
         and not _values(node) & {method, *_SWAPPING}
         for node in definitions
     )

@@ -124,6 +124,9 @@ BANNED |= {
         ),
         "class replaced by a decorator": "def swap(c): return lambda t: t\n@swap\nDECOY\ndef f(x): D(x).backward()",
         "class that hands out its argument": "DECOY    def __new__(cls, t): return t\ndef f(x): D(x).backward()",
+        "class that hands out another's methods": (
+            "DECOY    def __getattr__(self, name): return self.other(name)\ndef f(x): D(x).backward()"
+        ),
         "class with a value for __new__": "DECOY    __new__ = lambda c, t: t\ndef f(x): D(x).backward()",
         "class changed later": "DECOY\nD.__new__ = lambda c, t: t\ndef f(x): D(x).backward()",
         "class changed by setattr": "DECOY\nsetattr(D, '__new__', lambda c, t: t)\ndef f(x): D(x).backward()",
@@ -176,6 +179,8 @@ DYNAMIC = {
     "IPython by import": ["from IPython import get_ipython\ndef f(x): return x"],
     "own magic": ["from IPython.core.magic import register_cell_magic\ndef f(x): return x"],
     "unknown magic": ["%%secret\nF.batch_norm", "def f(x): return x"],
+    "extension": ["%load_ext helper", "def f(x): return x"],
+    "extension again": ["%reload_ext helper", "def f(x): return x"],
     "run magic": ["%run helper.py", "def f(x): return x"],
     "mock": ["from unittest import mock\nmock.patch('torch.sum').start()\ndef f(x): return torch.sum(x)"],
     "torch.load": ["def f(x): return torch.load('file')(x)"],
@@ -213,6 +218,11 @@ HONEST = {
         "class Layer:\n    def __init__(self, g): self.g = g\n    def backward(self, dy): return dy * self.g",
         "def f(x, g):\n    layer = Layer(g)\n    return layer.backward(x) + Layer(g).backward(x)\nLayer(1).backward(2)",
     ],
+    "two layers of one name": [
+        "class Layer:\n    def forward(self, x): return x",
+        "class Layer:\n    def backward(self, dy): return dy",
+        "def f(x): return Layer().backward(x)",
+    ],
     "a module of their own, passed backward": [
         "class Layer(nn.Module):\n    'Like a library.'\n    @staticmethod\n    def backward(dy): return dy",
         "def f(x): return Layer.backward(x)",
@@ -248,7 +258,14 @@ HONEST = {
         "import matplotlib.pyplot as plt\nplt.rcParams['figure.dpi'] = 80\ntorch.backends.cudnn.benchmark = False",
         "def f(x): return x",
     ],
-    "magics": ["%matplotlib inline", "%%time\nz = 1", "!pip list", "def f(x): return x", "f?"],
+    "magics": [
+        "%load_ext autoreload\n%autoreload 2",
+        "%matplotlib inline",
+        "%%time\nz = 1",
+        "!pip list",
+        "def f(x): return x",
+        "f?",
+    ],
     "usual imports": [
         "import math, random, time, itertools, functools\nfrom IPython.display import display\ndef f(x): return x"
     ],
