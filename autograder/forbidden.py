@@ -18,7 +18,7 @@ from autograder.code_cells import read_code
 from autograder.dotted_names import NOTHING, Aliases, DottedNames, Layered, assigned, constant, imported
 from autograder.dynamic_code import unreadable_parts
 from autograder.name_scopes import scoped_nodes, walk
-from autograder.own_objects import CHANGES, changed_names, is_plain_class, made_here
+from autograder.own_objects import CHANGES, changed_names, is_plain_class, made_by, made_here
 
 __all__ = ["Findings", "SourceReader"]
 
@@ -45,6 +45,8 @@ _MAX_STARS = 20
 _TOO_MUCH = "the notebook has too much code"
 
 _MAX_FINDINGS = 20
+_MAX_BASES = 10
+"""How far classes are followed to what they inherit from."""
 _SHORTEST_TAIL = 7
 _INTERNAL = re.compile(
     r"course_lib\.(answers|augment|checking|comparison|counterexample|drivers|\w+_drivers|\w+_experiments|\w+_figures"
@@ -202,17 +204,25 @@ class SourceReader:
     def _own_objects(self, definition: ast.AST, method: str) -> frozenset[int]:
         """Expressions whose method is the notebook's own, as in ``layer = Layer(); layer.backward(dy)``."""
 
-        def is_module(base: ast.expr) -> bool:
+        def is_base(base: ast.expr, depth: int) -> bool:
+            if isinstance(base, ast.Name) and (base.id == "object" or is_own(base.id, depth)):
+                return True
             return self._names.resolve(base, self._global_aliases) == {"torch.nn.Module"}
 
-        def is_own(name: str) -> bool:
+        def is_own(name: str, depth: int = 0) -> bool:
             if (name, method) not in self._own_classes:
-                replaced = name in self._changes or name in self._imports
-                plain = is_plain_class(self._definitions.get(name, ()), method, is_module)
-                self._own_classes[name, method] = plain and not replaced
+                self._own_classes[name, method] = False  # while it is asked for: a class is no base of its own
+                known = depth < _MAX_BASES and name not in self._changes and name not in self._imports
+                self._own_classes[name, method] = known and is_plain_class(
+                    self._definitions.get(name, ()), method, lambda base: is_base(base, depth + 1)
+                )
             return self._own_classes[name, method]
 
-        return made_here(self._parts(definition), is_own)
+        def is_made(name: str) -> bool:
+            definitions = self._definitions.get(name, ())
+            return name not in self._imports and bool(definitions) and all(made_by(d, is_own) for d in definitions)
+
+        return made_here(self._parts(definition), is_own, is_made)
 
     @functools.cached_property
     def _dynamic(self) -> tuple[str, ...]:

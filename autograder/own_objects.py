@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from autograder.name_scopes import bound_names, walk
 
-__all__ = ["CHANGES", "changed_names", "is_plain_class", "made_here"]
+__all__ = ["CHANGES", "changed_names", "is_plain_class", "made_by", "made_here"]
 
 Parts = Sequence[tuple[ast.AST, frozenset[str]]]
 CHANGES = (
@@ -65,19 +65,19 @@ def _owner(node: ast.expr) -> Iterator[str]:
         yield from (part.id for part in ast.walk(whole) if isinstance(part, ast.Name))
 
 
-def is_plain_class(definitions: Sequence[ast.AST], method: str, is_module: Callable[[ast.expr], bool]) -> bool:
+def is_plain_class(definitions: Sequence[ast.AST], method: str, is_base: Callable[[ast.expr], bool]) -> bool:
     """Whether a name stands for a class of the notebook whose objects can have this method from the class only.
 
     Args:
         definitions: all definitions of the name; one that lacks the method does no harm.
         method: name of the method.
-        is_module: whether an expression stands for `torch.nn.Module`.
+        is_base: whether an expression stands for a class from which that may be inherited.
     """
     return bool(definitions) and all(
         isinstance(node, ast.ClassDef)
         and not node.decorator_list
         and not node.keywords
-        and all((isinstance(base, ast.Name) and base.id == "object") or is_module(base) for base in node.bases)
+        and all(map(is_base, node.bases))
         and all(isinstance(part, (ast.FunctionDef, *_PLAIN)) for part in node.body)
         and not _SWAPPING & {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
         and not _values(node) & {method, *_SWAPPING}
@@ -91,7 +91,7 @@ def _values(node: ast.ClassDef) -> set[str]:
     return {name for value in values for part in walk(value) for name in bound_names(part)}
 
 
-def made_here(parts: Parts, is_own: Callable[[str], bool]) -> frozenset[int]:
+def made_here(parts: Parts, is_own: Callable[[str], bool], globals_made: Callable[[str], bool]) -> frozenset[int]:
     """Which expressions in a definition stand for an object of an own class, or for such a class; their `id`.
 
     A local name does if nothing else is ever bound to it.
@@ -99,12 +99,8 @@ def made_here(parts: Parts, is_own: Callable[[str], bool]) -> frozenset[int]:
     Args:
         parts: all nodes of the definition, each with the names that are local there.
         is_own: whether a global name stands for such a class.
+        globals_made: whether a global name stands for such an object.
     """
-
-    def is_made(node: ast.AST, local: frozenset[str]) -> bool:
-        name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-        return bool(name) and name not in local and is_own(name)
-
     bound: Counter[str] = Counter()
     made: Counter[str] = Counter()
     for part, local in parts:
@@ -112,13 +108,30 @@ def made_here(parts: Parts, is_own: Callable[[str], bool]) -> frozenset[int]:
             bound[part.arg] += 1
         elif isinstance(part, (ast.Global, ast.Nonlocal)):
             bound.update(part.names)
-        elif isinstance(part, ast.Assign) and len(part.targets) == 1 and is_made(part.value, local):
-            made.update(name for name in bound_names(part.targets[0]))
+        elif made_by(part, is_own, local):
+            made[made_by(part, is_own, local)] += 1
         bound.update(bound_names(part))
     own = {name for name in made if made[name] == bound[name]}
     return frozenset(
         id(part)
         for part, local in parts
-        if is_made(part, local)
-        or (isinstance(part, ast.Name) and (part.id in own & local or (part.id not in local and is_own(part.id))))
+        if _is_made(part, is_own, local)
+        or (isinstance(part, ast.Name) and part.id in own & local)
+        or (isinstance(part, ast.Name) and part.id not in local and (is_own(part.id) or globals_made(part.id)))
     )
+
+
+def made_by(node: ast.AST, is_own: Callable[[str], bool], local: frozenset[str] = frozenset()) -> str:
+    """The name to which a statement assigns an object of an own class, as in ``layer = Layer()``; else nothing."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target = node.targets[0]
+    elif isinstance(node, ast.AnnAssign):
+        target = node.target
+    else:
+        return ""
+    return target.id if isinstance(target, ast.Name) and _is_made(node.value, is_own, local) else ""
+
+
+def _is_made(node: ast.AST | None, is_own: Callable[[str], bool], local: frozenset[str]) -> bool:
+    name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+    return bool(name) and name not in local and is_own(name)

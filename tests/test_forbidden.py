@@ -118,6 +118,16 @@ BANNED |= {
         "with": "DECOY\ndef f(x):\n    d = D()\n    with x as d: d.backward()",
         "parameter of an inner function": "DECOY\ndef f(x):\n    d = D()\n    def g(d): d.backward()\n    g(x)",
         "class hidden by a local name": "DECOY\ndef f(x):\n    D = lambda t: t\n    D(x).backward()",
+        "global": "DECOY\nd = D()\nd = torch.ones(1)\ndef f(x): d.backward()",
+        "global, bound in a for": "DECOY\nd = D()\nfor d in [torch.ones(1)]: pass\ndef f(x): d.backward()",
+        "base that hands out its argument": (
+            "class B:\n    def __new__(cls, t): return t\nclass D(B):\n    def backward(self): pass\n"
+            "def f(x): D(x).backward()"
+        ),
+        "endless bases": "class D: pass\n"
+        + "".join(f"class D{n}(D{n + 1 if n < 900 else ''}): pass\n" for n in range(900))
+        + "def f(x): D0(x).backward()",
+        "base of its own": "class D(D):\n    def backward(self): pass\ndef f(x): D(x).backward()",
         "class replaced": "DECOY\nD = lambda t: t\ndef f(x): D(x).backward()",
         "class replaced by a helper": (
             "DECOY\ndef go():\n    global D\n    D = lambda t: t\ngo()\ndef f(x): D(x).backward()"
@@ -222,6 +232,11 @@ HONEST = {
         "class Layer:\n    def forward(self, x): return x",
         "class Layer:\n    def backward(self, dy): return dy",
         "def f(x): return Layer().backward(x)",
+    ],
+    "a layer of their own with a base, made outside": [
+        "class Base:\n    pass\nclass Layer(Base):\n    def backward(self, dy): return dy",
+        "layer = Layer()\nlayer.gain = 2\ndef f(x):\n    own: Layer = Layer()\n"
+        "    return layer.backward(x) + own.backward(x)",
     ],
     "a module of their own, passed backward": [
         "class Layer(nn.Module):\n    'Like a library.'\n    @staticmethod\n    def backward(dy): return dy",
