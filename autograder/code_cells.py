@@ -22,9 +22,11 @@ _MAX_NESTING = 3
 _MAGIC_LINE = re.compile(r"^[ \t]*(?:[%!?]|.*\?[ \t]*$|.*=[ \t]*[%!])", re.MULTILINE)
 _HOLD_CODE = frozenset({"capture", "prun", "time", "timeit"})
 _HARMLESS = frozenset(
-    "alias_magic cd conda config env history html latex lsmagic ls markdown matplotlib pip precision pwd pylab "
-    "pinfo pinfo2 reload_ext svg system sx who whos".split()
+    "alias_magic autoreload cd conda config env history html latex lsmagic ls markdown matplotlib pip precision pwd "
+    "pylab pinfo pinfo2 svg system sx who whos".split()
 )
+_EXTENSIONS = ("load_ext", "reload_ext")
+"""An extension is a module, perhaps a file of the student's own; only ``autoreload``, part of IPython, is known."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class _Magics(ast.NodeTransformer):
             self.body += inner.body
             self.names += inner.magics
             self.refused = self.refused or inner.refused
-        elif name not in _HARMLESS:
+        elif name not in _HARMLESS and not (name in _EXTENSIONS and code is not None and code.strip() == "autoreload"):
             self.names.append(f"%{name}")
         return ast.copy_location(ast.Constant(None), node)
 

@@ -18,6 +18,7 @@ from autograder.code_cells import read_code
 from autograder.dotted_names import NOTHING, Aliases, DottedNames, Layered, assigned, constant, imported
 from autograder.dynamic_code import unreadable_parts
 from autograder.name_scopes import scoped_nodes, walk
+from autograder.own_objects import CHANGES, changed_names, is_plain_class, made_by, made_here
 
 __all__ = ["Findings", "SourceReader"]
 
@@ -44,6 +45,8 @@ _MAX_STARS = 20
 _TOO_MUCH = "the notebook has too much code"
 
 _MAX_FINDINGS = 20
+_MAX_BASES = 10
+"""How far classes are followed to what they inherit from."""
 _SHORTEST_TAIL = 7
 _INTERNAL = re.compile(
     r"course_lib\.(answers|augment|checking|comparison|counterexample|drivers|\w+_drivers|\w+_experiments|\w+_figures"
@@ -118,7 +121,8 @@ class SourceReader:
         self._imports: dict[str, set[str]] = {}
         self._stars: list[str] = []
         self._names = DottedNames(self._definitions, self._stars)
-        self._loose: list[ast.AST] = []
+        self._changes: dict[str, list[ast.AST]] = {}
+        self._own_classes: dict[tuple[str, str], bool] = {}
         self._walked: dict[int, list[tuple[ast.AST, frozenset[str]]]] = {}
         self._globals: dict[int, set[str]] = {}
         self._nodes: list[ast.AST] = []
@@ -184,12 +188,41 @@ class SourceReader:
     def _look_into(self, node: ast.AST, rules: _Rules) -> Findings:
         findings = Findings()
         own = self._local_aliases(node)
+        own_objects: dict[str, frozenset[int]] = {}
         views: dict[frozenset[str], Aliases] = {}
         for part, local in self._parts(node):
             if local not in views:
                 views[local] = Layered(own, self._global_aliases, local)
             self._look_at(part, views[local], rules, findings)
+            if isinstance(part, ast.Attribute) and part.attr in rules.methods:
+                if part.attr not in own_objects:
+                    own_objects[part.attr] = self._own_objects(node, part.attr)
+                if id(part.value) not in own_objects[part.attr]:
+                    findings.ban(f".{part.attr}")
         return findings
+
+    def _own_objects(self, definition: ast.AST, method: str) -> frozenset[int]:
+        """Expressions whose method is the notebook's own, as in ``layer = Layer(); layer.backward(dy)``."""
+
+        def is_base(base: ast.expr, depth: int) -> bool:
+            if isinstance(base, ast.Name) and (base.id == "object" or is_own(base.id, depth)):
+                return True
+            return self._names.resolve(base, self._global_aliases) == {"torch.nn.Module"}
+
+        def is_own(name: str, depth: int = 0) -> bool:
+            if (name, method) not in self._own_classes:
+                self._own_classes[name, method] = False  # while it is asked for: a class is no base of its own
+                known = depth < _MAX_BASES and name not in self._changes and name not in self._imports
+                self._own_classes[name, method] = known and is_plain_class(
+                    self._definitions.get(name, ()), method, lambda base: is_base(base, depth + 1)
+                )
+            return self._own_classes[name, method]
+
+        def is_made(name: str) -> bool:
+            definitions = self._definitions.get(name, ())
+            return name not in self._imports and bool(definitions) and all(made_by(d, is_own) for d in definitions)
+
+        return made_here(self._parts(definition), is_own, is_made)
 
     @functools.cached_property
     def _dynamic(self) -> tuple[str, ...]:
@@ -263,11 +296,17 @@ class SourceReader:
         for statement in body:
             for name in _bound_names(statement):
                 self._definitions.setdefault(name, []).append(statement)
-            if not isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+                self._note_changes(statement, self._parts(statement))
+            else:
                 for inner in _inner_bodies(statement):
                     self._collect(inner)
-            if isinstance(statement, ast.AugAssign | ast.Delete) or _assigns_attribute(statement):
-                self._loose.append(statement)
+                self._note_changes(statement, [(statement, NOTHING)])
+
+    def _note_changes(self, statement: ast.AST, parts: Sequence[tuple[ast.AST, frozenset[str]]]) -> None:
+        changing = [(node, local) for node, local in parts if isinstance(node, CHANGES)]
+        for name in {name for node, local in changing for name in changed_names(node) if name not in local}:
+            self._changes.setdefault(name, []).append(statement)
 
     def _collect_names(self, nodes: Sequence[ast.AST]) -> None:
         """Imports, wherever they stand."""
@@ -278,20 +317,17 @@ class SourceReader:
                 self._stars.append(node.module)
 
     def _reachable(self, names: Sequence[str]) -> Iterator[ast.AST]:
-        """Definitions reached from the names, and top-level statements that change what they stand for."""
+        """Definitions reached from the names, and statements that change what they stand for."""
         todo, seen = list(names), set(names)
         if any(name not in self._definitions for name in names):
             todo += self._definitions  # defined in some way that a reader cannot see: look at everything
             seen |= set(self._definitions)
-        for statement in self._loose:
-            mentioned = self._globals_in(statement)
-            if mentioned & set(names):
-                yield statement
-                todo += [name for name in mentioned if name not in seen]
-                seen |= mentioned
         given: set[int] = set()
         while todo:
-            for node in self._definitions.get(todo.pop(), ()):
+            name = todo.pop()
+            # What is done to an imported module is another matter (`autograder.dynamic_code`).
+            changes = self._changes.get(name, ()) if name not in self._imports else ()
+            for node in (*self._definitions.get(name, ()), *changes):
                 if id(node) in given:
                     continue
                 given.add(id(node))
@@ -304,8 +340,6 @@ class SourceReader:
         found = self._names.resolve(node, aliases)
         self._look_at_dotted(found, rules, findings)
         if isinstance(node, ast.Attribute):
-            if node.attr in rules.methods:
-                findings.ban(f".{node.attr}")
             if node.attr in rules.tails and not any(map(rules.forbid, found)) and node.attr not in self._own_attributes:
                 findings.suspect(f".{node.attr} of something")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -323,6 +357,8 @@ class SourceReader:
             for part in (part for statement in read_code(text).body for part in walk(statement)):
                 if not isinstance(part, ast.Call):
                     self._look_at(part, aliases, rules, findings)
+                if isinstance(part, ast.Attribute) and part.attr in rules.methods:
+                    findings.ban(f".{part.attr}")
         elif text in rules.methods:
             findings.ban(f".{text}")
         elif text in rules.tails and not any(map(rules.forbid, self._names.resolve(node, aliases))):
@@ -382,8 +418,3 @@ def _heads(statement: ast.stmt) -> list[ast.expr]:
 
 def _is_walrus(node: ast.AST) -> bool:
     return isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name)
-
-
-def _assigns_attribute(statement: ast.stmt) -> bool:
-    targets = statement.targets if isinstance(statement, ast.Assign) else ()
-    return any(not isinstance(target, ast.Name) for target in targets)

@@ -109,14 +109,14 @@ def _state_exchange(namespace: Mapping[str, Any], function: str, inputs: dict[st
         batch: input of the training step, (N, C, H, W).
         probe: input for evaluation mode, (M, C, H, W).
 
-    Returns a dict: `entries`, the shapes in the student's first `state_dict`, by name; `imported`, the student's
-    evaluation output after loading the state; `state`, the student's `state_dict` after the step; `exported`, the
-    evaluation output of PyTorch's module after loading that.  None stands for what loading did not allow.
+    Returns a dict: `initial`, the student's first `state_dict`; `imported`, the student's evaluation output after
+    loading the state; `state`, the student's `state_dict` after the step; `exported`, the evaluation output of
+    PyTorch's module after loading that.  None stands for what loading did not allow.
     """
     module = namespace[function](**inputs["settings"])
     module.to(inputs["probe"])
-    entries = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
-    nothing = {"entries": entries, "imported": None, "state": None, "exported": None}
+    initial = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    nothing = {"initial": initial, "imported": None, "state": None, "exported": None}
     if not _loads(module, inputs["state"]):
         return nothing
     imported = module.eval()(inputs["probe"]).detach()

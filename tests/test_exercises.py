@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from autograder.exercises import ASSIGNMENTS, Exercise, Misconception
+from autograder.exercises.batchnorm import module_mistakes, module_titles
 from autograder.exercises.model import wrong_entries
 from course_lib.comparison import TOLERANCE
 from course_lib.drivers import run_case
@@ -448,6 +449,66 @@ def test_batchnorm_knows_enough_mistakes_and_right_ways(exercise: Exercise) -> N
     """At least six named mistakes and four odd but right answers."""
     assert len(exercise.misconceptions) >= 6
     assert len(exercise.right) >= 4
+
+
+class _Module(module_mistakes.Plain):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.spoil()
+
+    def spoil(self) -> None:
+        """Nothing is wrong here."""
+
+
+class _WeightAtZero(_Module):
+    def spoil(self) -> None:
+        nn.init.zeros_(self.weight)
+
+
+class _BiasAtOne(_Module):
+    def spoil(self) -> None:
+        nn.init.ones_(self.bias)
+
+
+class _CountsFromOne(_Module):
+    def spoil(self) -> None:
+        self.num_batches_tracked += 1
+
+
+class _KeepsNothingWithoutGradients(_Module):
+    def track(self, mean: Tensor, var: Tensor, n: int) -> None:
+        if torch.is_grad_enabled():
+            super().track(mean, var, n)
+
+
+@pytest.mark.parametrize(
+    ("module", "criteria"),
+    [
+        (_Module, []),
+        (_WeightAtZero, [module_titles.STATE]),
+        (_BiasAtOne, [module_titles.STATE]),
+        (_CountsFromOne, [module_titles.STATE]),
+        (_KeepsNothingWithoutGradients, [module_titles.STATISTICS]),
+    ],
+)
+def test_module_is_asked_where_it_starts_and_what_it_keeps_without_gradients(
+    module: type[nn.Module], criteria: list[str]
+) -> None:
+    """Weight 1, bias 0 and count 0 are asked for by the notebook; the mode alone decides what is kept."""
+    for key in keys("batchnorm2d-module")[:5]:
+        assert lost(observed(_exercise("batchnorm2d-module"), key, module)) == criteria
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_fused_convolution_keeps_the_dtype(dtype: torch.dtype) -> None:
+    """As the title of the criterion says."""
+    exercise = _exercise("fuse-conv")
+
+    def fuse(*args: Any) -> tuple[Tensor, ...]:
+        return tuple(tensor.to(dtype) for tensor in exercise.right["einsum"](*args))  # type: ignore[operator]
+
+    for key in keys("fuse-conv")[:5]:
+        assert lost(observed(exercise, key, fuse)) == ["leaves the layers unchanged and keeps the dtype"]
 
 
 def test_backward_reference_is_autograd_through_the_formula() -> None:

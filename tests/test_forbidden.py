@@ -90,6 +90,59 @@ BANNED = {
     "cell magic with options": ["%%timeit -n 1 -r 1\ndef f(x):\n    return F.batch_norm(x)"],
     "line magic": ["%time f = F.batch_norm"],
     "magic inside": ["if True:\n    %time f = F.batch_norm"],
+    "method, in a text": ["def f(x): exec('x.backward()')"],
+    "annotated attribute of the function": ["def f(x): return f.g(x)\nf.g: object = F.batch_norm"],
+    "setattr on the function": ["def f(x): return f.g(x)", "setattr(f, 'g', F.batch_norm)"],
+    "attribute in a for": ["def f(x): return f.g(x)\nfor f.g in [F.batch_norm]: pass"],
+    "put into a dict": ["ops = {}\nops['bn'] = F.batch_norm\ndef f(x): return ops['bn'](x)"],
+    "put into a list": ["ops = []\nops.append(F.batch_norm)\ndef f(x): return ops[0](x)"],
+    "put into a list in a dict": [
+        "ops = {}\nops.setdefault('a', []).append(F.batch_norm)\ndef f(x): return ops['a'][0](x)"
+    ],
+    "put into a dict by a helper": [
+        "ops = {}\ndef fill():\n    ops['bn'] = F.batch_norm\nfill()\ndef f(x): return ops['bn'](x)"
+    ],
+    "attribute of a helper's class": ["class C: pass\nC.go = F.batch_norm\ndef f(x): return C.go(x)"],
+}
+
+
+_D = "class D:\n    def backward(self): pass\n"
+BANNED |= {
+    f"{name}, beside a method of that name": [cell.replace("DECOY", _D)]
+    for name, cell in {
+        "parameter": "DECOY\ndef f(x): x.backward()",
+        "rebound": "DECOY\ndef f(x):\n    d = D()\n    d = x\n    d.backward()",
+        "unpacked": "DECOY\ndef f(x):\n    d = D()\n    d, e = x, 1\n    d.backward()",
+        "walrus": "DECOY\ndef f(x):\n    d = D()\n    (d := x).backward()",
+        "loop": "DECOY\ndef f(x):\n    d = D()\n    for d in [x]: d.backward()",
+        "with": "DECOY\ndef f(x):\n    d = D()\n    with x as d: d.backward()",
+        "parameter of an inner function": "DECOY\ndef f(x):\n    d = D()\n    def g(d): d.backward()\n    g(x)",
+        "class hidden by a local name": "DECOY\ndef f(x):\n    D = lambda t: t\n    D(x).backward()",
+        "global": "DECOY\nd = D()\nd = torch.ones(1)\ndef f(x): d.backward()",
+        "global, bound in a for": "DECOY\nd = D()\nfor d in [torch.ones(1)]: pass\ndef f(x): d.backward()",
+        "base that hands out its argument": (
+            "class B:\n    def __new__(cls, t): return t\nclass D(B):\n    def backward(self): pass\n"
+            "def f(x): D(x).backward()"
+        ),
+        "endless bases": "class D: pass\n"
+        + "".join(f"class D{n}(D{n + 1 if n < 900 else ''}): pass\n" for n in range(900))
+        + "def f(x): D0(x).backward()",
+        "base of its own": "class D(D):\n    def backward(self): pass\ndef f(x): D(x).backward()",
+        "class replaced": "DECOY\nD = lambda t: t\ndef f(x): D(x).backward()",
+        "class replaced by a helper": (
+            "DECOY\ndef go():\n    global D\n    D = lambda t: t\ngo()\ndef f(x): D(x).backward()"
+        ),
+        "class replaced by a decorator": "def swap(c): return lambda t: t\n@swap\nDECOY\ndef f(x): D(x).backward()",
+        "class that hands out its argument": "DECOY    def __new__(cls, t): return t\ndef f(x): D(x).backward()",
+        "class that hands out another's methods": (
+            "DECOY    def __getattr__(self, name): return self.other(name)\ndef f(x): D(x).backward()"
+        ),
+        "class with a value for __new__": "DECOY    __new__ = lambda c, t: t\ndef f(x): D(x).backward()",
+        "class changed later": "DECOY\nD.__new__ = lambda c, t: t\ndef f(x): D(x).backward()",
+        "class changed by setattr": "DECOY\nsetattr(D, '__new__', lambda c, t: t)\ndef f(x): D(x).backward()",
+        "tensor's class": "class D(torch.Tensor):\n    def backward(self): pass\ndef f(x): D(x).backward()",
+        "handed to an own method": "DECOY    def go(self): self.backward()\ndef f(x): D.go(x)",
+    }.items()
 }
 
 
@@ -136,6 +189,8 @@ DYNAMIC = {
     "IPython by import": ["from IPython import get_ipython\ndef f(x): return x"],
     "own magic": ["from IPython.core.magic import register_cell_magic\ndef f(x): return x"],
     "unknown magic": ["%%secret\nF.batch_norm", "def f(x): return x"],
+    "extension": ["%load_ext helper", "def f(x): return x"],
+    "extension again": ["%reload_ext helper", "def f(x): return x"],
     "run magic": ["%run helper.py", "def f(x): return x"],
     "mock": ["from unittest import mock\nmock.patch('torch.sum').start()\ndef f(x): return torch.sum(x)"],
     "torch.load": ["def f(x): return torch.load('file')(x)"],
@@ -169,6 +224,42 @@ HONEST = {
         "class Net:\n    def batch_norm(self, x): return x\n    def __call__(self, x): return self.batch_norm(x)",
         "def f(x): return Net()(x)",
     ],
+    "a layer of their own, passed backward": [
+        "class Layer:\n    def __init__(self, g): self.g = g\n    def backward(self, dy): return dy * self.g",
+        "def f(x, g):\n    layer = Layer(g)\n    return layer.backward(x) + Layer(g).backward(x)\nLayer(1).backward(2)",
+    ],
+    "two layers of one name": [
+        "class Layer:\n    def forward(self, x): return x",
+        "class Layer:\n    def backward(self, dy): return dy",
+        "def f(x): return Layer().backward(x)",
+    ],
+    "a layer of their own with a base, made outside": [
+        "class Base:\n    pass\nclass Layer(Base):\n    def backward(self, dy): return dy",
+        "layer = Layer()\nlayer.gain = 2\ndef f(x):\n    own: Layer = Layer()\n"
+        "    return layer.backward(x) + own.backward(x)",
+    ],
+    "a module of their own, passed backward": [
+        "class Layer(nn.Module):\n    'Like a library.'\n    @staticmethod\n    def backward(dy): return dy",
+        "def f(x): return Layer.backward(x)",
+    ],
+    "comparison kept in a dict": [
+        "def f(x): return x",
+        "x, errors = torch.ones(3, requires_grad=True), {}\n"
+        "errors['dx'] = (f(x) - torch.autograd.grad(x.sum(), x)[0]).abs().max()\nprint(errors)",
+    ],
+    "comparison kept in a list": ["def f(x): return x", "found = []\nfound.append(f(1) - F.batch_norm(1))"],
+    "comparison in place": ["def f(x): return x", "d = torch.autograd.grad(1, 2)[0]\nd -= f(d)"],
+    "comparison as the cell's result": [
+        "def f(x): return torch.sum(x)",
+        "(f(x) - torch.autograd.grad(x, x)[0]).abs().max()",
+        "f(x)[0].sub_(torch.autograd.grad(x, x)[0]).abs()",
+        "torch.testing.assert_close(f(x), F.batch_norm(x))",
+    ],
+    "comparison in a loop": [
+        "def f(x): return x",
+        "total = 0\nfor seed in range(3):\n    x = torch.ones(2, requires_grad=True)\n    y = F.batch_norm(x)\n"
+        "    y.backward()\n    total += (f(x) - x.grad).abs().sum()",
+    ],
     "a comment and a docstring": ["def f(x):\n    'like F.batch_norm'\n    return x  # not F.batch_norm(x)"],
     "getattr of a known name": ["def f(x): return getattr(x, 'shape')"],
     "own attributes": [
@@ -182,7 +273,14 @@ HONEST = {
         "import matplotlib.pyplot as plt\nplt.rcParams['figure.dpi'] = 80\ntorch.backends.cudnn.benchmark = False",
         "def f(x): return x",
     ],
-    "magics": ["%matplotlib inline", "%%time\nz = 1", "!pip list", "def f(x): return x", "f?"],
+    "magics": [
+        "%load_ext autoreload\n%autoreload 2",
+        "%matplotlib inline",
+        "%%time\nz = 1",
+        "!pip list",
+        "def f(x): return x",
+        "f?",
+    ],
     "usual imports": [
         "import math, random, time, itertools, functools\nfrom IPython.display import display\ndef f(x): return x"
     ],

@@ -387,7 +387,7 @@ FUSE_CONV = Exercise(
         Criterion(_BIAS, 0.5, cases=("tiny", "wide", "square"), outputs=("bias",)),
         Criterion(_NONE, 0.5, cases=("no bias",)),
         Criterion(_EPS, 0.5, cases=("small variance",)),
-        Criterion(_INPUTS, 0.5, cases=("float32",), aspect="inputs"),
+        Criterion(_INPUTS, 0.5, cases=("wide", "float32"), aspect=("inputs", "dtype")),
     ),
     misconceptions=(
         *_misconceptions((_INPUTS,)),

@@ -73,7 +73,7 @@ def _exchange(g: Generator) -> Case:
         "batch": _constant_images(g, (3, 3, 2, 2)),
         "probe": images(g, (2, 3, 2, 4)),
     }
-    return Case(inputs, driver="state-exchange", outputs=("entries", "imported", "state", "exported"))
+    return Case(inputs, driver="state-exchange", outputs=("initial", "imported", "state", "exported"))
 
 
 def _cases(g: Generator) -> dict[str, Case]:
@@ -81,7 +81,9 @@ def _cases(g: Generator) -> dict[str, Case]:
     return {
         "one step": _run(g, [images(g, small)]),
         "three steps": _run(g, [images(g, wide) for _ in range(3)], momentum=0.3, eps=TINY),
-        "without gradients": _run(g, [images(g, (3, 2, 2, 3))], gradients=False, eps=TINY, outputs=("train",)),
+        "without gradients": _run(
+            g, [images(g, (3, 2, 2, 3))], gradients=False, eps=TINY, outputs=("train", "running_mean", "running_var")
+        ),
         "constant batch": _run(g, [_constant_images(g, (3, 4, 2, 2))], momentum=0.5, eps=0.5, outputs=_EVALUATION),
         "small variance": _run(g, [images(g, (4, 3, 2, 3), NARROW, level=0.2)], eps=BIG, outputs=("train",)),
         "exchange with torch": _exchange(g),
@@ -158,7 +160,12 @@ MODULE = Exercise(
     criteria=(
         Criterion(TRAINING, 1, cases=("one step", "three steps", "without gradients"), outputs=("train",)),
         Criterion(GRADIENT, 0.5, cases=("one step", "three steps"), outputs=("gradient",)),
-        Criterion(STATISTICS, 1, cases=("one step", "three steps"), outputs=("running_mean", "running_var")),
+        Criterion(
+            STATISTICS,
+            1,
+            cases=("one step", "three steps", "without gradients"),
+            outputs=("running_mean", "running_var"),
+        ),
         Criterion(EVALUATION, 1, cases=("constant batch",), outputs=_EVALUATION),
         Criterion(EPS, 0.5, cases=("small variance",), outputs=("train",)),
         Criterion(BUFFERS, 0.5, cases=("one step", "three steps"), outputs=("trainable", "history")),

@@ -276,7 +276,7 @@ MISTAKES = (
         _StartsAtZero,
         "The running variance seems to start at 0. It starts at 1, so that an untrained layer does not blow its input "
         "up.",
-        loses=(STATISTICS, EVALUATION),
+        loses=(STATISTICS, EVALUATION, STATE),
     ),
     Misconception(
         "statistics-never-written",
@@ -322,7 +322,7 @@ MISTAKES = (
         _GradientSwitch,
         "The mode seems to follow whether gradients are enabled. The two are independent: statistics are collected "
         "without gradients, and a frozen layer is evaluated with them. The module's own mode decides.",
-        loses=(TRAINING, EVALUATION, STATE),
+        loses=(TRAINING, STATISTICS, EVALUATION, STATE),
     ),
     Misconception(
         "statistics-are-parameters",
