@@ -33,7 +33,6 @@ from autograder.results import SubmissionResult, read_result
 from autograder.sandbox import Limits, Sandbox, choose
 from autograder.sandbox.launcher import Kind
 from autograder.submission import Master
-from autograder.torch_settings import for_small_tensors
 
 _SANDBOX_STARTS = 3
 
@@ -106,7 +105,7 @@ def grade_course(
     """
     started = time.perf_counter()
     options = options or Options()
-    for_small_tensors()  # before the workers are forked
+    torch.set_num_threads(1)  # before the workers are forked
     master = load_master(course, assignment)
     students = students_of(course, assignment, options.students)
     limits = options.limits or Limits.of_course(course.config, assignment)

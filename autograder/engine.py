@@ -206,7 +206,7 @@ class _Run:
         except SessionEnded as ended:
             if self.session is not None:
                 self._note(ended)
-            self.session = None
+            self.close()
             failure = Failure(ended.kind, plain(ended.reason))
             for case in key.cases:
                 responses.setdefault(case.name, Response(failure=failure))
@@ -218,7 +218,7 @@ class _Run:
         try:
             return tuple(plain(advice) for advice in self.session.advice(self.deadline))
         except SessionEnded:
-            self.session = None  # it was only advice: the next exercise gets a fresh process
+            self.close()  # it was only advice: the next exercise gets a fresh process
             return ()
 
     def _note(self, ended: SessionEnded) -> None:

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from autograder.errors import SandboxError, SandboxUnavailableError
 from autograder.sandbox.limits import Limits
-from autograder.torch_settings import for_small_tensors
 
 if TYPE_CHECKING:
     from autograder.sandbox.session import Session
@@ -379,7 +378,9 @@ def warm_sandbox(kind: Kind, device: str) -> Sandbox:
         found = _warm.get((kind, device))
         if found is not None and found.alive:
             return found
-        for_small_tensors()
+        import torch
+
+        torch.set_num_threads(1)  # references are small: a second thread would only wait for the first
         sandbox = Sandbox(kind, device)
         sandbox.start()
         sandbox.wait_ready()
