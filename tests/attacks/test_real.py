@@ -22,7 +22,7 @@ NAMES = sorted(ASSIGNMENTS)
 
 EVERY = os.environ.get("ATTACKS") == "full"
 """Every attack on every assignment; otherwise each on half of them, to save two minutes."""
-each_assignment = pytest.mark.parametrize("arena", NAMES, indirect=True)
+each_assignment = pytest.mark.parametrize("arena", NAMES, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def honest(arena: Arena) -> str:
         if EVERY or (i + j) % 2 == 0
     ],
     indirect=["arena"],
+    scope="module",  # or each test would get a sandbox of its own
 )
 def test_an_attack_on_a_real_assignment_gains_nothing(arena: Arena, honest: str, attack: Attack) -> None:
     """No more points for any exercise than without the trick; the solutions are graded as before, byte for byte."""
