@@ -71,7 +71,9 @@ def _numbers_of(module: nn.Module) -> Tensor:
 
 @driver("replaced-head")
 def _replaced_head(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """Have the head of a network in evaluation mode replaced, and use the result.
+    """Have the head of a network replaced, and use the result.
+
+    The network comes in evaluation mode, but for the flag of the outermost module: either mode, set for all, shows.
 
     Inputs:
         network, phase, frozen: see `_build`.
@@ -81,15 +83,20 @@ def _replaced_head(namespace: Mapping[str, Any], function: str, inputs: dict[str
     Returns a dict: `features`, what enters the last linear layer; `shape` and `dtype` of the logits; `logits` after
     that layer's weight was set by the formula and its bias, if any, to 0; `trainable`, whether all of its parameters
     require a gradient; `fresh`, whether none of its weights is one of the old; `others`, whether each other parameter
-    requires a gradient; `returned`, whether the model came back (if not, the one handed in is looked at).
+    requires a gradient; `modes`, whether all modules but the head that still have their names are in their modes;
+    `returned`, whether the model came back (if not, the one handed in is looked at).
     """
     with _own_randomness():
         model = _build(inputs).eval()
-        old = _last_linear(model).weight.detach().clone()
+        model.training = True
+        replaced = _last_linear(model)
+        modes = {name: module.training for name, module in model.named_modules() if module is not replaced}
+        old = replaced.weight.detach().clone()
         result = namespace[function](model, inputs["num_classes"])
         returned = isinstance(result, nn.Module) and not isinstance(result, nn.Linear)
         model = result if returned else model
         head = _last_linear(model)
+        kept = all(modes.get(name, module.training) == module.training for name, module in model.named_modules())
         features, logits = _through(model.eval(), head, inputs["images"])
         own = {id(parameter) for parameter in head.parameters()}
         found = {
@@ -97,6 +104,7 @@ def _replaced_head(namespace: Mapping[str, Any], function: str, inputs: dict[str
             "trainable": all(parameter.requires_grad for parameter in head.parameters()),
             "fresh": not bool(torch.isin(head.weight.detach(), old[old != 0]).any()),
             "others": [parameter.requires_grad for parameter in model.parameters() if id(parameter) not in own],
+            "modes": kept,
             "returned": returned,
             "shape": list(logits.shape),
             "dtype": str(logits.dtype),

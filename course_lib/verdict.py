@@ -347,7 +347,18 @@ def _matching_footprint(
         ):
             return {}
         footprint.update(part)
-    return footprint
+    return {} if _explains_half(footprint, observed) else footprint
+
+
+def _explains_half(footprint: Footprint, observed: Mapping[Entry, Any]) -> bool:
+    """Whether a footprint is exceptions only, and the responses hold more exceptions of these kinds.
+
+    An exception looks like any other of its kind, so it counts as the mistake's only where all of them are explained.
+    """
+    kinds = {what.kind if isinstance(what, Failure) else None for what in footprint.values()}
+    return None not in kinds and any(
+        isinstance(seen, Failure) and seen.kind in kinds and entry not in footprint for entry, seen in observed.items()
+    )
 
 
 def _same(seen: Any, wrong: Any, tolerance: float | None) -> bool:

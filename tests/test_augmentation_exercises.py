@@ -240,6 +240,10 @@ def _flip_chosen_only(x: Tensor, p: float, u: Tensor) -> Tensor:
     return x[u < p].flip(-1)
 
 
+def _flip_first_four(x: Tensor, p: float, u: Tensor) -> Tensor:
+    return torch.cat([answer_of("horizontal-flip")(x[:4], p, u[:4]), x[4:]])
+
+
 def _resize_scale_factor(image: Tensor, size: int) -> Tensor:
     return F.interpolate(image[None], scale_factor=size / min(image.shape[1:]), mode="bilinear")[0]
 
@@ -402,6 +406,7 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("horizontal-flip", _flip_with_own_noise),
     ("horizontal-flip", _flip_rolled),
     ("horizontal-flip", _flip_chosen_only),
+    ("horizontal-flip", _flip_first_four),
     ("resize-short-side", _resize_scale_factor),
     ("resize-short-side", _resize_area),
     ("resize-short-side", _resize_cropped),

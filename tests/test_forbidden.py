@@ -314,6 +314,20 @@ def test_right_but_unusual_answers_are_not_flagged(exercise: Exercise, name: str
     assert (found.banned, found.dynamic) == ([], [])
 
 
+PACKAGES = {"cv2": "OpenCV", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_a_notebook_names_every_package_that_it_forbids(assignment: str) -> None:
+    """Nobody loses points for a package that the text does not speak of."""
+    (path,) = (ROOT / "notebooks" / assignment).glob("*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    text = "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    rules = {rule for exercise in ASSIGNMENTS[assignment].values() for rule in exercise.forbidden}
+    packages = {rule for rule in rules if not rule.startswith((".", "torch."))}
+    assert [package for package in packages if PACKAGES.get(package, package) not in text] == []
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*/*.ipynb")), ids=lambda path: path.stem)
 def test_the_course_s_own_notebooks_are_not_flagged(path: Path) -> None:
     """The solutions in the source notebooks use nothing forbidden and nothing that cannot be followed."""

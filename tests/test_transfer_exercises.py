@@ -423,7 +423,25 @@ def in_float32(features: Tensor, labels: Tensor, num_classes: int, lam: float) -
     return w, y.mean(0) - w @ features.mean(0)
 
 
-@pytest.mark.parametrize("answer", [by_gradient, in_float32])
+def by_quasi_newton(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
+    """PyTorch's L-BFGS with its usual tolerances, in the dtype that came."""
+    y = nn.functional.one_hot(labels, num_classes).to(features)
+    w = torch.zeros(num_classes, features.shape[1], dtype=features.dtype, requires_grad=True)
+    b = torch.zeros(num_classes, dtype=features.dtype, requires_grad=True)
+    optimizer = torch.optim.LBFGS([w, b], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss: Tensor = ((features @ w.T + b - y) ** 2).sum() + lam * (w**2).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    for _ in range(10):
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return w.detach(), b.detach()
+
+
+@pytest.mark.parametrize("answer", [by_gradient, in_float32, by_quasi_newton])
 @pytest.mark.parametrize("seed", range(20))
 def test_every_way_to_the_minimum_passes(answer: Any, seed: int) -> None:
     """The objective has one minimum; how it is found is free, and so is the order of operations."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -141,6 +142,17 @@ def test_two_mistakes_on_different_outputs_are_both_named() -> None:
     """One mistake does not hide the other."""
     verdict = judge(KEY, answers(small=(RIGHT["small"][0] * 2, 0.0), large=(RIGHT["large"][0] * 2, 0.0)))
     assert {m.slug for m in verdict.misconceptions} == {"doubled", "zero-n"}
+
+
+def test_an_exception_is_a_known_mistake_only_where_all_of_its_kind_are_explained() -> None:
+    """A mistake that fails on one case does not lend its name to whatever fails there and elsewhere."""
+    fails = Response(failure=Failure("RuntimeError", "sizes"))
+    known = MisconceptionKey("fails-on-large", "sizes", dict.fromkeys(observe(CASES[1], fails), fails.failure))
+    third = dataclasses.replace(CASES[1], name="third")
+    key = ExerciseKey("e", ("f(x)",), (*CASES, third), CRITERIA, (known,))
+    here = {**answers(), "large": fails, "third": Response(RIGHT["large"])}
+    assert [m.slug for m in judge(key, here).misconceptions] == ["fails-on-large"]
+    assert judge(key, {**here, "third": fails}).misconceptions == ()
 
 
 def test_an_unknown_mistake_has_no_name() -> None:

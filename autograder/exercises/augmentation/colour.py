@@ -81,6 +81,10 @@ def _clamped_between(image: Tensor, brightness: float, contrast: float) -> Tenso
     return ((x - x.mean()) * contrast + x.mean()).clamp(0, 1)
 
 
+def _contrast_clamped_first(image: Tensor, brightness: float, contrast: float) -> Tensor:
+    return (_jitter_formula(image, 1.0, contrast) * brightness).clamp(0, 1)
+
+
 def _stretched(image: Tensor, brightness: float, contrast: float) -> Tensor:
     y = _not_clamped(image, brightness, contrast)
     low, high = min(float(y.min()), 0.0), max(float(y.max()), 1.0)
@@ -132,6 +136,7 @@ def _jitter_cases(g: torch.Generator) -> dict[str, Case]:
             tinted(0.3, 0.6, 3, 5, 5, dtype=torch.float32), light, 0.7, "call-strided"
         ),
         "clamped at both ends": case(extreme, light, 1.9),
+        "clamped, darker": case(extreme, dark, 1.9),
     }
 
 
@@ -169,6 +174,13 @@ COLOUR_JITTER = Exercise(
             _clamped_between,
             "The image was also clamped between brightness and contrast. What is cut off there is missing from the "
             "mean and from the contrast; clamp once, at the end.",
+            (_CLAMPS,),
+        ),
+        Misconception(
+            "contrast-first-and-clamped",
+            _contrast_clamped_first,
+            "The contrast came first, was clamped, and then the image became darker: what was cut off at white stays "
+            "grey. Clamp once, at the end; then the order makes no difference.",
             (_CLAMPS,),
         ),
         Misconception(

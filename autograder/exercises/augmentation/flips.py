@@ -84,9 +84,10 @@ def _flip_cases(g: torch.Generator) -> dict[str, Case]:
         return Case({"x": x, "p": p, "u": u.to(x.dtype)}, driver=driver, outputs=("y", "changed"))
 
     sure = uniform(g, 0.6, 0.99, 4)
-    # Several examples on either side of p and of 1/2, so that every wrong way of deciding shows.
+    # Several examples on either side of p and of 1/2, so that every wrong way of deciding shows; the last one flips
+    # once, so that no answer passes that stops before it.
     rare = torch.tensor([0.1, 0.4, 0.03, 0.6, 0.8]).double() + uniform(g, -0.02, 0.02, 5)
-    often = torch.tensor([0.9, 0.1, 0.65, 0.6, 0.8]).double() + uniform(g, -0.02, 0.02, 5)
+    often = torch.tensor([0.9, 0.1, 0.65, 0.8, 0.6]).double() + uniform(g, -0.02, 0.02, 5)
     by_hand = torch.tensor([0.1, 0.9]).double()
     return {
         "all, by hand": case(numbered(2, 2, 2, 3), 1.0, by_hand),

@@ -71,6 +71,12 @@ def _cutout_padded(image: Tensor, length: int, centre_y: int, centre_x: int) -> 
     return image * wide[length : length + height, length : length + width]
 
 
+def _cutout_centre_limited(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    """With a centre that is kept within the image, where it is anyway."""
+    height, width = image.shape[1:]
+    return _cutout_sliced(image, length, min(max(centre_y, 0), height - 1), min(max(centre_x, 0), width - 1))
+
+
 Span = Callable[[int, int, int], tuple[int, int]]
 """From a side of the image, the length of the hole and its centre to the first row cut and the first one kept again."""
 
@@ -159,7 +165,7 @@ def _cutout_cases(g: torch.Generator) -> dict[str, Case]:
         "border, last row and column": case(picture(g, 3, 7, 9, dtype=torch.float32), 4, 6, 8),
         "border, top": case(picture(g, 2, 7, 6), 5, 1, 3),
         "border, left, by hand": case(numbered(1, 4, 5), 3, 2, 0),
-        "border, centre outside": case(picture(g, 2, 7, 9), 6, -1, 10),
+        "border, corner": case(picture(g, 2, 7, 9), 6, 0, 8),
         "border, hole larger than the image": case(picture(g, 2, 3, 4), 12, among(0, 1), among(2, 3)),
     }
 
@@ -288,5 +294,6 @@ CUTOUT = Exercise(
         "outer product of indicators": _cutout_outer,
         "NumPy": _cutout_numpy,
         "cut out of a wide mask": _cutout_padded,
+        "the centre limited to the image": _cutout_centre_limited,
     },
 )

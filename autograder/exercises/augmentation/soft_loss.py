@@ -73,6 +73,11 @@ def _with_epsilon(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * (logits.softmax(1) + 1e-9).log()).sum(1).mean()
 
 
+def _batch_shifted(logits: Tensor, targets: Tensor) -> Tensor:
+    shifted = logits - logits.max()
+    return -(targets * (shifted - shifted.exp().sum(1, keepdim=True).log())).sum(1).mean()
+
+
 def _over_the_batch(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * logits.log_softmax(0)).sum(1).mean()
 
@@ -118,6 +123,11 @@ def _loss_cases(g: torch.Generator) -> dict[str, Case]:
         logits[0, :2] = uniform(g, 800.0, 900.0, 1) * torch.tensor([1.0, -1.0])
         return Case({"logits": logits, "targets": uniform(g, 0.5, 1.5, 3, 5).softmax(1)})
 
+    def apart() -> Case:
+        """Each example by itself is harmless; beside the largest logit of all, the last one's exponentials vanish."""
+        logits = uniform(g, -1.5, 1.5, 3, 4) + torch.tensor([[900.0], [50.0], [-800.0]])
+        return Case({"logits": logits, "targets": soft(3, 4)})
+
     small = {
         "logits": torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.0, 0.0]]).double(),
         "targets": torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.2, 0.8]]).double(),
@@ -129,6 +139,7 @@ def _loss_cases(g: torch.Generator) -> dict[str, Case]:
         "soft, one example": case(1, 6, 1.0),
         "soft, float32": case(6, 3, 1.0, torch.float32),
         "large logits": large(),
+        "large logits, examples far apart": apart(),
     }
 
 
@@ -165,6 +176,13 @@ SOFT_CROSS_ENTROPY = Exercise(
             _with_epsilon,
             "A small number was added inside the logarithm. It keeps the loss finite but wrong: with large logits it "
             "is much too small, and so is its gradient.",
+            (_STABLE,),
+        ),
+        Misconception(
+            "largest-of-the-batch",
+            _batch_shifted,
+            "The largest logit of the whole batch was subtracted. Beside it all exponentials of another example can "
+            "vanish; each example needs its own largest.",
             (_STABLE,),
         ),
         Misconception(

@@ -110,6 +110,19 @@ def _truncated(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return image[:, rows.clamp(0, height - 1).long(), columns.clamp(0, width - 1).long()]
 
 
+def _towards_zero(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Four neighbours, found by cutting off the fraction, which for a negative place is not the pixel before it."""
+    height, width = image.shape[-2:]
+    row, column = rows.long(), columns.long()
+    down, right = rows - row, columns - column
+
+    def pixels(i: int, j: int) -> Tensor:
+        return image[:, (row + i).clamp(0, height - 1), (column + j).clamp(0, width - 1)]
+
+    above = pixels(0, 0) * (1 - right) + pixels(0, 1) * right
+    return above * (1 - down) + (pixels(1, 0) * (1 - right) + pixels(1, 1) * right) * down
+
+
 def _not_normalised(image: Tensor, displacement: Tensor) -> Tensor:
     """Pixels are added to a grid that runs from -1 to 1."""
     grid = F.affine_grid(torch.eye(2, 3).to(image)[None], [1, *image.shape], align_corners=False)
@@ -140,9 +153,11 @@ def _warp_in_place(image: Tensor, displacement: Tensor) -> Tensor:
 
 
 def _warp_cases(g: torch.Generator) -> dict[str, Case]:
-    def case(image: Tensor, displacement: Tensor, driver: str = "warped") -> Case:
+    def case(
+        image: Tensor, displacement: Tensor, driver: str = "warped", outputs: tuple[str, ...] = ("inside", "outside")
+    ) -> Case:
         inputs = {"image": image, "displacement": displacement.to(image.dtype)}
-        return Case(inputs, driver=driver, outputs=("inside", "outside"))
+        return Case(inputs, driver=driver, outputs=outputs)
 
     def constant(down: float, right: float, height: int, width: int) -> Tensor:
         return torch.tensor([down, right], dtype=torch.float64)[:, None, None].expand(2, height, width).clone()
@@ -158,6 +173,7 @@ def _warp_cases(g: torch.Generator) -> dict[str, Case]:
         "whole pixels, by hand": case(numbered(1, 3, 4), constant(1.0, 0.0, 3, 4)),
         "whole pixels": case(picture(g, 3, 5, 7), constant(-1.0, 2.0, 5, 7)),
         "whole pixels, square, float32": case(picture(g, 2, 5, 5, dtype=torch.float32), constant(2.0, -1.0, 5, 5)),
+        "beyond the border, between pixels": case(picture(g, 3, 5, 6), constant(-1.4, 0.0, 5, 6), outputs=("outside",)),
         "between pixels": case(picture(g, 3, 6, 9), waves(6, 9)),
         "between pixels, portrait, float32": case(picture(g, 2, 8, 5, dtype=torch.float32), waves(8, 5)),
         "between pixels, square, strided": case(picture(g, 4, 6, 6), waves(6, 6), "warped-strided"),
@@ -178,7 +194,7 @@ SMOOTH_WARP = Exercise(
     criteria=(
         Criterion(_WHOLE, 1, cases=("whole*",), outputs=("inside",)),
         Criterion(_BETWEEN, 1, cases=("between*",), outputs=("inside",)),
-        Criterion(_BEYOND, 0.5, cases=("whole*",)),
+        Criterion(_BEYOND, 0.5, cases=("whole*", "beyond*")),
         Criterion(KEEPS, 0.5, cases=("whole pixels, by hand", "whole pixels"), outputs=("inside",), aspect=KEPT),
     ),
     misconceptions=(
@@ -275,6 +291,13 @@ SMOOTH_WARP = Exercise(
             "What leaves the image on one side comes back on the other. A negative number of a row counts from the "
             "end, and rolling wraps around: repeat the border instead.",
             (_BEYOND, KEEPS),
+        ),
+        Misconception(
+            "rounded-towards-zero",
+            _wrong(read=_towards_zero),
+            "A place less than one pixel above or left of the image gives more than the border's value, or less. "
+            "Cutting off the fraction of a negative number makes it larger: round down instead.",
+            (_BEYOND,),
         ),
         Misconception(
             "nearest-neighbour",

@@ -119,6 +119,13 @@ def _flags_off(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
     return _in_evaluation(_rows, backbone, images, batch_size)
 
 
+def _flags_on(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
+    backbone.requires_grad_(False)
+    features = _in_evaluation(_rows, backbone, images, batch_size)
+    backbone.requires_grad_(True)
+    return features
+
+
 def _last_dropped(backbone: nn.Module, images: Tensor, batch_size: int) -> Any:
     whole = max(1, len(images) // batch_size) * batch_size
     return _extract(backbone, images[:whole], batch_size)
@@ -161,15 +168,23 @@ _OUTPUTS = ("features", "ran", "statistics", "fits", "graph", "grad_mode", "othe
 
 
 def _cases(g: Generator) -> dict[str, Case]:
-    def case(n: int, batch_size: int, mode: str, outputs: tuple[str, ...], dtype: torch.dtype = torch.float64) -> Case:
-        inputs = {"network": "backbone", "phase": phase(g), "frozen": [], "mode": mode}
+    def case(
+        n: int,
+        batch_size: int,
+        mode: str,
+        outputs: tuple[str, ...],
+        dtype: torch.dtype = torch.float64,
+        frozen: tuple[str, ...] = (),
+    ) -> Case:
+        inputs = {"network": "backbone", "phase": phase(g), "frozen": list(frozen), "mode": mode}
         data = {"images": images(g, n, dtype), "batch_size": batch_size}
         return Case({**inputs, **data}, driver="extraction", outputs=outputs)
 
     left = ("ran", "modes")
+    everything = ("features", "ran", "fits", "graph", "grad_mode", "others", "modes")
     return {
         "from training mode": case(4, 2, "train", ("features", "statistics", *left)),
-        "last batch smaller": case(5, 3, "eval", ("features", "ran", "fits", "graph", "grad_mode", "others", "modes")),
+        "last batch smaller": case(5, 3, "eval", everything, frozen=("0",)),
         "batch larger than all": case(3, 8, "eval", ("features",)),
         "one image": case(1, 4, "eval", ("features",), torch.float32),
         "batches of one": case(3, 1, "eval", ("features", "ran", "fits")),
@@ -255,6 +270,13 @@ EXTRACT = Exercise(
             (_GRADIENTS,),
         ),
         Misconception(
+            "backbone-unfrozen",
+            _flags_on,
+            "All parameters of the backbone require gradients afterwards, also those that were frozen before. Leave "
+            "the flags as they are; whether gradients are recorded can be said for a block.",
+            (_GRADIENTS,),
+        ),
+        Misconception(
             "last-batch-dropped",
             _last_dropped,
             "The last images are missing where the number of images is no multiple of the batch size.",
@@ -269,8 +291,8 @@ EXTRACT = Exercise(
         Misconception(
             "all-at-once",
             _all_at_once,
-            "All images go through in one batch, whatever batch_size says. With fifty thousand images there is no "
-            "memory for that.",
+            "More than batch_size images go through at a time: perhaps all of them, in one batch. With fifty thousand "
+            "images there is no memory for that.",
             (_FITS,),
         ),
         Misconception(

@@ -150,7 +150,7 @@ def _reset(model: nn.Module, num_classes: int) -> nn.Module:
     return _replace(model, num_classes)
 
 
-_OUTPUTS = ("features", "logits", "shape", "trainable", "fresh", "others", "returned")
+_OUTPUTS = ("features", "logits", "shape", "trainable", "fresh", "others", "modes", "returned")
 
 
 def _cases(g: Generator) -> dict[str, Case]:
@@ -193,7 +193,7 @@ REPLACE = Exercise(
     # Handing back the model unchanged leaves features and flags as they are, hence shape or logits everywhere.
     criteria=(
         Criterion(_LAYER, 2, cases=_NEW, outputs=("shape",)),
-        Criterion(_REST, 2, cases=_NEW, outputs=("features", "others", "logits")),
+        Criterion(_REST, 2, cases=_NEW, outputs=("features", "others", "modes", "logits")),
         Criterion(_FRESH, 0.5, cases=_MODELS, outputs=("fresh", "shape")),
         Criterion(_TRAINS, 0.5, cases=("everything frozen",), outputs=("trainable", "shape")),
         Criterion(_RETURNS, 0.5, cases=_NEW, outputs=("returned", "shape")),
@@ -259,6 +259,13 @@ REPLACE = Exercise(
             "all-unfrozen",
             _all_unfrozen,
             "Layers that were frozen train again. Only the new layer has to.",
+            (_REST,),
+        ),
+        Misconception(
+            "mode-changed",
+            lambda model, num_classes: _replace(model, num_classes).train(),
+            "Other layers are in another mode than before: was the model put into training or evaluation mode on the "
+            "way? Which mode it is in is decided elsewhere.",
             (_REST,),
         ),
         Misconception(
