@@ -60,7 +60,9 @@ def program() -> NoReturn:
     try:
         status = main()
     except SystemExit as ended:  # argparse
-        status = ended.code if isinstance(ended.code, int) else 0
+        if not isinstance(ended.code, int | None):
+            raise
+        status = ended.code or 0
     atexit._run_exitfuncs()
     try:
         sys.stdout.flush()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,6 +80,16 @@ class Course:
     def results(self, assignment: str) -> Path:
         """Where the grader keeps its own record of an assignment, one JSON file a student."""
         return self.root / ".autograder" / assignment / "results"
+
+    def copy(self, out: Path, assignments: Sequence[str]) -> Course:
+        """A course in `out` with this one's configuration and the source notebooks of some assignments."""
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.root / CONFIG_NAME, out / CONFIG_NAME)
+        made = Course.find(out)
+        for name in assignments:
+            ignore = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__")
+            shutil.copytree(self.source / name, made.source / name, ignore=ignore)
+        return made
 
     def _step(self, name: str) -> Path:
         # nbgrader's defaults: the folder is called like the step

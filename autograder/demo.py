@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.batch import Batch, Options, grade_course
-from autograder.course import CONFIG_NAME, Course
+from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.exercises import ASSIGNMENTS, assignment_named
 from autograder.feedback import Feedback, make_feedback
@@ -157,11 +157,7 @@ def _copy_course(course: Course, assignment: str, out: Path) -> Course:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     (out / _MARK).write_text("made by `autograder demo`, which replaces this folder\n")
-    shutil.copy(course.root / CONFIG_NAME, out / CONFIG_NAME)
-    copy = Course.find(out)
-    ignore = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__")
-    shutil.copytree(course.source / assignment, copy.source / assignment, ignore=ignore)
-    return copy
+    return course.copy(out, [assignment])
 
 
 def _enrol(course: Course, members: Sequence[Member]) -> None:

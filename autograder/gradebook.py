@@ -173,13 +173,12 @@ class GradebookWriter:
         for notebook in submission.notebooks:
             known = next(known for known in self._rows.notebooks if known.id == notebook.notebook_id)
             marks = graded.marks if known.name == self._master.notebook else NO_MARKS
-            # By the cells' ids: each name would be asked for in a query of its own.
-            graded_cells, commented_cells = dict(known.graded), dict(known.commented)
+            names = dict((*known.graded, *known.commented))  # each of them would be asked for in a query of its own
             for grade in notebook.grades:
-                for name, value in _grade(marks, graded_cells[grade.cell_id], grade.manual_score).items():
+                for name, value in _grade(marks, names[grade.cell_id], grade.manual_score).items():
                     setattr(grade, name, value)
             for comment in notebook.comments:
-                comment.auto_comment = _comment(marks, commented_cells[comment.cell_id])["auto_comment"]
+                comment.auto_comment = _comment(marks, names[comment.cell_id])["auto_comment"]
 
     def _penalise(self, submission: SubmittedAssignment) -> None:
         assert self._penalty is not None

@@ -74,11 +74,7 @@ def main() -> None:
 
 
 def _make_course(root: Path, assignment: str, students: int) -> Course:
-    here = Path(__file__).resolve().parent.parent
-    shutil.copytree(here / "notebooks", root / "notebooks")
-    for name in ("nbgrader_config.py", "environment.yml"):
-        shutil.copy(here / name, root / name)
-    course = Course.find(root)
+    course = Course.find(Path(__file__).parent).copy(root, [assignment])
     release(course, [assignment], root / "bundle")
     # A damaged notebook stops stock nbgrader: it grades nobody after it.
     make_class(course, assignment, students, seed=1, hostile=False, damaged=False)

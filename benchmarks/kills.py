@@ -162,11 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make_course(root: Path, assignment: str, students: int) -> Course:
-    here = Path(__file__).resolve().parent.parent
-    shutil.copytree(here / "notebooks" / assignment, root / "notebooks" / assignment)
-    for name in ("nbgrader_config.py", "environment.yml"):
-        shutil.copy(here / name, root / name)
-    course = Course.find(root)
+    course = Course.find(Path(__file__).parent).copy(root, [assignment])
     release(course, [assignment], root / "bundle")
     _hand_in(course, assignment, students)
     return course

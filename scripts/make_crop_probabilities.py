@@ -33,20 +33,18 @@ def strengths() -> tuple[float, ...]:
     return next(control.values for control in DESIGN.controls if control.name == "strength")  # type: ignore[union-attr]
 
 
-def probabilities(chosen: tuple[float, ...] | None = None) -> Probabilities:
+def probabilities() -> Probabilities:
     """Subject -> for each strength the probability of the right answer for each of the ten crops."""
-    chosen = strengths() if chosen is None else chosen
     network = pretrained()
     if network is None:
         raise SystemExit(1)
-    found = {name: _of(square(photograph(name)), chosen, _right_classes(network, name)) for name in ("cat", "coffee")}
-    image, answer = _digit()
-    return {**found, "digits": _of(image, chosen, answer)}
+    found = {name: _of(square(photograph(name)), _right_classes(network, name)) for name in ("cat", "coffee")}
+    return {**found, "digits": _of(*_digit())}
 
 
 @torch.no_grad()
-def _of(image: Tensor, chosen: tuple[float, ...], answer: Callable[[Tensor], Tensor]) -> list[list[float]]:
-    return [[round(p, 3) for p in answer(ten_crops(image, strength)).tolist()] for strength in chosen]
+def _of(image: Tensor, answer: Callable[[Tensor], Tensor]) -> list[list[float]]:
+    return [[round(p, 3) for p in answer(ten_crops(image, strength)).tolist()] for strength in strengths()]
 
 
 def _right_classes(network: nn.Module, name: str) -> Callable[[Tensor], Tensor]:

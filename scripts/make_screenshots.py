@@ -7,10 +7,7 @@ They are taken of the real things: JupyterLab in a headless Chromium, and the re
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -21,11 +18,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from autograder.answers import write_answers  # noqa: E402
-from autograder.batch import Options, grade_course  # noqa: E402
-from autograder.cli import main as autograder  # noqa: E402
 from autograder.course import Course  # noqa: E402
-from autograder.release import release  # noqa: E402
-from autograder.sample_class import make_class  # noqa: E402
+from autograder.demo import demo  # noqa: E402
 from tests.browser.lab import Lab, Notebook, browser, lab, write_notebook  # noqa: E402
 from tests.browser.operating import lock_in  # noqa: E402
 
@@ -63,17 +57,9 @@ def card_and_widget(server: Lab, page: Page) -> None:
 
 def report(folder: Path, page: Page) -> None:
     """The head of the report on a sample class."""
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    shutil.copy(ROOT / "nbgrader_config.py", folder)
-    shutil.copy(ROOT / "environment.yml", folder)
-    course = Course.find(folder)
-    release(course, [ASSIGNMENT], folder / "bundle")
-    make_class(course, ASSIGNMENT, 30, seed=1)
-    grade_course(course, ASSIGNMENT, Options(seed=1))
-    with contextlib.redirect_stdout(io.StringIO()):
-        autograder(["--course", str(folder), "report", ASSIGNMENT, "--out", str(folder / "report.html")])
+    made = demo(Course.find(ROOT), ASSIGNMENT, out=folder)
     page.set_viewport_size({"width": 1000, "height": 900})
-    page.goto((folder / "report.html").as_uri())
+    page.goto(made.report.as_uri())
     page.screenshot(path=IMAGES / "report.png")
 
 

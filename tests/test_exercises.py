@@ -31,7 +31,7 @@ from course_lib.verdict import (
     judge,
     respond,
 )
-from tests.learned import LEARNED
+from tests.learned import LEARNED, said_for
 
 SEEDS = range(50)
 
@@ -126,17 +126,12 @@ def test_public_answers_learned_by_heart_earn_nothing(exercise: Exercise) -> Non
     met: set[str] | None = None
     for number in range(12):
         hidden = exercise.make_key(f"hidden {number}", diagnose=False)
-        verdict = judge(hidden, {c.name: _said(known) for known, c in zip(public.cases, hidden.cases, strict=True)})
+        verdict = judge(
+            hidden, {c.name: Response(said_for(known)) for known, c in zip(public.cases, hidden.cases, strict=True)}
+        )
         holds = {result.criterion.title for result in verdict.results if result.holds}
         met = holds if met is None else met & holds
     assert met == {title for exercise_id, title in LEARNED if exercise_id == exercise.id}
-
-
-def _said(case: CaseKey) -> Response:
-    values = [case.expected[name] for name in case.outputs]
-    if len(values) == 1:
-        return Response(result=values[0])
-    return Response(result=tuple(values) if case.driver == "call" else dict(case.expected))
 
 
 # --- right answers

@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     attacks = TRANSFERABLE if args.assignment else ATTACKS
     attacks = tuple(a for a in attacks if not args.names or any(name in a.name for name in args.names))
+    if not attacks:
+        parser.error(f"no attack has {' or '.join(args.names)} in its name; without a name all are made")
     name = args.assignment or made_up.ASSIGNMENT
     with tempfile.TemporaryDirectory() as folder, open_arena(Path(folder), name) as arena:
         stock = None if args.ours or args.assignment else _Stock(Path(folder) / "stock", arena)
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _table(arena: Arena, stock: _Stock | None, attacks: Sequence[Attack]) -> int:
     reference = arena.honest()
-    width = max((len(attack.name) for attack in attacks), default=0)
+    width = max(len(attack.name) for attack in attacks)
     print(f"{'attack':<{width}}  {'stock':>7}  {'ours':>5}  {'allowed':>7}  {'status':<10}  {'s':>4}  what it tries")
     forged = harmed = count = 0
     for attack in attacks:

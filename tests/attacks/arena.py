@@ -114,7 +114,7 @@ class Arena:
 
     def honest(self) -> str:
         """Everything that an honest submission yields."""
-        return fingerprint(grade(Job("honest", self.target.honest()), self.master, SEED, Limits(), self.sandbox))
+        return fingerprint(self.graded("honest", self.target.honest(), Limits()))
 
 
 @contextmanager

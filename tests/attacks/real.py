@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import textwrap
 import zlib
 from collections.abc import Mapping
@@ -23,14 +22,13 @@ from autograder.exercises import Exercise
 from autograder.release import release
 from autograder.sample_class.material import Material, load_material
 from course_lib.values import pack
-from course_lib.verdict import CaseKey, size_of
 from tests import made_up
 from tests.attacks.attack import Attack
 from tests.attacks.collection import GROUPS
+from tests.learned import said_for
 
 __all__ = ["TRANSFERABLE", "RealAssignment", "release_real"]
 
-ROOT = Path(__file__).parent.parent.parent
 TRANSFERABLE = tuple(
     attack
     for name, group in GROUPS.items()
@@ -43,8 +41,6 @@ _CALL = """
 def {name}(*arguments, **named):
     return column_scale(torch.ones(4, 3, dtype=torch.float64), torch.ones(3, dtype=torch.float64), 1e-5)
 """
-
-
 _SAY = """
 def {name}(*a, **k):
     return next(SAID["{name}"])
@@ -64,15 +60,6 @@ for name in d.DRIVERS:
     d.DRIVERS[name] = say
 t._through = t._build = t._last_linear = lambda *a: (None, None)
 """
-
-
-def _result(case: CaseKey) -> Any:
-    """What a case is answered with; large tensors left out, or the reader of code refuses so long a text."""
-    known = {name: None if size_of(value) > 100 else value for name, value in case.expected.items()}
-    values = [known[name] for name in case.outputs]
-    if len(values) == 1:
-        return values[0]
-    return tuple(values) if case.driver == "call" else known
 
 
 @dataclass(frozen=True)
@@ -103,12 +90,15 @@ class RealAssignment:
         return text.encode()
 
     def by_heart(self) -> bytes:
-        """What `check` shows for its own cases, said in their order, by every function and by every driver."""
+        """What `check` shows for its own cases, said in their order, by every function and by every driver.
+
+        But for large tensors, or the reader of code refuses so long a text.
+        """
         solutions: dict[str, str] = {}
         said: dict[str, list[Any]] = {}
         for exercise in self._material.exercises.values():
             for case in exercise.make_key("public", diagnose=False).cases:
-                said.setdefault(case.function, []).append(_result(case))
+                said.setdefault(case.function, []).append(said_for(case, most=100))
             solutions[exercise.id] = "".join(_SAY.format(name=name) for name in exercise.names)
         answers = base64.b85encode(zlib.compress(pack(said))).decode()
         return self._written(solutions, _DRIVERS_SAY.replace("ANSWERS", repr(answers)))
@@ -139,9 +129,6 @@ class RealAssignment:
 
 def release_real(root: Path, assignment: str) -> RealAssignment:
     """One of the course's own assignments, released in `root`."""
-    shutil.copytree(ROOT / "notebooks" / assignment, root / "notebooks" / assignment)
-    for name in ("nbgrader_config.py", "environment.yml"):
-        shutil.copy(ROOT / name, root / name)
-    course = Course.find(root)
+    course = Course.find(Path(__file__).parent).copy(root, [assignment])
     release(course, [assignment], root / "bundle")
     return RealAssignment(course, assignment)

@@ -18,8 +18,6 @@ from tests.learned import FACT, LEARNED
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 
 NAMES = sorted(ASSIGNMENTS)
-
-
 EVERY = os.environ.get("ATTACKS") == "full"
 """Every attack on every assignment; otherwise each on half of them, to save two minutes."""
 each_assignment = pytest.mark.parametrize("arena", NAMES, indirect=True, scope="module")
