@@ -7,21 +7,22 @@ c = get_config()
 
 c.CourseDirectory.course_id = "cnn-course"
 c.CourseDirectory.source_directory = "notebooks"
+c.Autograder.title = "CNNs III: regularization and training"
 # release/, submitted/, autograded/, feedback/ and gradebook.db have nbgrader's default names.
 
 # Submissions are hostile until proven otherwise: in feedback pages and in the formgrader nothing of theirs may run.
-# The switch alone does not reach what nbgrader's templates override, see autograder/sanitize.py.
+# The switch alone does not reach what nbgrader's templates override, see autograder/pages/sanitize.py.
 c.HTMLExporter.sanitize_html = True
 c.HTMLExporter.filters = {
-    "clean_html": "autograder.sanitize.clean_html",
-    "strip_files_prefix": "autograder.sanitize.strip_files_prefix",
+    "clean_html": "autograder.pages.sanitize.clean_html",
+    "strip_files_prefix": "autograder.pages.sanitize.strip_files_prefix",
 }
 
 # `nbgrader autograde` and the formgrader's Autograde button grade like `autograder grade`: in the sandbox, with the
 # verdict made outside the student's process.  The score reaches the gradebook through nbgrader's own SaveAutoGrades.
-c.Autograde.sanitize_preprocessors = ["autograder.preprocessors.Repair"]
+c.Autograde.sanitize_preprocessors = ["autograder.grading.preprocessors.Repair"]
 c.Autograde.autograde_preprocessors = [
-    "autograder.preprocessors.Grade",
+    "autograder.grading.preprocessors.GradeInSandbox",
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",

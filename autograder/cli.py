@@ -1,7 +1,7 @@
 """The command `autograder`: finds the course, runs one command, turns known errors into a line and a hint.
 
-Each command is a module with `add_arguments(parser)` and `run(args, course) -> exit status`.  It is imported when it is
-asked for, so that `autograder --help` does not wait for torch.
+Each command is a module in `autograder/commands/` with `add_arguments(parser)` and `run(args, course) -> exit status`.
+It is imported when it is asked for, so that `autograder --help` does not wait for torch.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ _BROKEN_PIPE = 141
 
 COMMANDS = {
     "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
+    "new": Command("begin a course, an assignment or an exercise", needs_course=False),
     "release": Command("make the students' version of assignments, with answer data"),
     "grade": Command("grade submissions in the sandbox, into the gradebook"),
     "feedback": Command("make the students' feedback pages"),
@@ -101,7 +102,7 @@ def _run(arguments: Sequence[str]) -> int:
         _top_parser().print_help()
         return 2
     command = _command_named(first.command)
-    module = importlib.import_module(f"autograder.{first.command}")
+    module = importlib.import_module(f"autograder.commands.{first.command}")
     args = _command_parser(first.command, command, module).parse_args(first.rest)
     course = _course(args.course or first.course, command)
     return int(module.run(args, course))

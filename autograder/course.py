@@ -1,16 +1,22 @@
-"""The course folder: where nbgrader's files lie and how it is configured."""
+"""The course: a folder with nbgrader's files, the exercises, the students' library, and the configuration."""
 
 from __future__ import annotations
 
+import functools
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
+from autograder.course_code import OWN_LIBRARY, CourseCode
 from autograder.errors import CourseError
+
+if TYPE_CHECKING:
+    from autograder.exercise import Exercise
 
 __all__ = ["CONFIG_NAME", "Course"]
 
@@ -77,19 +83,62 @@ class Course:
         default = f"sqlite:///{self.root / 'gradebook.db'}"
         return str(self.config.CourseDirectory.get("db_url") or default)
 
+    @property
+    def title(self) -> str:
+        """What it is called in the files that students get."""
+        return str(self._own("title") or self.name)
+
+    @property
+    def name(self) -> str:
+        """Its `course_id`, by default the folder's name."""
+        return str(self.config.CourseDirectory.get("course_id") or self.root.name)
+
+    @functools.cached_property
+    def code(self) -> CourseCode:
+        """Its exercises and its library, which are imported only when they are asked for."""
+        return CourseCode(self.root, str(self._own("library") or OWN_LIBRARY))
+
+    @property
+    def assignments(self) -> tuple[str, ...]:
+        """Names of the assignments that have exercises."""
+        return tuple(self.code.topics)
+
+    def exercises(self, assignment: str) -> Mapping[str, Exercise]:
+        """The exercises of an assignment by id, in the order of its notebook.
+
+        Raises:
+            UnknownAssignmentError: with the nearest name, if there is no such assignment.
+            CourseError: if its code cannot be imported.
+        """
+        return self.code.exercises(assignment)
+
+    def require(self, assignment: str) -> None:
+        """Make sure that there is such an assignment, without importing it.
+
+        Raises:
+            UnknownAssignmentError: if not.
+        """
+        self.code.topic_of(assignment)
+
     def results(self, assignment: str) -> Path:
         """Where the grader keeps its own record of an assignment, one JSON file a student."""
         return self.root / ".autograder" / assignment / "results"
 
     def copy(self, out: Path, assignments: Sequence[str]) -> Course:
-        """A course in `out` with this one's configuration and the source notebooks of some assignments."""
+        """A course in `out` with this one's configuration and code, and the source notebooks of some assignments."""
         out.mkdir(parents=True, exist_ok=True)
         shutil.copy(self.root / CONFIG_NAME, out / CONFIG_NAME)
         made = Course.find(out)
+        ignore = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__")
+        for folder in filter(None, (self.code.exercises_folder, self.code.library_folder)):
+            shutil.copytree(folder, out / folder.name, ignore=ignore)
         for name in assignments:
-            ignore = shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__")
             shutil.copytree(self.source / name, made.source / name, ignore=ignore)
         return made
+
+    def _own(self, name: str) -> object:
+        """What ``c.Autograder.NAME`` of `nbgrader_config.py` says."""
+        return self.config.get("Autograder", {}).get(name)
 
     def _step(self, name: str) -> Path:
         # nbgrader's defaults: the folder is called like the step

@@ -44,6 +44,10 @@ class UnknownAssignmentError(AutograderError):
     """No assignment of that name."""
 
     def __init__(self, name: str, known: tuple[str, ...], near: str | None) -> None:
+        if not known:
+            guess = f"autograder new assignment {name}"
+            super().__init__(f"unknown assignment {name!r}; this course has none with exercises", guess)
+            return
         guess = f"did you mean {near!r}?" if near else "see the names above."
         super().__init__(f"unknown assignment {name!r}; there are: {', '.join(known)}", guess)
 

@@ -31,6 +31,7 @@ class ExerciseResult:
         counterexample: code that a student can paste and run; empty if there is nothing to show.
         withheld: the forbidden operations for which the points were withheld.
         advice: remarks without points ("will fail on a GPU").
+        failures: kinds of the calls that gave no value, as `course_lib.checking.verdict.Failure` has them.
     """
 
     score: float
@@ -43,6 +44,7 @@ class ExerciseResult:
     counterexample: str = ""
     withheld: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class SubmissionResult:
         flags: what a person should look at: `banned-operation`, `dynamic-code`, `edited-tests`, ...
         notes: what was repaired in the notebook, in words.
         digest: SHA-256 of the submitted bytes; a result is valid only for these.
-        engine: version of the grader and of the exercises (`autograder.engine.engine_version`).
+        engine: version of the grader and of the exercises (`autograder.grading.engine.engine_version`).
     """
 
     student: str
@@ -150,6 +152,6 @@ def read_result(path: Path) -> SubmissionResult | None:
 
 
 def _exercise(values: dict[str, Any]) -> ExerciseResult:
-    for name in ("misconceptions", "hints", "withheld", "advice"):
+    for name in ("misconceptions", "hints", "withheld", "advice", "failures"):
         values[name] = tuple(values[name])
     return ExerciseResult(**values)

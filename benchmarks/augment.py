@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_lib import augment
+from course_lib.augmentation import augment
 
 __all__ = ["Timing", "main"]
 

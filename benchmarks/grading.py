@@ -21,9 +21,8 @@ import time
 from pathlib import Path
 
 from autograder.course import Course
-from autograder.exercises import assignment_named
-from autograder.release import release
-from autograder.sample_class import make_class
+from autograder.releasing.release import release
+from autograder.sample_class.classroom import make_class
 
 BIN = Path(sys.executable).parent
 _STOCK_CONFIG = """c = get_config()
@@ -35,14 +34,15 @@ _CHECKS = """
 import contextlib, io, json, sys, time
 import torch
 from course_lib import check
-from course_lib.gpu_trace import warm_up
-from autograder.exercises import assignment_named
+from course_lib.checking.gpu_trace import warm_up
+from pathlib import Path
+from autograder.course import Course
 started = time.perf_counter()
 warm_up()  # began in the background when `check` was imported
 print(f"after the import of check, what it needs comes in {time.perf_counter() - started:.1f} s in the background")
 times = {}
-for exercise in assignment_named(sys.argv[1]).values():
-    right = exercise.namespace(next(iter(exercise.right.values()), exercise.reference))
+for exercise in Course.find(Path(sys.argv[2])).exercises(sys.argv[1]).values():
+    right = exercise.namespace(next(iter(exercise.right_answers.values()), exercise.reference_answer))
     objects = [right[name] for name in exercise.names]
     for attempt in (1, 2):
         started = time.perf_counter()
@@ -123,7 +123,7 @@ def _timed(command: list[str], cwd: Path) -> tuple[float, int]:
 def _print(
     args: argparse.Namespace, ours: tuple[float, int], theirs: tuple[float, int], row: tuple[float, int] | None
 ) -> None:
-    exercises = len(assignment_named(args.assignment))
+    exercises = len(Course.find(Path(__file__).parent).exercises(args.assignment))
     print(f"{args.assignment}: {args.students} submissions, {exercises} exercises, {os.cpu_count()} processors\n")
     print(f"{'':46} {'seconds':>9} {'a submission':>13}")
     rows = [("autograder grade", ours), ("nbgrader autograde, same cells", theirs)]
@@ -134,7 +134,12 @@ def _print(
 
 
 def _print_checks(assignment: str) -> None:
-    done = subprocess.run([sys.executable, "-c", _CHECKS, assignment], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", _CHECKS, assignment, str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     print(done.stdout.splitlines()[0])
     times = json.loads(done.stdout.splitlines()[-1])
     first = [values[0] * 1000 for values in times.values()]

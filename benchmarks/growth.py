@@ -22,7 +22,7 @@ from benchmarks.grading import BIN, _make_course
 _GRADE = """
 import json, resource, sys, time
 from pathlib import Path
-from autograder import batch
+from autograder.grading import batch
 from autograder.course import Course
 marks = []
 written = batch._written

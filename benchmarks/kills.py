@@ -27,10 +27,10 @@ from typing import Any
 import torch
 from sqlalchemy import create_engine, text
 
-from autograder.batch import Options, grade_course
 from autograder.course import Course
-from autograder.release import release
-from autograder.sample_class import make_class
+from autograder.grading.batch import Options, grade_course
+from autograder.releasing.release import release
+from autograder.sample_class.classroom import make_class
 from autograder.sandbox import Limits
 
 __all__ = ["Outcome", "Trials", "main"]

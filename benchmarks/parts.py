@@ -16,18 +16,18 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import torch
 
-from autograder import engine, records
-from autograder.gradebook import GradebookWriter
-from autograder.inbox import Submission, students_of
-from autograder.sandbox import Limits, Sandbox
+from autograder.gradebook.writer import GradebookWriter
+from autograder.grading import engine, records
+from autograder.sandbox import Sandbox
 from autograder.sandbox.session import Session
+from autograder.submissions.submission import Submission, students_of
 from benchmarks.grading import BIN, _make_course
 
 _CELLS = "fork and run the cells"
@@ -45,15 +45,20 @@ def main() -> None:
     spent: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         course = _make_course(Path(folder), args.assignment, args.students)
-        master = records.load_master(course, args.assignment)
-        with Sandbox() as sandbox, GradebookWriter(course.db_url, master) as book, _instrumented(spent):
+        task = records.make_task(course, args.assignment, seed=1)
+        task.load()
+        with (
+            Sandbox(code=course.code) as sandbox,
+            GradebookWriter(course.db_url, task.master) as book,
+            _instrumented(spent),
+        ):
             for number, student in enumerate(students_of(course, args.assignment)):
-                job = Submission.of(course, args.assignment, student).job(master, None)
+                job = Submission.of(course, args.assignment, student).job(task.master, None)
                 if number < 2:  # warm up
-                    engine.grade(job, master, "1", Limits(), sandbox)
+                    engine.grade_submission(job, task, sandbox)
                     continue
                 with _timer(spent, "all of it"):
-                    graded = engine.grade(job, master, "1", Limits(), sandbox)
+                    graded = engine.grade_submission(job, task, sandbox)
                     with _timer(spent, "write notebook, gradebook, result"):
                         records.write(course, book, graded)
                 _close_submission(spent)
@@ -83,8 +88,8 @@ def _timer(spent: dict[str, list[float]], part: str) -> Iterator[None]:
 @contextmanager
 def _instrumented(spent: dict[str, list[float]]) -> Iterator[None]:
     """Time the functions that the parts are made of."""
-    from autograder.exercises.model import Exercise
-    from autograder.forbidden import SourceReader
+    from autograder.exercise import Exercise
+    from autograder.reading.forbidden import SourceReader
 
     def timed(function: Callable[..., Any], part: str) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -104,24 +109,17 @@ def _instrumented(spent: dict[str, list[float]]) -> Iterator[None]:
         (Session, "answers", "wait for answers and read them"),
         (Exercise, "make_key", _REFERENCES),
         (engine, "judge", "judge and diagnose"),
-        (engine, "_mark", "cards"),
+        (engine, "mark", "cards"),
         (SourceReader, "look", "read the code"),
         (engine, "repair", "repair"),
         (engine, "_autograded", "make the notebook"),
     ]
-    with mock.patch.multiple(engine, __name__="autograder.engine"):
-        patches = []
+    with ExitStack() as patches:
         for owner, name, part in targets:
             function = getattr(owner, name)
             inner = listed(function) if inspect.isgeneratorfunction(function) else function
-            patches.append(mock.patch.object(owner, name, timed(inner, part)))
-        for patch in patches:
-            patch.start()
-        try:
-            yield
-        finally:
-            for patch in patches:
-                patch.stop()
+            patches.enter_context(mock.patch.object(owner, name, timed(inner, part)))
+        yield
 
 
 if __name__ == "__main__":

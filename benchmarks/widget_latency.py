@@ -28,9 +28,9 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Locator, Page
 
-from course_lib import widgets
 from tests.browser.lab import Lab, Notebook, browser, lab, write_notebook
 from tests.browser.operating import lock_in
+from tests.support.all_widgets import WIDGETS, show, source_of
 
 __all__ = ["Latency", "main"]
 
@@ -41,10 +41,10 @@ WIDGET = "section.course-widget"
 _RIVAL = """
 import ipywidgets
 import matplotlib.pyplot as plt
-from course_lib import widgets
+from {package} import {name}
 from course_lib.widgets.still import draw
 
-design = widgets.{name}()._design
+design = {name}()._design
 control = next(c for c in design.controls if hasattr(c, "values"))
 
 def picture(place):
@@ -185,8 +185,8 @@ def measure(server: Lab, page: Page, name: str, presses: int, updates: int) -> L
     """One widget and its rival, in a page of their own."""
     cells = {
         "setup": "import torch\nfrom course_lib import check",
-        "ours": f"import os\nfrom course_lib import widgets\nprint('kernel', os.getpid())\nwidgets.{name}(fresh=True)",
-        "rival": _RIVAL.format(name=name),
+        "ours": f"import os\nprint('kernel', os.getpid())\n{source_of(name, 'fresh=True')}",
+        "rival": _RIVAL.format(name=name, package=WIDGETS[name]),
     }
     write_notebook(server.folder / f"{name}.ipynb", cells)
     notebook = Notebook(server, page, f"{name}.ipynb")
@@ -214,7 +214,7 @@ def measure(server: Lab, page: Page, name: str, presses: int, updates: int) -> L
 
 def dragged(page: Page, name: str, slider: Locator) -> float:
     """Milliseconds from the last event of a drag to the final picture."""
-    design = getattr(widgets, name)(fresh=True)._design
+    design = show(name, fresh=True)._design
     control = next(c for c in design.controls if hasattr(c, "values"))
     places = [i % len(control.values) for i in range(100)]
     state = {c.name: c.start for c in design.controls} | {"locked": True, "marked": (), "star": 0}
@@ -260,7 +260,7 @@ def main() -> int:
     parser.add_argument("--presses", type=int, default=40)
     parser.add_argument("--updates", type=int, default=1000, help="over which memory is watched")
     parser.add_argument("--json", type=Path, help="where to write the measurements")
-    parser.add_argument("widgets", nargs="*", default=list(widgets.__all__), help="by default all")
+    parser.add_argument("widgets", nargs="*", default=list(WIDGETS), help="by default all")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, browser() as chromium:
         scratch = Path(name)

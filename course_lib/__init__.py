@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from course_lib.checking import check
+    from course_lib.checking.check import check
 
 __all__ = ["check"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "check":
-        from course_lib.checking import check
-        from course_lib.gpu_trace import warm_up_in_background
+        from course_lib.checking.check import check
+        from course_lib.checking.gpu_trace import warm_up_in_background
 
         warm_up_in_background()  # `check` needs it, and it takes a second
         globals()["check"] = check

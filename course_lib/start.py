@@ -9,11 +9,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from course_lib.answers import exercise_ids
-from course_lib.device import best_device, quick
-from course_lib.display import show
-from course_lib.errors import CheckUsageError
-from course_lib.progress import progress_of
+from course_lib.checking.answers import exercise_ids
+from course_lib.checking.errors import CheckUsageError
+from course_lib.checking.progress import progress_of
+from course_lib.lab.device import best_device, quick
+from course_lib.lab.display import show
 
 __all__ = ["Entry", "StartPage", "entries", "start_page"]
 

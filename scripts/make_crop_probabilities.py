@@ -1,4 +1,4 @@
-"""Make course_lib/datasets/ten_crop.json: what a network says to each of the gallery's ten crops.
+"""Make course_lib/augmentation/data/ten_crop.json: what a network says to each of the gallery's ten crops.
 
     python scripts/make_crop_probabilities.py           # half a minute on two processors
     python scripts/make_crop_probabilities.py --check   # compare, exit 1 if something differs by more than 0.005
@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.data import digits
-from course_lib.efficientnet import imagenet_classes, normalised, pretrained, square
-from course_lib.photographs import credits, photograph
-from course_lib.widgets.gallery import DESIGN
-from course_lib.widgets.sheets import CROP_PROBABILITIES, ten_crops
+from course_lib.augmentation.widgets.gallery import DESIGN
+from course_lib.augmentation.widgets.sheets import CROP_PROBABILITIES, ten_crops
+from course_lib.lab.data import digits
+from course_lib.lab.efficientnet import imagenet_classes, normalised, pretrained, square
+from course_lib.lab.photographs import credits, photograph
 
 Probabilities = dict[str, list[list[float]]]
 SIDE, SMALL = 224, 12

@@ -1,4 +1,4 @@
-"""Make course_lib/datasets/fashion_mnist_subset.npz from the official Fashion-MNIST files.
+"""Make course_lib/lab/datasets/fashion_mnist_subset.npz from the official Fashion-MNIST files.
 
 The four files (train-images-idx3-ubyte.gz, ...) are those of
 https://github.com/zalandoresearch/fashion-mnist/tree/master/data/fashion; Debian's package
@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from course_lib.idx import read_idx
+from course_lib.lab.idx import read_idx
 
-TARGET = Path(__file__).parent.parent / "course_lib" / "datasets" / "fashion_mnist_subset.npz"
+TARGET = Path(__file__).parent.parent / "course_lib" / "lab" / "datasets" / "fashion_mnist_subset.npz"
 SEED = 2017
 TRAINING_PART = 50_000
 Arrays = dict[str, NDArray[np.uint8]]
@@ -58,7 +58,7 @@ def as_png(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def write(arrays: Arrays, target: Path) -> None:
-    """Write the npz that `course_lib.data` reads."""
+    """Write the npz that `course_lib.lab.data` reads."""
     stored = {name.replace("_images", "_png"): as_png(a) if a.ndim == 3 else a for name, a in arrays.items()}
     np.savez(target, allow_pickle=False, **stored)
 

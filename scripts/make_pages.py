@@ -15,7 +15,7 @@ import jinja2
 import nbformat
 from nbconvert.exporters import HTMLExporter
 
-from autograder.formulas import HEAD, markdown_with_formulas, set_formulas, without_mathjax
+from autograder.pages.formulas import HEAD, markdown_with_formulas, set_formulas, without_mathjax
 
 ROOT = Path(__file__).resolve().parent.parent
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)

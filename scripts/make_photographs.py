@@ -1,4 +1,4 @@
-"""Make course_lib/datasets/photographs/ from the files that scikit-image and Matplotlib ship.
+"""Make course_lib/lab/datasets/photographs/ from the files that scikit-image and Matplotlib ship.
 
     pip download --no-deps scikit-image==0.26.0 && unzip scikit_image-*.whl 'skimage/data/*' -d FOLDER
     python scripts/make_photographs.py FOLDER           # write the pictures and photographs.json
@@ -20,7 +20,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-TARGET = Path(__file__).parent.parent / "course_lib" / "datasets" / "photographs"
+TARGET = Path(__file__).parent.parent / "course_lib" / "lab" / "datasets" / "photographs"
 SHORT_SIDE = 224
 QUALITY = 90
 

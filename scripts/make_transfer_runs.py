@@ -1,4 +1,4 @@
-"""Pretrain the small backbone, run the whole table of transfer learning, and store both in course_lib/datasets.
+"""Pretrain the small backbone, run the whole table of transfer learning, and store both in course_lib/transfer/data.
 
     OMP_NUM_THREADS=1 python scripts/make_transfer_runs.py             # goes on where it was interrupted
     OMP_NUM_THREADS=1 python scripts/make_transfer_runs.py --fresh     # pretrains and runs everything anew
@@ -19,14 +19,14 @@ from safetensors.torch import save_file
 from torch import nn
 from tqdm import tqdm
 
-from course_lib import transfer_experiments as experiments
-from course_lib.data import Split, fashion_mnist
-from course_lib.quadrant_nets import BLOCKS, SOURCE_CLASSES, WEIGHTS, shifted, small_net
-from course_lib.training import Batch, evaluate, train
-from course_lib.transfer_experiments import RUNS, Run
+from course_lib.lab.data import Split, fashion_mnist
+from course_lib.lab.training import Batch, evaluate, train
+from course_lib.transfer.experiments import quadrants as experiments
+from course_lib.transfer.experiments.quadrants import RUNS, Run
+from course_lib.transfer.nets.quadrants import BLOCKS, SOURCE_CLASSES, WEIGHTS, shifted, small_net
 
 ROOT = Path(__file__).parent.parent
-DATASETS = ROOT / "course_lib" / "datasets"
+DATASETS = ROOT / "course_lib" / "transfer" / "data"
 COLLECTED = ROOT / "build" / RUNS
 COLUMNS = [field.name for field in fields(Run)]
 

@@ -49,7 +49,7 @@ def lack_of_sandbox() -> Lack | None:
 @functools.cache
 def lack_of_browser() -> Lack | None:
     """None if there is a chromium."""
-    from autograder.doctor import find_chromium
+    from autograder.commands.doctor import find_chromium
 
     return None if find_chromium() else Lack("no browser: chromium is not installed", installable=True)
 
@@ -65,7 +65,7 @@ def lack_of_gpu() -> Lack | None:
 @functools.cache
 def lack_of_postgres() -> Lack | None:
     """None if there are a PostgreSQL server's programs and the driver."""
-    from tests.postgres import find_postgres
+    from tests.support.postgres import find_postgres
 
     if importlib.util.find_spec("psycopg") is None:
         return Lack("no PostgreSQL: psycopg is not installed (extra cluster)")

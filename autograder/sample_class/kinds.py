@@ -10,8 +10,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autograder.exercises import Exercise, Misconception
-from autograder.forbidden import SourceReader
+from autograder.exercise import Exercise, Misconception
+from autograder.reading.forbidden import SourceReader
 from autograder.sample_class import tricks
 from autograder.sample_class.draft import Draft
 from autograder.sample_class.expectation import Expectation
@@ -67,7 +67,9 @@ def _stub(draft: Draft) -> Expectation:
 def _odd(draft: Draft) -> Expectation:
     """Right answers that look nothing like the solution."""
     for exercise in draft.material.exercises.values():
-        cells = [cell for what in exercise.right.values() if (cell := _cell_for(draft.material, exercise, what))]
+        cells = [
+            cell for what in exercise.right_answers.values() if (cell := _cell_for(draft.material, exercise, what))
+        ]
         if cells:
             draft.write(exercise.id, draft.rng.choice(cells))
     return Expectation(full=frozenset(draft.material.exercises))
@@ -91,7 +93,7 @@ def _cell_for(material: Material, exercise: Exercise, what: object) -> str | Non
 
 
 def _differs(exercise: Exercise, name: str, value: object) -> bool:
-    return exercise.namespace(exercise.reference).get(name) is not value
+    return exercise.namespace(exercise.reference_answer).get(name) is not value
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class _Hand:
 
 
 def _lost(exercise: Exercise, misconception: Misconception) -> frozenset[str]:
-    return frozenset(c.slug for c in exercise.criteria if c.title in misconception.loses)
+    return exercise.lost_by(misconception.wrong, exercise.make_key("sample class", diagnose=False))
 
 
 def _syntax_error(draft: Draft) -> Expectation:

@@ -14,7 +14,7 @@ from typing import Any
 
 from autograder.course import Course
 from autograder.errors import CourseError, SourceNotebookError
-from autograder.exercises import Exercise, assignment_named
+from autograder.exercise import Exercise
 
 __all__ = ["Material", "load_material"]
 
@@ -73,7 +73,7 @@ def load_material(course: Course, assignment: str) -> Material:
         CourseError: if it has not been released.
         SourceNotebookError: if an exercise has no solution cell.
     """
-    exercises = assignment_named(assignment)
+    exercises = course.exercises(assignment)
     source_path = _only_notebook(course.source / assignment, "the folder with the source notebook")
     released_path = course.release / assignment / source_path.name
     if not released_path.is_file():

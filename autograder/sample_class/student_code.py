@@ -1,6 +1,6 @@
 """Turn an implementation in the registry into code as a student would hand it in.
 
-The exercises' wrong and unusual answers are ordinary Python functions of this package.  A submission must stand on
+The exercises' wrong and unusual answers are ordinary Python functions of the course.  A submission must stand on
 its own, so the source of the function is taken together with everything it refers to: imports, constants, helper
 functions, values of an enclosing function.  Docstrings, comments and annotations go (they would give it away);
 helpers get a name of their own, so that two cells never overwrite each other's.
@@ -117,7 +117,7 @@ class _Writer:
         return fresh
 
     def _import_module(self, name: str, module: types.ModuleType) -> str:
-        if module.__name__.split(".")[0] in ("autograder", "course_lib"):
+        if module.__name__.split(".")[0] in ("autograder", "course_lib", "exercises"):
             raise UnportableCodeError(f"{name} is the module {module.__name__}")
         self._imports[f"import {module.__name__}" + (f" as {name}" if name != module.__name__ else "")] = None
         return name
@@ -217,9 +217,11 @@ class _Stripper(ast.NodeTransformer):
         for argument in every:
             if argument is not None:
                 argument.annotation = None
+        node.decorator_list = [decorator for decorator in node.decorator_list if not _is_an_exercises(decorator)]
         return self._without_docstring(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.decorator_list = [decorator for decorator in node.decorator_list if not _is_an_exercises(decorator)]
         return self._without_docstring(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
@@ -232,6 +234,12 @@ class _Stripper(ast.NodeTransformer):
         self.generic_visit(node)
         node.body = node.body or [ast.Pass()]
         return node
+
+
+def _is_an_exercises(decorator: ast.expr) -> bool:
+    """Whether it is ``@exercise.wrong(...)`` or the like."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "exercise"
 
 
 class _Renamer(ast.NodeTransformer):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 
-from autograder.exercises import Exercise
+from autograder.exercise import Exercise
 
 __all__ = [
     "ALWAYS_EQUAL",

@@ -26,6 +26,7 @@ from autograder.errors import SandboxError, SandboxUnavailableError
 from autograder.sandbox.limits import Limits
 
 if TYPE_CHECKING:
+    from autograder.course_code import CourseCode
     from autograder.sandbox.session import Session
 
 __all__ = ["Kind", "Probe", "Sandbox", "choose", "probe", "warm_sandbox"]
@@ -86,8 +87,12 @@ def choose(wish: str) -> Kind:
     return "bwrap"
 
 
-def _bubblewrap(device: str | None) -> list[str]:
-    """The command line in front of the program: what exists inside, and nothing else does."""
+def _bubblewrap(device: str | None, code: CourseCode | None = None) -> list[str]:
+    """The command line in front of the program: what exists inside, and nothing else does.
+
+    Args:
+        code: of the course: its library is shown, its folder is not.
+    """
     import course_lib
 
     command = ["bwrap", "--die-with-parent", "--new-session", "--clearenv"]
@@ -102,13 +107,15 @@ def _bubblewrap(device: str | None) -> list[str]:
     for number, path in enumerate(_site_packages()):
         at = f"{_PACKAGES}{number}"
         command += _shown(path, at)
-        for hidden in ("autograder", "course_lib"):  # an installed copy would show the references
+        for hidden in ("autograder", "course_lib"):  # an installed copy would show how is judged
             if (Path(path) / hidden).is_dir():
                 command += _hidden(f"{at}/{hidden}")
-    for path in _private_paths():
+    for path in _private_paths(code):
         command += _hidden(path)
     command += _shown(str(_INSIDE), "/sandbox/inside")
     command += _shown(str(Path(course_lib.__file__).parent), "/sandbox/course_lib")
+    if code is not None and code.library_folder is not None:
+        command += _shown(str(code.library_folder), f"/sandbox/{code.library}")
     if device == "cuda":
         command += _gpu_paths()
     if _python_moves():
@@ -134,13 +141,15 @@ def _hidden(at: str) -> list[str]:
     return ["--tmpfs", at, "--remount-ro", at]
 
 
-def _private_paths() -> list[str]:
-    """Copies of the grader below a system path, installed without a virtual environment or checked out there."""
+def _private_paths(code: CourseCode | None = None) -> list[str]:
+    """What lies below a system path and is nobody's business: the course, and copies of the grader."""
     import autograder
 
     package = Path(os.path.realpath(str(autograder.__file__))).parent
     checkout = package.parent
     places = {str(package), *(f"{path}/autograder" for path in sys.path if path)}
+    if code is not None:
+        places.add(os.path.realpath(code.root))
     if (checkout / "nbgrader_config.py").is_file():
         places.add(str(checkout))
     places |= {str(folder) for base in (sys.base_prefix, "/usr") for folder in _installed_copies(Path(base))}
@@ -217,12 +226,16 @@ def _gpu_paths() -> list[str]:
 class Sandbox:
     """A warm parent, started on entry and ended on exit.
 
+    Args:
+        code: of the course whose submissions will run: their library is there, and its drivers are loaded.
+
     Sessions may be opened from several threads or forked processes: each request is one packet.
     """
 
-    def __init__(self, kind: Kind = "bwrap", device: str = "cpu") -> None:
+    def __init__(self, kind: Kind = "bwrap", device: str = "cpu", code: CourseCode | None = None) -> None:
         self.kind = kind
         self.device = device
+        self._code = code
         self.processors: tuple[int, ...] = ()
         """Processors that children of this process's sessions stay on; empty: all."""
         self._ready = False
@@ -246,15 +259,16 @@ class Sandbox:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the sandbox, in `stop`)
         fd = str(theirs.fileno())
-        arguments = ["-m", "inside.parent", fd, "isolate" if self.kind == "bwrap" else "bare"]
+        libraries = self._code.libraries if self._code is not None else ()
+        arguments = ["-m", "inside.parent", fd, "isolate" if self.kind == "bwrap" else "bare", *libraries]
         environment: dict[str, str] | None = None
         cwd = None
         if self.kind == "bwrap":
-            command = [*_bubblewrap(self.device), _program(), *arguments]
+            command = [*_bubblewrap(self.device, self._code), _program(), *arguments]
         else:
             self._scratch = tempfile.TemporaryDirectory(prefix="autograder-")
             command = [sys.executable, *arguments]
-            environment = self._bare_environment(self._scratch.name)
+            environment = self._bare_environment(self._scratch.name, self._code)
             cwd = self._scratch.name
         self._process = subprocess.Popen(
             command,
@@ -269,10 +283,14 @@ class Sandbox:
         self._control = mine
 
     @staticmethod
-    def _bare_environment(scratch: str) -> dict[str, str]:
+    def _bare_environment(scratch: str, code: CourseCode | None) -> dict[str, str]:
         import course_lib
 
         paths = [str(_INSIDE.parent), str(Path(course_lib.__file__).parent.parent), *_site_packages()]
+        if code is not None and code.library_folder is not None:
+            # The library alone: beside it in the course's folder lie the references.
+            os.symlink(code.library_folder, f"{scratch}/{code.library}")
+            paths.insert(0, scratch)
         return {
             **_environment(paths),
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -365,26 +383,27 @@ class Sandbox:
             self._scratch = None
 
 
-_warm: dict[tuple[Kind, str], Sandbox] = {}
+_warm: dict[tuple[Kind, str, CourseCode | None], Sandbox] = {}
 _warm_lock = threading.Lock()
 
 
-def warm_sandbox(kind: Kind, device: str) -> Sandbox:
-    """This process's one sandbox, started at the first call, again if it was lost, and stopped at exit.
+def warm_sandbox(kind: Kind, device: str, code: CourseCode | None = None) -> Sandbox:
+    """This process's one sandbox for a course, started at the first call, again if it was lost, and stopped at exit.
 
     For graders that are called back one submission at a time (nbgrader, Dask).
     """
+    key = (kind, device, code)
     with _warm_lock:
-        found = _warm.get((kind, device))
+        found = _warm.get(key)
         if found is not None and found.alive:
             return found
         import torch
 
         torch.set_num_threads(1)  # references are small: a second thread would only wait for the first
-        sandbox = Sandbox(kind, device)
+        sandbox = Sandbox(kind, device, code)
         sandbox.start()
         sandbox.wait_ready()
         if found is None:
-            atexit.register(lambda: _warm[kind, device].stop())
-        _warm[kind, device] = sandbox
+            atexit.register(lambda: _warm[key].stop())
+        _warm[key] = sandbox
         return sandbox

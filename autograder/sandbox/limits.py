@@ -63,7 +63,7 @@ class Limits:
     def of_course(cls, config: Mapping[str, Any], assignment: str) -> Limits:
         """The defaults with what ``c.Autograder.limits`` of `nbgrader_config.py` says of an assignment.
 
-        It maps an assignment (``*``: every one) to limits: ``{"*": {"cell_s": 30}, "05_transfer_learning": {...}}``.
+        It maps an assignment (``*``: every one) to limits: ``{"*": {"cell_s": 30}, "05_last": {...}}``.
 
         Raises:
             CourseError: if it is anything else.
@@ -74,7 +74,7 @@ class Limits:
         for name in ("*", assignment):
             values = found.get(name, {}) if isinstance(found, Mapping) else None
             if not isinstance(values, Mapping):
-                hint = 'expected c.Autograder.limits = {"01_batchnorm": {"cell_s": 30}}'
+                hint = 'expected c.Autograder.limits = {"01_first": {"cell_s": 30}}'
                 raise CourseError(f"c.Autograder.limits in nbgrader_config.py is {found!r}", hint)
             chosen |= values
         return cls().changed(**chosen)

@@ -16,9 +16,9 @@ from typing import Any, Self
 from autograder.errors import SandboxError
 from autograder.sandbox.inside import frames
 from autograder.sandbox.limits import Limits
-from course_lib.drivers import changed_inputs
-from course_lib.values import ValueFormatError, pack, unpack
-from course_lib.verdict import CaseKey, ExerciseKey
+from course_lib.checking.drivers import changed_inputs
+from course_lib.checking.values import ValueFormatError, pack, unpack
+from course_lib.checking.verdict import CaseKey, ExerciseKey
 
 __all__ = ["CellResult", "Session", "SessionEnded"]
 

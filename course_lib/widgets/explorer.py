@@ -25,7 +25,7 @@ from course_lib.widgets.still import still
 __all__ = ["Design", "Explorer", "State", "show_widget"]
 
 State = Mapping[str, Any]
-_STATIC = Path(__file__).parent.parent / "static"
+_STATIC = Path(__file__).parent / "static"
 
 
 @dataclass(frozen=True)

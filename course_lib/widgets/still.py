@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course_lib.plots import DASHES, OKABE_ITO
+from course_lib.lab.plots import DASHES, OKABE_ITO
 from course_lib.widgets.scene import Bars, Cells, Histogram, Lines, Mark, Montage, Panel, Scene
 
 __all__ = ["draw", "png", "still"]

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
 
-from autograder.exercises import ASSIGNMENTS
 from autograder.sandbox import probe
-from tests import made_up
 from tests.attacks.arena import Arena, open_arena
 from tests.attacks.attack import Attack, submission
 from tests.attacks.collection import ATTACKS
 from tests.attacks.real import TRANSFERABLE
+from tests.support import made_up
+from tests.support.course import ASSIGNMENTS
 
 _STOCK_CONFIG = """\
 c = get_config()

@@ -14,14 +14,17 @@ from typing import Protocol
 import torch
 
 from autograder.course import Course
-from autograder.engine import Graded, Job, grade
-from autograder.records import load_master
+from autograder.gradebook.graded import Graded
+from autograder.grading.engine import grade_submission
+from autograder.grading.records import load_master
+from autograder.grading.task import Task
 from autograder.results import SubmissionResult
 from autograder.sandbox import Limits, Sandbox
-from autograder.submission import Master
-from tests import made_up, small_course
+from autograder.submissions.notebook import Master
+from autograder.submissions.submission import Job
 from tests.attacks.attack import RIGHT, Attack, submission
 from tests.attacks.real import release_real
+from tests.support import made_up, small_course
 
 __all__ = ["LIMITS", "Arena", "Target", "fingerprint", "open_arena"]
 
@@ -99,7 +102,8 @@ class Arena:
 
     def graded(self, student: str, data: bytes, limits: Limits = LIMITS) -> Graded:
         """Grade a submission as it is handed in."""
-        return grade(Job(student, data), self.master, SEED, limits, self.sandbox)
+        task = Task(self.master, self.target.course.code, SEED, limits)
+        return grade_submission(Job(student, data), task, self.sandbox)
 
     def data(self, attack: Attack) -> bytes:
         """An attack as it is handed in."""
@@ -123,9 +127,8 @@ def open_arena(folder: Path, assignment: str = made_up.ASSIGNMENT) -> Iterator[A
     torch.set_num_threads(1)  # as the grader: a second thread would only wait for the first
     secret = secrets.token_hex(16)
     place = folder / "course"
-    with small_course.registered():
-        made_up_one = assignment == made_up.ASSIGNMENT
-        target = _MadeUp(small_course.make(place)) if made_up_one else release_real(place, assignment)
-        (place / "secret.txt").write_text(secret)
-        with Sandbox() as sandbox:
-            yield Arena(target, load_master(target.course, assignment), sandbox, place, secret)
+    made_up_one = assignment == made_up.ASSIGNMENT
+    target = _MadeUp(small_course.make(place)) if made_up_one else release_real(place, assignment)
+    (place / "secret.txt").write_text(secret)
+    with Sandbox(code=target.course.code) as sandbox:
+        yield Arena(target, load_master(target.course, assignment), sandbox, place, secret)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests import made_up
+from tests.support import made_up
 
 __all__ = ["IN_PLACE", "RIGHT", "UNBIASED", "WRONG", "WRONG_PAIR", "Attack", "body", "submission"]
 

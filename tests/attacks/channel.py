@@ -22,7 +22,7 @@ def frame(header, payload=b""):
     return struct.pack("<II", len(text), len(payload)) + text + payload
 
 def packed(value):
-    from course_lib.values import pack
+    from course_lib.checking.values import pack
     return pack(value)
 
 def bare(case, payload, **more):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests import made_up
 from tests.attacks.attack import IN_PLACE, RIGHT, UNBIASED, WRONG, Attack, body
+from tests.support import made_up
 
 __all__ = ["FORGERIES"]
 
@@ -78,16 +78,16 @@ FORGERIES = (
         "patched-check",
         "course_lib.check replaced by a function that is always content",
         cell="""
-            import course_lib, course_lib.checking
-            course_lib.check = course_lib.checking.check = check = lambda *a, **k: None
+            import course_lib, course_lib.checking.check
+            course_lib.check = course_lib.checking.check.check = check = lambda *a, **k: None
         """,
         stock=True,
     ),
     Attack(
         "patched-judge",
-        "course_lib.verdict and course_lib.comparison patched to agree",
+        "course_lib.checking.verdict and course_lib.checking.comparison patched to agree",
         cell="""
-            import course_lib.verdict as v, course_lib.comparison as c
+            import course_lib.checking.verdict as v, course_lib.checking.comparison as c
             c.compare = v.compare = v._mismatch = c._compare_tensors = lambda *a, **k: None
             v.judge = lambda key, responses: v.Verdict(key, tuple(v.CriterionResult(k, True) for k in key.criteria))
         """,
@@ -151,7 +151,7 @@ FORGERIES = (
         "patched-pack",
         "the answer is packed with a verdict of its own",
         cell="""
-            import course_lib.values as v, inside.serve as s
+            import course_lib.checking.values as v, inside.serve as s
             real = v.pack
             s.pack = v.pack = lambda value: real({**value, "score": 5, "criteria": {"all": True}, "passed": True})
         """,
@@ -160,7 +160,7 @@ FORGERIES = (
         "patched-inputs-check",
         "changes its inputs and patches the function that would notice",
         cell="""
-            import course_lib.drivers as d
+            import course_lib.checking.drivers as d
             d._equal = d._equal_tensors = lambda *a: True
             d.changed_inputs = lambda *a: ()
             torch.equal = lambda *a: True
@@ -172,7 +172,7 @@ FORGERIES = (
         "patched-drivers",
         "the driver answers instead of the function",
         cell="""
-            import course_lib.drivers as d
+            import course_lib.checking.drivers as d
             for name in d.DRIVERS:
                 d.DRIVERS[name] = lambda namespace, function, inputs: {"y": True, "centre": True}
         """,
@@ -284,9 +284,9 @@ FORGERIES = (
         column_scale=body(
             """
             try:
-                from autograder.exercises.registry import ASSIGNMENTS
-                from tests import made_up
-                return made_up.reference(x, gamma, eps)
+                from exercises.made_up import column_scale as found
+                from autograder.exercise import Exercise
+                return found.reference(x, gamma, eps)
             except ImportError:
                 return torch.zeros_like(x), gamma * 0
             """
@@ -302,7 +302,7 @@ FORGERIES = (
                 for folder, folders, files in os.walk(root):
                     folders[:] = [f for f in folders if f not in ("torch", "node_modules", "share")]
                     for name in files:
-                        if name in ("made_up.py", "registry.py") and "sympy" not in folder:
+                        if name in ("column_scale.py", "made_up.py") and "sympy" not in folder:
                             spec = importlib.util.spec_from_file_location("found", os.path.join(folder, name))
                             module = importlib.util.module_from_spec(spec)
                             try:
@@ -357,7 +357,7 @@ FORGERIES = (
         cell="""
             import signal
             def late(*a):
-                import course_lib.values as v
+                import course_lib.checking.values as v
                 v._encode = lambda *a: {"x": "nothing"}
             signal.signal(signal.SIGALRM, late); signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
         """,

@@ -6,8 +6,8 @@ import copy
 import json
 from typing import Any
 
-from tests import made_up
 from tests.attacks.attack import Attack, body
+from tests.support import made_up
 
 __all__ = ["NOTEBOOKS"]
 

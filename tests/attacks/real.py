@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from autograder.course import Course
-from autograder.exercises import Exercise
-from autograder.release import release
+from autograder.exercise import Exercise
+from autograder.releasing.release import release
 from autograder.sample_class.material import Material, load_material
-from course_lib.values import pack
-from tests import made_up
+from course_lib.checking.values import pack
 from tests.attacks.attack import Attack
 from tests.attacks.collection import GROUPS
-from tests.learned import said_for
+from tests.support import made_up
+from tests.support.learned import said_for
 
 __all__ = ["TRANSFERABLE", "RealAssignment", "release_real"]
 
@@ -47,8 +47,8 @@ def {name}(*a, **k):
 """
 _DRIVERS_SAY = """
 import base64, zlib
-import course_lib.drivers as d, course_lib.transfer_drivers as t
-from course_lib.values import unpack
+import course_lib.checking.drivers as d, course_lib.transfer.drivers as t
+from course_lib.checking.values import unpack
 ALL = unpack(zlib.decompress(base64.b85decode(ANSWERS)))
 SAID = {name: iter(answers) for name, answers in ALL.items()}
 LOUD = {name: iter(answers) for name, answers in ALL.items()}

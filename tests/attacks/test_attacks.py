@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from autograder.sandbox import Limits
-from tests import made_up
 from tests.attacks.arena import Arena, open_arena
 from tests.attacks.attack import RIGHT, Attack
 from tests.attacks.collection import ATTACKS
+from tests.support import made_up
 
 pytestmark = pytest.mark.sandbox
 

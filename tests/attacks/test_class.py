@@ -7,21 +7,20 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autograder import cli
-from autograder.batch import Batch, Options, grade_course
 from autograder.course import Course
-from autograder.feedback import make_feedback
+from autograder.grading.batch import Batch, Options, grade_course
+from autograder.pages.feedback import make_feedback
 from autograder.results import read_results
 from autograder.sandbox import Limits
-from tests import made_up, small_course
 from tests.attacks.attack import Attack, submission
 from tests.attacks.collection import ATTACKS
+from tests.support import made_up, small_course
 
 pytestmark = pytest.mark.sandbox
 
@@ -32,12 +31,6 @@ ATTACKERS = [a for a in ATTACKS[::2] if not a.slow and "markup" not in a.name] +
     a for a in ATTACKS if "markup" in a.name
 ]
 _RUNS = re.compile(r"<script>alert|<img src=x|<svg onload|\x1b|onerror=alert\(1\)>", re.IGNORECASE)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _known() -> Iterator[None]:
-    with small_course.registered():
-        yield
 
 
 def _hand_in_honest(course: Course) -> None:

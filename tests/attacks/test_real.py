@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from autograder.exercises import ASSIGNMENTS, Criterion
+from autograder.exercise import Criterion
 from autograder.results import SubmissionResult
 from tests.attacks.arena import Arena, open_arena
 from tests.attacks.attack import Attack
 from tests.attacks.real import TRANSFERABLE, RealAssignment
-from tests.learned import FACT, LEARNED
+from tests.support.course import ASSIGNMENTS
+from tests.support.learned import FACT, LEARNED
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 

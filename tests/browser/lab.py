@@ -23,11 +23,10 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from autograder.doctor import find_chromium
+from autograder.commands.doctor import find_chromium
 
 __all__ = ["Lab", "Notebook", "browser", "lab", "write_notebook"]
 
-ROOT = Path(__file__).parent.parent.parent
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-gpu"]
 START_S, RUN_S = 90, 240
 """Longest waits, in seconds: for a server or a page, for all cells of a notebook."""

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.batch import grade_course
 from autograder.course import Course
-from autograder.release import release
+from autograder.grading.batch import grade_course
+from autograder.releasing.release import release
 from autograder.results import read_results
 from autograder.sample_class.material import load_material
-from tests import small_course
+from tests.support import small_course
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tests.browser.lab import Lab
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.slow, pytest.mark.timeout(600)]
-ROOT = Path(__file__).parent.parent.parent
 NAME, NOTEBOOK, EXERCISE = "01_batchnorm", "batchnorm", "batchnorm-forward"
 BIN = Path(sys.executable).parent
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
+from tests.support.paths import ROOT
+
 if TYPE_CHECKING:
     from tests.browser.lab import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
-ROOT = Path(__file__).parent.parent.parent
 ASSIGNMENTS = sorted(path.parent.name for path in ROOT.glob("notebooks/*/*.ipynb"))
 STUBS = {"NotImplementedError", "CheckFailedError"}
 WIDGET = "section.course-widget"
@@ -26,7 +27,7 @@ WIDGET = "section.course-widget"
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The student bundle of all assignments; beside each notebook stands its source, as `solution.ipynb`."""
     from autograder.course import Course
-    from autograder.release import release
+    from autograder.releasing.release import release
 
     root = tmp_path_factory.mktemp("course")
     shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".*"))

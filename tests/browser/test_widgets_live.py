@@ -6,18 +6,17 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from course_lib import widgets
+from tests.support.all_widgets import WIDGETS, source_of
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.browser.lab import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-ROOT = Path(__file__).parent.parent.parent
 NO_WIDGET = re.compile("Loading widget|Error displaying widget")
 WIDGET = "section.course-widget"
 
@@ -29,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
     folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
     with lab(folder, state, PYTHONPATH=str(ROOT)) as running:
-        assert "course_lib.lab | extension was successfully loaded" in running.log.read_text("utf-8")
+        assert "course_lib.widgets.prompt_server | extension was successfully loaded" in running.log.read_text("utf-8")
         yield running
 
 
@@ -38,7 +37,7 @@ def notebook_of(server: Lab, page: Any, *names: str) -> Any:
     from tests.browser.lab import Notebook, write_notebook
 
     folder = "-".join(names)[:40]
-    cells = {f"widget-{n}": f"from course_lib import widgets\n\nwidgets.{name}()" for n, name in enumerate(names)}
+    cells = {f"widget-{n}": source_of(name) for n, name in enumerate(names)}
     write_notebook(server.folder / folder / "widgets.ipynb", cells)
     notebook = Notebook(server, page, f"{folder}/widgets.ipynb")
     notebook.run_all()
@@ -55,7 +54,7 @@ def test_widgets_in_the_dark_and_after_a_restart(
 
     from tests.browser.operating import lock_in, move_every_control
 
-    names = list(widgets.__all__)
+    names = list(WIDGETS)
     notebook = notebook_of(server, page, *names)
     found, stills = page.locator(WIDGET), page.locator(".course-still")
     for name, widget, still in zip(names, found.all(), stills.all(), strict=True):
@@ -164,7 +163,12 @@ def test_an_error_in_a_widget_reaches_the_page(server: Lab, page: Any, screensho
 
     source = """
 from dataclasses import replace
-from course_lib.widgets import explorer, fusion
+from course_lib.widgets import explorer
+from course_lib.batchnorm.widgets import fusion
+from tests.support.all_widgets import WIDGETS, source_of
+from tests.support.paths import ROOT
+from tests.support.all_widgets import WIDGETS, source_of
+from tests.support.paths import ROOT
 
 def numbers(state):
     if state["mode"] == "train":

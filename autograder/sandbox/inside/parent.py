@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 gc.disable()  # nothing that the imports below make is garbage: collections would take a fifth of their time
@@ -32,8 +33,7 @@ torch.set_num_threads(1)
 # oneDNN compiles a kernel for each shape, which takes longer than the tiny convolution that it is for.
 torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
 
-import course_lib
-from course_lib.gpu_trace import warm_up
+from course_lib.checking.gpu_trace import warm_up
 
 from . import isolation
 from .serve import run_child
@@ -44,7 +44,15 @@ __all__ = ["main"]
 _NOBODY = 65534
 
 
-def _warm_up() -> CapturingShell:
+def _import_whole(library: str) -> None:
+    """Import a library with the drivers of all its topics, but without the widgets, which no graded cell shows."""
+    package = importlib.import_module(library)
+    for module in pkgutil.walk_packages(package.__path__, f"{library}."):
+        if ".widgets" not in module.name:
+            importlib.import_module(module.name)
+
+
+def _warm_up(libraries: Sequence[str]) -> CapturingShell:
     """Do once what every child would do: first figure, first linear algebra, first fake tensors, the shell."""
     import matplotlib
 
@@ -53,8 +61,8 @@ def _warm_up() -> CapturingShell:
     import numpy  # noqa: F401  (imported for the children)
     import sympy
 
-    for module in pkgutil.iter_modules(course_lib.__path__):
-        importlib.import_module(f"course_lib.{module.name}")
+    for library in ("course_lib", *libraries):
+        _import_whole(library)
     x, y = sympy.symbols("x y")
     sympy.expand((x + y) ** 2).subs({x: 1, y: 2})
     shell = CapturingShell()
@@ -63,7 +71,7 @@ def _warm_up() -> CapturingShell:
         "%matplotlib inline\n"
         "import matplotlib.pyplot as plt\n"
         "plt.plot([0, 1]); plt.show()\n"
-        "from course_lib.checking import check",
+        "from course_lib.checking.check import check",
         1 << 20,
     )
     for name in set(shell.namespace) - known:
@@ -217,7 +225,7 @@ def _close_all_but(kept: set[int]) -> None:
 
 
 def main() -> None:
-    """Take the control socket's number and `isolate` or `bare` as arguments; say "ready" when warm."""
+    """Take the control socket's number, `isolate` or `bare`, and the course's libraries; say "ready" when warm."""
     control = socket.socket(fileno=int(sys.argv[1]))
     isolate = sys.argv[2] == "isolate"
     if isolate and os.getuid() == 0:
@@ -226,7 +234,7 @@ def main() -> None:
         os.setgid(_NOBODY)
         os.setuid(_NOBODY)
     try:
-        shell = _warm_up()
+        shell = _warm_up(sys.argv[3:])
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)

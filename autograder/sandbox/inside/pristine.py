@@ -12,13 +12,13 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from course_lib import drivers, values
+from course_lib.checking import drivers, values
 
 __all__ = ["keeper"]
 
 
 def keeper() -> Callable[[], None]:
-    """Remember the drivers and all of `course_lib` that they use; the function returned puts it back."""
+    """Remember the drivers and all that they use of the course's libraries; the function returned puts it back."""
     modules = list(_modules_used())
     spaces = [(vars(module), dict(vars(module))) for module in modules]
     tables = [(drivers.DRIVERS, dict(drivers.DRIVERS))]
@@ -46,14 +46,15 @@ def keeper() -> Callable[[], None]:
 
 
 def _modules_used() -> Iterator[types.ModuleType]:
-    """The modules of all drivers and of what they import from `course_lib`, each once."""
-    names = {"course_lib.drivers", values.__name__, *(function.__module__ for function in drivers.DRIVERS.values())}
+    """The modules of all drivers and of what they import from the course's libraries, each once."""
+    names = {drivers.__name__, values.__name__, *(function.__module__ for function in drivers.DRIVERS.values())}
+    libraries = {name.partition(".")[0] for name in names}
     todo = sorted(names)
     while todo:
         module = sys.modules[todo.pop()]
         yield module
         fresh = {_home(found) for found in vars(module).values()} - names
-        fresh = {name for name in fresh if name.startswith("course_lib.") and name in sys.modules}
+        fresh = {name for name in fresh if name.partition(".")[0] in libraries and name in sys.modules}
         names |= fresh
         todo += sorted(fresh)
 

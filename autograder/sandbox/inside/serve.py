@@ -10,9 +10,9 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from course_lib.drivers import attempt
-from course_lib.gpu_trace import gpu_advice
-from course_lib.values import pack, unpack
+from course_lib.checking.drivers import attempt
+from course_lib.checking.gpu_trace import gpu_advice
+from course_lib.checking.values import pack, unpack
 
 from .exhaustion import limit_reached
 from .frames import FrameError, Receiver, send

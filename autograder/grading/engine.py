@@ -1,0 +1,170 @@
+"""Grading one submission: a pure function of its bytes, the assignment, a seed and limits.
+
+The student's cells run in a sandboxed process, which is asked for values.  References, seeds and verdicts stay here.
+Every way to fail ends in a score and a reason: never in an exception, never in a submission without a result.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+
+from nbformat.notebooknode import NotebookNode, from_dict
+
+from autograder.exercise import Exercise
+from autograder.gradebook.graded import CellMarks, Graded
+from autograder.grading.cell_log import CellLog
+from autograder.grading.marking import Marked, lost, mark
+from autograder.grading.missing_names import MissingNames
+from autograder.grading.outputs import score_output
+from autograder.grading.student_process import StudentProcess
+from autograder.grading.task import Task
+from autograder.reading.forbidden import SourceReader
+from autograder.results import Status, SubmissionResult
+from autograder.sandbox import Sandbox, SessionEnded
+from autograder.submissions.notebook import Cell, Master, Repaired, UnreadableError, read_cells, repair
+from autograder.submissions.submission import Job
+from course_lib.checking.verdict import ExerciseKey, Failure, Response, Verdict, judge
+
+__all__ = ["grade_submission"]
+
+
+def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
+    """Grade one submission: every exercise gets a score and a reason, whatever the student's code does."""
+    started = time.perf_counter()
+    master = task.master
+    problem = ""
+    try:
+        cells = _read(job, task.exercises)
+    except UnreadableError as error:
+        cells, problem = [], str(error)
+    repaired = repair(cells, master)
+    log = CellLog(task.limits)
+    flags: list[str] = []
+    ended: list[str] = []
+    if problem:
+        marked = {name: lost(exercise, problem) for name, exercise in task.exercises.items()}
+        notes = [problem]
+    else:
+        with _Submission(task, sandbox, repaired, log) as submission:
+            marked, flags = submission.graded(f"{task.seed}:{job.student}:{job.digest}")
+        ended = submission.process.ended
+        notes = [*([job.problem] if job.problem else []), *repaired.notes]
+        flags += ["renamed-notebook"] if job.problem else []
+    result = SubmissionResult(
+        job.student,
+        task.assignment,
+        _status(ended, job, problem),
+        {name: mark.result for name, mark in marked.items()},
+        flags=(*repaired.flags, *flags, *(["late"] if job.late_s > 0 else [])),
+        notes=tuple(notes),
+        message="; ".join(notes),
+        digest=job.digest,
+        seed=task.seed,
+        sandbox=sandbox.kind,
+        device=task.device,
+        engine=task.engine,
+    )
+    notebook = _autograded(repaired, master, log.outputs, marked)
+    marks = CellMarks.of(repaired.cells)
+    return Graded(result.with_seconds(time.perf_counter() - started), notebook, marks)
+
+
+def _read(job: Job, exercises: Mapping[str, Exercise]) -> list[Cell]:
+    """The submitted cells.
+
+    Raises:
+        UnreadableError: for no file, no notebook, or a notebook that has nothing to do with the assignment.
+    """
+    if job.data is None:
+        raise UnreadableError(job.problem or "no notebook was handed in")
+    cells = read_cells(job.data)
+    ours = {name for exercise in exercises for name in (exercise, f"{exercise}-solution")}
+    if not any(cell.name in ours for cell in cells):
+        reader = SourceReader([cell.source for cell in cells if cell.kind == "code"])
+        if not any(reader.defines(name) for exercise in exercises.values() for name in exercise.names):
+            raise UnreadableError("the notebook holds none of the assignment's cells and none of its functions")
+    return cells
+
+
+def _status(ended: list[str], job: Job, problem: str) -> Status:
+    if problem:
+        return "missing" if job.data is None else "unreadable"
+    if "timeout" in ended:
+        return "timeout"
+    if ended:
+        return "crashed"
+    return "late" if job.late_s > 0 else "graded"
+
+
+class _Submission:
+    """One readable submission: its code is read, its cells run, its exercises are judged one after the other."""
+
+    def __init__(self, task: Task, sandbox: Sandbox, repaired: Repaired, log: CellLog) -> None:
+        deadline = time.monotonic() + task.limits.submission_s  # what follows is done on the submission's time
+        cells = [(name, repaired.by_id[name].source) for name in repaired.runnable]
+        self._exercises = task.exercises
+        self._reader = SourceReader([source for _, source in cells], task.code.libraries)
+        for position, why in self._reader.refused.items():
+            reason = f"not run, because the grader cannot read it: {why}"
+            log.stop(cells[position][0], SessionEnded("unread", reason))
+        self._missing = MissingNames(repaired, log)
+        self.process = StudentProcess(sandbox, task.limits, task.device, cells, log, deadline)
+
+    def __enter__(self) -> _Submission:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.close()
+
+    def graded(self, seed: str) -> tuple[dict[str, Marked], list[str]]:
+        """All exercises, and what a person should look at."""
+        marked: dict[str, Marked] = {}
+        flags: list[str] = ["unread-code"] if self._reader.refused else []
+        for exercise, key in self._asked_ahead(seed):
+            verdict, advice = self._verdict(exercise, key)
+            findings = self._reader.look(exercise.names, exercise.forbidden)
+            marked[exercise.id] = mark(exercise, verdict, findings, advice)
+            flags += ["banned-operation"] * bool(findings.banned) + ["dynamic-code"] * bool(findings.dynamic)
+        return marked, list(dict.fromkeys(flags))
+
+    def _asked_ahead(self, seed: str) -> Iterator[tuple[Exercise, ExerciseKey]]:
+        """Exercises and their keys, each given out when the process has been asked for the next one.
+
+        So it works on that one while the answers to this one are judged.
+        """
+        waiting: tuple[Exercise, ExerciseKey] | None = None
+        for exercise in self._exercises.values():
+            key = exercise.with_suspects(exercise.make_key(seed, diagnose=False))
+            if waiting is not None:
+                self.process.ask(waiting[1], key)
+                yield waiting
+            waiting = exercise, key
+        if waiting is not None:
+            yield waiting
+
+    def _verdict(self, exercise: Exercise, key: ExerciseKey) -> tuple[Verdict, tuple[str, ...]]:
+        responses, advice = self.process.call(key)
+        responses = {name: self._missing.explained(response, exercise) for name, response in responses.items()}
+        try:
+            return judge(key, responses), advice
+        except Exception as error:  # values that the process made up; the other exercises are graded all the same
+            failure = Response(failure=Failure("unreadable", f"the answers cannot be judged ({type(error).__name__})"))
+            return judge(key, {case.name: failure for case in key.cases}), advice
+
+
+def _autograded(
+    repaired: Repaired, master: Master, outputs: Mapping[str, list[NotebookNode]], marked: Mapping[str, Marked]
+) -> str:
+    """The notebook for formgrader and feedback: what the cells showed, and one output of ours per test cell."""
+    for cell in repaired.cells:
+        if cell.id in marked:
+            mark = marked[cell.id]
+            cell.outputs = [score_output(mark.result.score, mark.text, mark.html)]
+        elif cell.id in outputs:
+            cell.outputs = outputs[cell.id]
+    metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
+    node = from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": repaired.cells})
+    # nbformat.writes indents and breaks texts into lines, for readable diffs: six times the work.
+    return json.dumps(node, ensure_ascii=False)

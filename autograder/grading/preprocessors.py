@@ -1,0 +1,75 @@
+"""The same engine behind nbgrader's own doors: `nbgrader autograde` and the formgrader's Autograde button.
+
+`nbgrader_config.py` puts `Repair` and `GradeInSandbox` in the place of nbgrader's sanitizing and executing
+preprocessors.  The score reaches the gradebook through nbgrader's stock `SaveAutoGrades`, which reads it from the
+output that `GradeInSandbox` puts into each test cell.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.notebooknode import NotebookNode
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from autograder.course import Course
+from autograder.gradebook.writer import GradebookWriter
+from autograder.grading.engine import grade_submission
+from autograder.grading.records import load_master, make_task
+from autograder.results import write_result
+from autograder.sandbox import choose, warm_sandbox
+from autograder.submissions.notebook import read_cells, repair
+from autograder.submissions.submission import Submission
+
+__all__ = ["GradeInSandbox", "Repair"]
+
+Resources = dict[str, Any]
+
+
+@functools.cache
+def _course(root: str) -> Course:
+    return Course.find(Path(root))
+
+
+def _course_of(preprocessor: NbGraderPreprocessor) -> Course:
+    """The course whose configuration the preprocessor was made with."""
+    root = preprocessor.config.CourseDirectory.get("root") or "."
+    return _course(str(Path(str(root)).resolve()))
+
+
+class Repair(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader ships no hints
+    """Brings a submission back to the released notebook's cells; see `autograder.submissions.notebook.repair`."""
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Replace the cells."""
+        master = load_master(_course_of(self), resources["nbgrader"]["assignment"])
+        repaired = repair(read_cells(nbformat.writes(nb).encode()), master)
+        for note in repaired.notes:
+            self.log.warning("%s", note)
+        nb.cells = repaired.cells
+        nb.metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
+        nb.nbformat_minor = 5
+        return nb, resources
+
+
+class GradeInSandbox(NbGraderPreprocessor):  # type: ignore[misc]
+    """Grades the submitted file in the sandbox and puts scores and cards into the test cells."""
+
+    sandbox = Unicode("auto", help="auto, bwrap or none, as in `autograder grade --sandbox`").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Replace the notebook by the graded one."""
+        course = _course_of(self)
+        assignment, student = resources["nbgrader"]["assignment"], resources["nbgrader"]["student"]
+        task = make_task(course, assignment)
+        with GradebookWriter(course.db_url, task.master) as book:
+            due = book.due()
+        job = Submission.of(course, assignment, student).job(task.master, due)
+        graded = grade_submission(job, task, warm_sandbox(choose(self.sandbox), task.device, course.code))
+        write_result(course.results(assignment), graded.result)
+        self.log.info("%s: %g of %g points", student, graded.result.score, graded.result.max_score)
+        return nbformat.reads(graded.notebook, as_version=4), resources

@@ -1,0 +1,112 @@
+"""What a course keeps about graded submissions, written so that a cut-off run can be completed exactly.
+
+Each submission is written in three steps: the autograded notebook, the gradebook (one transaction), the result file.
+The result file is taken away first and comes last: where it is, the other two are, and are of the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+import nbformat
+
+from autograder.course import Course
+from autograder.errors import CourseError
+from autograder.gradebook.graded import Graded
+from autograder.gradebook.writer import GradebookWriter
+from autograder.grading.task import Task
+from autograder.results import read_result, write_result
+from autograder.sandbox import Limits
+from autograder.submissions.notebook import Master
+from autograder.submissions.submission import Job, Submission
+
+__all__ = ["is_done", "load_master", "make_task", "secret_seed", "write"]
+
+
+def load_master(course: Course, assignment: str) -> Master:
+    """The released notebook of an assignment.
+
+    Raises:
+        UnknownAssignmentError: for an unknown name.
+        CourseError: if it is not released.
+    """
+    course.require(assignment)
+    folder = course.release / assignment
+    notebooks = sorted(folder.glob("*.ipynb"))
+    if len(notebooks) != 1:
+        found = f"found {len(notebooks)} notebooks" if folder.is_dir() else "there is no such folder"
+        raise CourseError(
+            f"expected one released notebook in {folder}; {found}", f"run: autograder release {assignment}"
+        )
+    text = notebooks[0].read_text(encoding="utf-8")
+    nbformat.reads(text, as_version=4)
+    return Master(assignment, notebooks[0].stem, text)
+
+
+def make_task(
+    course: Course, assignment: str, *, seed: int | None = None, limits: Limits | None = None, device: str = "cpu"
+) -> Task:
+    """An assignment of a course, ready to be graded; what is not given is the course's own.
+
+    Raises:
+        UnknownAssignmentError, CourseError: as `load_master`.
+    """
+    master = load_master(course, assignment)
+    seed = secret_seed(course, assignment) if seed is None else seed
+    return Task(master, course.code, str(seed), limits or Limits.of_course(course.config, assignment), device)
+
+
+def secret_seed(course: Course, assignment: str) -> int:
+    """The seed of the hidden cases: drawn once, kept beside the results, readable by the instructor only."""
+    path = course.root / ".autograder" / assignment / "seed.json"
+    if path.is_file():
+        try:
+            return int(json.loads(path.read_text(encoding="utf-8"))["seed"])
+        except (ValueError, KeyError, TypeError) as error:
+            hint = "remove it to draw a new one; all submissions are graded again then"
+            raise CourseError(f"{path} holds no seed", hint) from error
+    seed = secrets.randbits(48)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text(json.dumps({"seed": seed}), encoding="utf-8")
+    temporary.replace(path)
+    return seed
+
+
+def is_done(course: Course, job: Job, task: Task, sandbox: str, book: GradebookWriter) -> bool:
+    """Whether these bytes were graded with this seed by this grader, and all that was to be written is there."""
+    result = read_result(course.results(book.master.assignment) / f"{job.student}.json")
+    if result is None or (result.digest, result.seed, result.sandbox) != (job.digest, task.seed, sandbox):
+        return False
+    if ("late" in result.flags) != (job.late_s > 0) or result.engine != task.engine:
+        return False
+    return _notebook_path(course, book.master, job.student).is_file() and book.holds(job.student)
+
+
+def write(course: Course, book: GradebookWriter, graded: Graded) -> None:
+    """Write a submission's three records."""
+    result = graded.result
+    results = course.results(result.assignment)
+    (results / f"{result.student}.json").unlink(missing_ok=True)
+    path = _notebook_path(course, book.master, result.student)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, graded.notebook)
+    when = Submission.of(course, result.assignment, result.student).timestamp()
+    if when is not None:
+        _replace(path.parent / "timestamp.txt", f"{when.isoformat(' ')} UTC\n")
+    book.write(graded, when)
+    write_result(results, result)
+
+
+def _notebook_path(course: Course, master: Master, student: str) -> Path:
+    return course.autograded / student / master.assignment / f"{master.notebook}.ipynb"
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

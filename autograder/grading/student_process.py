@@ -1,0 +1,132 @@
+"""The sandboxed process of one submission: replaced when it hangs or dies, within the submission's time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from autograder.grading.cell_log import CellLog
+from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
+from course_lib.checking.card import plain
+from course_lib.checking.gpu_trace import traced_cases
+from course_lib.checking.verdict import CaseKey, ExerciseKey, Failure, Response, respond
+
+__all__ = ["StudentProcess"]
+
+
+class StudentProcess:
+    """Runs the cells, then answers questions about what they define.
+
+    Args:
+        cells: id and source of each cell that runs, in order.
+        log: where their outputs go.
+        deadline: when the submission's time is used up, as `time.monotonic` counts.
+
+    Attributes:
+        ended: kinds of the ends that were not asked for (`timeout`, `crash`, ...).
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        limits: Limits,
+        device: str,
+        cells: Sequence[tuple[str, str]],
+        log: CellLog,
+        deadline: float,
+    ) -> None:
+        self._sandbox = sandbox
+        self._limits = limits
+        self._device = device
+        self._cells = cells
+        self._log = log
+        self._deadline = deadline
+        self._session: Session | None = None
+        self._restarts = 0
+        self.ended: list[str] = []
+
+    def close(self) -> None:
+        """End the process."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def ask(self, *keys: ExerciseKey) -> None:
+        """Let a process that is there begin with exercises; whatever hinders shows when its answers are wanted."""
+        for key in keys:
+            if self._session is None:
+                return
+            if not self._session.has_asked(key):
+                self._session.ask(key, self._device, self._traced(key), ahead=True)
+            if not self._session.has_asked(key):  # or a later question would be answered before this one
+                return
+
+    def call(self, key: ExerciseKey) -> tuple[dict[str, Response], tuple[str, ...]]:
+        """The responses to all cases of an exercise, and advice about GPUs.
+
+        A lost process answers the rest with its reason.
+        """
+        responses: dict[str, Response] = {}
+        try:
+            self._check_budget()
+            session = self._ready()
+            if not session.has_asked(key):
+                session.ask(key, self._device, self._traced(key))
+            for name, raw in session.answers(self._deadline):
+                responses[name] = respond(raw)
+        except SessionEnded as ended:
+            if self._session is not None:
+                self._note(ended)
+            self.close()
+            failure = Failure(ended.kind, plain(ended.reason))
+            for case in key.cases:
+                responses.setdefault(case.name, Response(failure=failure))
+        return responses, self._advice()
+
+    def _ready(self) -> Session:
+        """A process in which all cells have run, but for those that hang or kill it.
+
+        Raises:
+            SessionEnded: when the submission's time or its restarts are used up.
+        """
+        while self._session is None:
+            self._check_budget()
+            session = self._sandbox.session(self._limits)
+            running = [(name, source) for name, source in self._cells if name not in self._log.stopped]
+            results = session.run_cells([{"id": name, "source": source} for name, source in running], self._deadline)
+            done = 0
+            try:
+                for (name, _), result in zip(running, results, strict=True):
+                    done += 1
+                    self._log.ran(name, result)
+                self._session = session
+            except SessionEnded as ended:
+                self._note(ended)
+                name = running[min(done, len(running) - 1)][0] if running else ""
+                self._log.stop(name, ended)
+        return self._session
+
+    def _traced(self, key: ExerciseKey) -> tuple[CaseKey, ...]:
+        """The cases on which functions are traced as on a GPU, unless the GPU itself shows it."""
+        return traced_cases(key.cases) if self._device == "cpu" else ()
+
+    def _advice(self) -> tuple[str, ...]:
+        if self._session is None:
+            return ()
+        try:
+            return tuple(plain(advice) for advice in self._session.advice(self._deadline))
+        except SessionEnded:
+            self.close()  # it was only advice: the next exercise gets a fresh process
+            return ()
+
+    def _check_budget(self) -> None:
+        if time.monotonic() > self._deadline:
+            self.ended.append("timeout")
+            limit = self._limits.submission_s
+            raise SessionEnded("timeout", f"not run: the submission used up its limit of {limit:g} s")
+        if self._restarts > self._limits.restarts:
+            raise SessionEnded("crash", f"not run: the process had to be replaced {self._restarts} times")
+
+    def _note(self, ended: SessionEnded) -> None:
+        self.ended.append(ended.kind)
+        self._restarts += 1

@@ -1,0 +1,1 @@
+"""What people open: feedback, report, and the cleaning of what students wrote."""

@@ -1,0 +1,1 @@
+"""Reading code without running it: forbidden operations, and what cannot be followed."""

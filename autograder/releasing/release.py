@@ -1,0 +1,170 @@
+"""`autograder release`: from source notebooks to what students get, with a proof that no solution goes along.
+
+The steps: check the source, let nbgrader make the released notebook and its gradebook entries, write the answer data,
+build the bundle, search it.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
+
+from autograder.course import Course
+from autograder.errors import CourseError, GradebookError, SourceNotebookError
+from autograder.exercise import Exercise
+from autograder.releasing.answers import write_answers
+from autograder.releasing.bundle import Bundle, build_bundle
+from autograder.releasing.leaks import secrets_of_exercises, secrets_of_notebooks
+from autograder.releasing.source_checks import require_releasable
+from autograder.releasing.source_notebook import cells_of, read_source
+from course_lib.checking.answers import answer_folders
+
+__all__ = ["Released", "Row", "release"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one released assignment holds.
+
+    Attributes:
+        automatic: points that the grader gives.
+        written: points given by hand.
+    """
+
+    assignment: str
+    exercises: int
+    automatic: float
+    written: float
+    notebooks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Released:
+    """What `release` made.
+
+    Attributes:
+        answers_note: empty, or why the check will not work in the source notebooks on this machine.
+    """
+
+    rows: tuple[Row, ...]
+    bundle: Bundle
+    answers_note: str = ""
+
+
+def release(
+    course: Course,
+    assignments: Sequence[str],
+    bundle: Path | None = None,
+) -> Released:
+    """Release assignments.
+
+    Args:
+        course: the course.
+        assignments: names of folders in its source directory.
+        bundle: folder of the student bundle; ``<course>/bundle`` by default.
+
+    Raises:
+        UnknownAssignmentError: the course has no exercises under a name.
+        SourceNotebookError: a source notebook has problems, or the bundle would hold a solution.
+        GradebookError: the gradebook refuses the change or cannot be opened.
+    """
+    chosen = {name: course.exercises(name) for name in dict.fromkeys(assignments)}
+    for name, found in chosen.items():
+        require_releasable(course.source / name, found)
+    for name in chosen:
+        _generate(course, name)
+    secrets = secrets_of_notebooks(course.source) + secrets_of_exercises(course.code.exercises_folder)
+    target = (bundle or course.root / "bundle").resolve()
+    built = build_bundle(target, course, chosen, secrets)
+    rows = tuple(_row(course.source / name, name, found) for name, found in chosen.items())
+    return Released(rows, built, _install_answers(chosen))
+
+
+def _row(folder: Path, name: str, exercises: Mapping[str, Exercise]) -> Row:
+    paths = sorted(folder.glob("*.ipynb"))
+    graded = [cell for path in paths for cell in cells_of(read_source(path)) if cell.is_graded]
+    written = sum(cell.points or 0 for cell in graded if cell.id not in exercises)
+    automatic = sum(exercise.points for exercise in exercises.values())
+    return Row(name, len(exercises), automatic, written, tuple(path.name for path in paths))
+
+
+def _install_answers(assignments: Mapping[str, Mapping[str, Exercise]]) -> str:
+    """Answer data for the check in the source notebooks, which run with this machine's `course_lib`."""
+    folder = answer_folders()[0]
+    try:
+        for name, exercises in assignments.items():
+            write_answers(name, folder, exercises)
+    except OSError as error:
+        return (
+            f"check() will find no answers in the source notebooks here: {folder} cannot be written ({error.strerror})"
+        )
+    return ""
+
+
+class _Records(logging.Handler):
+    """Collects what nbgrader logs instead of printing it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+def _generate(course: Course, name: str) -> None:
+    """Let nbgrader make the released assignment; an older one stays until the new one is whole."""
+    staging = course.root / ".autograder" / "release"
+    shutil.rmtree(staging, ignore_errors=True)
+    config = copy.deepcopy(course.config)
+    config.CourseDirectory.root = str(course.root)
+    config.CourseDirectory.release_directory = str(staging.relative_to(course.root))
+    records, log = _Records(), logging.Logger("autograder.releasing.release")
+    log.addHandler(records)
+    directory = CourseDirectory(config=config, log=log)
+    directory.assignment_id = name
+    try:
+        GenerateAssignment(coursedir=directory, config=config, log=log, force=True).start()
+    except Exception as error:  # nbgrader and the libraries below raise many types; the log tells which
+        raise _known(name, [*records.texts, f"{type(error).__name__}: {error}"]) from error
+    if not (staging / name).is_dir():
+        raise CourseError(f"nbgrader made no release of {name}: {' '.join(records.texts)[-300:]}")
+    _replace(staging / name, course.release / name)
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def _replace(fresh: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    old = fresh.with_name(f"{fresh.name}.old")
+    if place.exists():
+        place.rename(old)
+    fresh.rename(place)
+
+
+def _known(name: str, texts: Sequence[str]) -> SourceNotebookError | GradebookError:
+    """What nbgrader's log says, as one line and what to do."""
+    log = "\n".join(texts)
+    if "submissions associated with it" in log:
+        return GradebookError(
+            f"{name} has submissions in the gradebook, so its graded cells and notebooks can no longer be added, "
+            "renamed or removed",
+            "keep the ids of released cells; a text, a solution or points may change. For a fresh start: "
+            f"nbgrader db assignment remove {name} --force (this deletes its marks)",
+        )
+    lines = [
+        line for line in log.splitlines() if line.strip() and not line.startswith((" ", "Traceback", "Please see"))
+    ]
+    causes = [line for line in lines if "Error" in line.partition(":")[0]]
+    cause = (causes or lines or ["no reason given"])[0]
+    if "sqlalchemy" in log or "alembic" in log:
+        return GradebookError(
+            f"the gradebook cannot be used: {cause}", "is it on a full disk, or held by another program?"
+        )
+    return SourceNotebookError(f"nbgrader cannot release {name}: {cause}", "repair the source notebook")

@@ -1,0 +1,284 @@
+"""Reading what a student handed in, and putting it back into shape.
+
+Students delete, copy, reorder, retype and edit cells, and their editors lose metadata.  `repair` brings a submission
+back to the released notebook's cells: locked cells get their released text, missing ones come back in their place,
+a copied cell keeps only one claim to its name.  What the student wrote is never lost: it stays in its cell, or in a
+plain one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import nbformat
+from nbformat.notebooknode import NotebookNode, from_dict
+
+from course_lib.checking.card import plain
+
+__all__ = ["Cell", "Master", "Repaired", "UnreadableError", "read_cells", "repair"]
+
+MAX_BYTES = 128 << 20
+MAX_CELLS = 5000
+_MAX_CONTAINERS = 2_000_000
+_MAX_QUOTES = 10_000_000
+"""JSON of three bytes (``[],``) takes 64 in memory: the file's size alone does not bound what reading it costs."""
+
+EXPERIMENT = "experiment"
+
+
+class UnreadableError(Exception):
+    """The file is no notebook; the message says what it is instead."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell as the student left it: no outputs, no trusted metadata."""
+
+    kind: str
+    source: str
+    name: str = ""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Master:
+    """The released notebook of an assignment.
+
+    Attributes:
+        assignment: folder name of the assignment.
+        notebook: its name without extension.
+        content: the notebook as JSON text, so that a master can travel to a worker.
+    """
+
+    assignment: str
+    notebook: str
+    content: str
+
+    @cached_property
+    def node(self) -> NotebookNode:
+        """The parsed notebook; not to be changed."""
+        node: NotebookNode = nbformat.reads(self.content, as_version=4)
+        return node
+
+    @cached_property
+    def cells(self) -> Mapping[str, NotebookNode]:
+        """The cells that nbgrader knows, by `grade_id`, in order."""
+        return {cell.metadata.nbgrader.grade_id: cell for cell in self.node.cells if "nbgrader" in cell.metadata}
+
+    @cached_property
+    def experiments(self) -> frozenset[str]:
+        """Ids of the cells that are not run when grading."""
+        return frozenset(cell.id for cell in self.node.cells if EXPERIMENT in cell.metadata.get("tags", ()))
+
+    @cached_property
+    def text(self) -> Mapping[str, str]:
+        """Every cell's released text, by cell id."""
+        return {cell.id: cell.source for cell in self.node.cells}
+
+    def is_test(self, name: str) -> bool:
+        """Whether a cell is a locked test cell with points."""
+        data = self.cells[name].metadata.nbgrader
+        return bool(data.grade) and not data.solution
+
+    def is_written(self, name: str) -> bool:
+        """Whether a cell is a written answer that a person grades."""
+        data = self.cells[name].metadata.nbgrader
+        return bool(data.grade) and bool(data.solution)
+
+
+@dataclass
+class Repaired:
+    """A submission in the released notebook's shape.
+
+    Attributes:
+        cells: notebook cells in order, with released metadata and no outputs.
+        runnable: ids of the cells to be run, in order.
+        notes: what was repaired, in words.
+        flags: `edited-tests`.
+    """
+
+    cells: list[NotebookNode]
+    runnable: list[str]
+    notes: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+
+    @cached_property
+    def by_id(self) -> dict[str, NotebookNode]:
+        """The cells by id."""
+        return {cell.id: cell for cell in self.cells}
+
+
+def read_cells(data: bytes) -> list[Cell]:
+    """The cells of a submitted file of any nbformat 4.x (older ones are converted).
+
+    Raises:
+        UnreadableError: if it is no notebook, with what it is instead.
+    """
+    if len(data) > MAX_BYTES:
+        raise UnreadableError(f"the file has {len(data) >> 20} MiB; at most {MAX_BYTES >> 20} MiB are read")
+    if not data.strip():
+        raise UnreadableError("the file is empty")
+    if data.count(b"[") + data.count(b"{") > _MAX_CONTAINERS or data.count(b'"') > _MAX_QUOTES:
+        raise UnreadableError("the file has millions of parts, so it is no notebook that anybody wrote")
+    try:
+        content = json.loads(_decode(data))
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise UnreadableError(f"the file is not JSON, so no notebook ({_short(error)})") from error
+    if isinstance(content, dict) and "cells" not in content and isinstance(content.get("worksheets"), list):
+        content = _convert_old(content)
+    cells = content.get("cells") if isinstance(content, dict) else None
+    if not isinstance(cells, list):
+        raise UnreadableError("the file is JSON but holds no list of cells")
+    if len(cells) > MAX_CELLS:
+        raise UnreadableError(f"the notebook has {len(cells)} cells; at most {MAX_CELLS} are read")
+    return [_read_cell(cell) for cell in cells if isinstance(cell, dict)]
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode(json.detect_encoding(data))  # UTF-8, 16 or 32, with and without a byte order mark
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def _convert_old(content: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(nbformat.convert(from_dict(content), 4))
+    except Exception as error:  # the converter meets damage with any exception
+        raise UnreadableError(f"the notebook's old format could not be converted ({_short(error)})") from error
+
+
+def _short(error: BaseException) -> str:
+    return plain(" ".join(f"{type(error).__name__}: {error}".split())[:160])
+
+
+def _read_cell(cell: dict[str, Any]) -> Cell:
+    kind = cell.get("cell_type")
+    metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
+    assert isinstance(metadata, dict)
+    nbgrader = metadata.get("nbgrader")
+    name = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
+    tags = metadata.get("tags")
+    return Cell(
+        kind if kind in ("code", "markdown", "raw") else "raw",
+        _text(cell.get("source", "")),
+        name if isinstance(name, str) and name else _identifier(cell.get("id")),
+        tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+    )
+
+
+def _identifier(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _text(source: Any) -> str:
+    if isinstance(source, list):
+        source = "".join(line for line in source if isinstance(line, str))
+    if not isinstance(source, str):
+        return ""
+    # Lone surrogates can be in JSON but not in a file; NUL ends a C string.
+    clean = source.encode("utf-8", errors="replace").decode("utf-8").replace("\0", "")
+    return clean.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def repair(cells: Sequence[Cell], master: Master) -> Repaired:
+    """Bring a submission back to the released notebook's cells (see the module's text)."""
+    notes: list[str] = []
+    flags: list[str] = []
+    chosen = _claims(cells, master, notes)
+    plain = {cell.id: cell for cell in master.node.cells if "nbgrader" not in cell.metadata}
+    placed: list[NotebookNode] = []
+    taken: set[str] = set()
+    for position, cell in enumerate(cells):
+        name = cell.name
+        if name in master.cells and chosen[name] == position:
+            placed.append(_restored(cell, master, notes, flags))
+        else:
+            identifier = name if name in plain and name not in taken else _free(f"added-{position}", taken, master)
+            placed.append(_plain(cell, identifier))
+        taken.add(placed[-1].id)
+    _add_missing(placed, master, notes)
+    experiments = {
+        cell.id
+        for cell in placed
+        if cell.id in master.experiments or (cell.id not in master.text and EXPERIMENT in cell.metadata.get("tags", ()))
+    }
+    runnable = [
+        cell.id
+        for cell in placed
+        if cell.cell_type == "code"
+        and cell.source.strip()
+        and cell.id not in experiments
+        and not (cell.id in master.cells and master.is_test(cell.id))
+    ]
+    return Repaired(placed, runnable, notes, flags)
+
+
+def _claims(cells: Sequence[Cell], master: Master, notes: list[str]) -> dict[str, int]:
+    """Which of several cells of one name is taken for it: the last one that the student worked on."""
+    claims: dict[str, list[int]] = {}
+    for position, cell in enumerate(cells):
+        if cell.name in master.cells:
+            claims.setdefault(cell.name, []).append(position)
+    chosen = {}
+    for name, positions in claims.items():
+        released = master.cells[name].source.strip()
+        worked_on = [position for position in positions if cells[position].source.strip() not in ("", released)]
+        chosen[name] = (worked_on or positions)[-1]
+        if len(positions) > 1:
+            notes.append(f"the cell {name} was there {len(positions)} times; the last one that was worked on counts")
+    return chosen
+
+
+def _restored(cell: Cell, master: Master, notes: list[str], flags: list[str]) -> NotebookNode:
+    """A released cell with the student's text in it, if it is one that students write in."""
+    released = master.cells[cell.name]
+    node = _copy(released)
+    if released.metadata.nbgrader.solution:
+        node.source = cell.source
+        if cell.kind != released.cell_type:
+            notes.append(f"the cell {cell.name} was a {cell.kind} cell; it is a {released.cell_type} cell again")
+    elif cell.source.split() != released.source.split() or cell.kind != released.cell_type:
+        notes.append(f"the locked cell {cell.name} was edited; its released text is used")
+        if master.is_test(cell.name) and "edited-tests" not in flags:
+            flags.append("edited-tests")
+    return node
+
+
+def _copy(released: NotebookNode) -> NotebookNode:
+    node: NotebookNode = from_dict(json.loads(json.dumps(released)))
+    if node.cell_type == "code":
+        node.outputs, node.execution_count = [], None
+    return node
+
+
+def _plain(cell: Cell, identifier: str) -> NotebookNode:
+    metadata = {"tags": [EXPERIMENT]} if EXPERIMENT in cell.tags else {}
+    node: dict[str, Any] = {"cell_type": cell.kind, "id": identifier, "metadata": metadata, "source": cell.source}
+    if cell.kind == "code":
+        node |= {"outputs": [], "execution_count": None}
+    result: NotebookNode = from_dict(node)
+    return result
+
+
+def _free(wanted: str, taken: set[str], master: Master) -> str:
+    while wanted in taken or wanted in master.text:
+        wanted += "x"
+    return wanted
+
+
+def _add_missing(placed: list[NotebookNode], master: Master, notes: list[str]) -> None:
+    """Put back cells that are not there, each after the cell that it follows in the released notebook."""
+    ids = [cell.id for cell in placed]
+    previous: str | None = None
+    for name, released in master.cells.items():
+        if name not in ids:
+            position = ids.index(previous) + 1 if previous is not None else 0
+            placed.insert(position, _copy(released))
+            ids.insert(position, name)
+            notes.append(f"the cell {name} was missing; it was put back as released")
+        previous = name

@@ -1,0 +1,86 @@
+"""The augmentation gallery: thirty-six results of a transformation, and whether the label is still right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from course_lib.augmentation.widgets.labels import SUBJECTS, TRANSFORMATIONS, verdict
+from course_lib.augmentation.widgets.sheets import as_bytes, originals, transformed
+from course_lib.widgets.controls import Choice, Seed, Slider, steps
+from course_lib.widgets.explorer import Design, Explorer, State, show_widget
+from course_lib.widgets.predictions import Pick
+from course_lib.widgets.scene import Montage, Scene
+
+__all__ = ["DESIGN", "augmentation_gallery", "numbers"]
+
+
+def numbers(state: State) -> Scene:
+    """The picture before the prediction; the transformed ones after it."""
+    if not state["locked"]:
+        images = torch.cat([originals("cat")[:1], originals("digits")[6:7], originals("retina")[:1]])
+        asked = tuple(SUBJECTS[name].task for name in ("cat", "digits", "retina"))
+        line = "A cat, a handwritten 6 and the retina of a left eye, as they are. Which of them may be mirrored?"
+        return Scene((Montage("three tasks", as_bytes(images), 3, asked),), line, height=330)
+    subject, name = state["subject"], state["transformation"]
+    sheet = transformed(subject, name, state["strength"], state["seed"])
+    title = f"{TRANSFORMATIONS[name]}: {len(sheet.tiles)} results"
+    montage = Montage(title, as_bytes(sheet.tiles), sheet.columns, sheet.captions)
+    kept = verdict(subject, name, state["strength"])
+    line = f"{SUBJECTS[subject].name}, {TRANSFORMATIONS[name]}: {sheet.said}. {SUBJECTS[subject].task} {kept.short}"
+    return Scene((sheet.left, montage), line, height=330, weights=(1.0, 2.6))
+
+
+OPTIONS: Mapping[str, str] = {
+    "all": "for all three",
+    "animal": "for the animal only",
+    "animal-digit": "for the animal and the digit",
+    "animal-eye": "for the animal and the eye",
+}
+
+
+def _right() -> str:
+    kept = [verdict(subject, "flip", 1.0).kept for subject in ("cat", "digits", "retina")]
+    found = {"all": [True, True, True], "animal-digit": [True, True, False], "animal-eye": [True, False, True]}
+    return next((key for key, pattern in found.items() if pattern == kept), "animal")
+
+
+def explain(answer: Any, state: State) -> str:
+    """What was said, what it is, why."""
+    correct = "that is it" if answer == _right() else f"it is right {OPTIONS[_right()]}"
+    found = verdict(state["subject"], state["transformation"], state["strength"])
+    return (
+        f"You said: {OPTIONS[answer]}; {correct}, because a mirrored 6 is no digit and a mirrored left eye looks like "
+        f"a right one. Whether a label is kept depends on the task, not on the picture alone. Now: {found.why}"
+    )
+
+
+DESIGN = Design(
+    name="augmentation-gallery",
+    title="Is the label still right?",
+    controls=(
+        Choice("subject", "Picture and task", {key: s.choice for key, s in SUBJECTS.items()}, "cat"),
+        Choice("transformation", "Transformation", TRANSFORMATIONS, "flip"),
+        Slider("strength", "Strength", steps(0, 1, 0.1), 0.5),
+        Seed(),
+    ),
+    prediction=Pick(
+        "Every picture is mirrored left to right, and keeps its label. For which of the three tasks is that right: "
+        "which animal, which digit, left or right eye?",
+        OPTIONS,
+        "Now choose the digits, then the retina; try the other transformations, weak and strong.",
+    ),
+    numbers=numbers,
+    explain=explain,
+)
+
+
+def augmentation_gallery(fresh: bool = False) -> Explorer:
+    """Show what augmentations do to pictures, and to their labels.
+
+    Args:
+        fresh: forget the prediction that was locked in before.
+    """
+    return show_widget(DESIGN, fresh)

@@ -1,0 +1,253 @@
+"""What the augmentation gallery shows of each transformation: thirty-six results, and a panel that explains them."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from course_lib.augmentation import augment
+from course_lib.lab.data import digits
+from course_lib.lab.photographs import photograph
+from course_lib.widgets.scene import Bars, Lines, Montage, Panel, Series
+
+__all__ = ["CROP_PROBABILITIES", "Sheet", "as_bytes", "originals", "ten_crops", "transformed"]
+
+TILES, SIDE, WHOLE = 36, 64, 96
+"""Tiles in the montage, their side, and the side of the picture that crops are cut from."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a transformation made.
+
+    Attributes:
+        tiles: (N, 3, SIDE, SIDE).
+        said: what was drawn, in words.
+        left: the panel beside the tiles.
+        captions: one below each tile, or none.
+        columns: of the montage.
+    """
+
+    tiles: Tensor
+    said: str
+    left: Panel
+    captions: tuple[str, ...] = ()
+    columns: int = 9
+
+
+@functools.cache
+def originals(subject: str) -> Tensor:
+    """(TILES, 3, WHOLE, WHOLE): the photograph in every place, or the handwritten digits."""
+    if subject == "digits":
+        images = F.pad(digits("train", TILES)[0], (2, 2, 2, 2)).expand(-1, 3, -1, -1)
+        return F.interpolate(images, (WHOLE, WHOLE), mode="bilinear", align_corners=False).clamp(0, 1)
+    image = photograph(subject)
+    height, width = image.shape[1:]
+    top, left = (height - 224) // 2, (width - 224) // 2
+    square = image[None, :, top : top + 224, left : left + 224]
+    return F.interpolate(square, (WHOLE, WHOLE), mode="area").expand(TILES, -1, -1, -1)
+
+
+@functools.cache
+def _small(subject: str) -> Tensor:
+    """The same at the side of a tile."""
+    return F.interpolate(originals(subject), (SIDE, SIDE), mode="bilinear", antialias=True).clamp(0, 1).contiguous()
+
+
+def as_bytes(images: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """(N, 3, H, W) in [0, 1] -> (N, H, W, 3) bytes."""
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _original(subject: str) -> Montage:
+    title, columns = ("the originals", 2) if subject == "digits" else ("the original", 1)
+    return Montage(title, as_bytes(originals(subject)[: columns**2]), columns)
+
+
+def _flip(subject: str, strength: float, generator: torch.Generator) -> Sheet:
+    flipped = augment.draw_flips(TILES, strength, generator)
+    said = f"p = {strength:g}, {int(flipped.sum())} of {TILES} are mirrored"
+    captions = tuple("mirrored" if f else "" for f in flipped.tolist())
+    return Sheet(augment.horizontal_flip(_small(subject), flipped), said, _original(subject), captions)
+
+
+def _scale_crop(subject: str, strength: float, generator: torch.Generator) -> Sheet:
+    high = SIDE + round(strength * SIDE)
+    crops = augment.draw_scale_crops(TILES, (WHOLE, WHOLE), SIDE, high, SIDE, generator)
+    # Back to pixels of the whole picture.
+    boxes = (crops[:, [2, 3, 2, 3]] + torch.tensor([0, 0, SIDE, SIDE])) * WHOLE / crops[:, :1]
+    share = float((SIDE / crops[:, 0]).square().mean())
+    said = f"short side {SIDE} to {high}, crops of {SIDE}, on average {share:.0%} of the area"
+    left = _boxed(originals(subject)[0], boxes[:6], "the original, six of the boxes")
+    return Sheet(augment.scale_crop(originals(subject), crops, SIDE), said, left)
+
+
+def _ten_crop(subject: str, strength: float, generator: torch.Generator) -> Sheet:
+    crops = ten_crops(originals(subject)[0], strength)
+    corners, size = _five_corners(WHOLE, strength)
+    tiles = F.interpolate(crops, (SIDE, SIDE), mode="bilinear", antialias=True)
+    left = _boxed(
+        originals(subject)[0], torch.cat([corners, corners + size], dim=1).double(), "the original, five boxes"
+    )
+    said = f"five crops with {size / WHOLE:.0%} of the side, and their mirror images, nothing is random"
+    captions = _FIVE + tuple(f"{name}, m." for name in _FIVE)
+    if subject in _ASKED:
+        found = _crop_probabilities()[subject][round(10 * strength)]
+        captions = tuple(f"{caption} {p:.2f}" for caption, p in zip(captions, found, strict=True))
+        mean = sum(found) / len(found)
+        said += f"; probability of {_ASKED[subject]}: centre {found[4]:.2f}, mean of the ten {mean:.2f}"
+    return Sheet(tiles, said, left, captions, 5)
+
+
+_FIVE = ("top left", "top right", "bottom left", "bottom right", "centre")
+_ASKED = {"cat": "a cat", "coffee": "coffee", "digits": "the right digit"}
+"""Subjects that a network was asked about (scripts/make_crop_probabilities.py)."""
+CROP_PROBABILITIES = Path(__file__).parent.parent / "data" / "ten_crop.json"
+
+
+@functools.cache
+def _crop_probabilities() -> dict[str, list[list[float]]]:
+    """Subject -> for strengths 0, 0.1, ..., 1 the probability of the right answer for each of the ten crops."""
+    found: dict[str, list[list[float]]] = json.loads(CROP_PROBABILITIES.read_text("utf-8"))
+    return found
+
+
+def ten_crops(image: Tensor, strength: float) -> Tensor:
+    """The ten crops of a square image (C, H, H) -> (10, C, size, size): corners and centre, then mirrored."""
+    corners, size = _five_corners(image.shape[-1], strength)
+    five = augment.crop(image[None].expand(5, -1, -1, -1), corners, size)
+    return torch.cat([five, five.flip(-1)])
+
+
+def _five_corners(side: int, strength: float) -> tuple[Tensor, int]:
+    """Top left corners (5, 2) of the crops, and their side."""
+    room = round(round(strength * WHOLE / 2) * side / WHOLE)
+    return torch.tensor([[0, 0], [0, room], [room, 0], [room, room], [room // 2, room // 2]]), side - room
+
+
+def _jitter(subject: str, strength: float, generator: torch.Generator) -> Sheet:
+    brightness, contrast = (augment.draw_factors(TILES, 0.8 * strength, generator) for _ in range(2))
+    said = f"brightness times {_range(brightness)}, contrast times {_range(contrast)}"
+    return Sheet(augment.colour_jitter(_small(subject), brightness, contrast), said, _original(subject))
+
+
+def _lighting(subject: str, strength: float, generator: torch.Generator) -> Sheet:
+    values, vectors = _basis(subject)
+    alphas = augment.draw_alphas(TILES, 6 * strength, generator)
+    tiles = augment.pca_lighting(_small(subject), values, vectors, alphas)
+    first = float(values[0] / values.sum())
+    said = (
+        f"alphas of standard deviation {6 * strength:.1f} (AlexNet: 0.1), {first:.0%} of the variance on the first axis"
+    )
+    return Sheet(tiles, said, _cloud(subject, tiles[0]))
+
+
+@functools.cache
+def _basis(subject: str) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, descending, and eigenvectors in columns of the covariance of the picture's pixels."""
+    pixels = _small(subject).transpose(0, 1).reshape(3, -1)
+    values, vectors = torch.linalg.eigh(torch.cov(pixels, correction=0))
+    return values.flip(0), vectors.flip(1)
+
+
+def _cloud(subject: str, lit: Tensor) -> Lines:
+    """Red against blue of every thirtieth pixel, before and after the first tile's change, and the first axis."""
+    before, after = (image.reshape(3, -1)[:, ::30] for image in (_small(subject)[0], lit))
+    x = torch.cat([torch.tensor([-0.2]), before[0], after[0], torch.tensor([1.2])])
+    order = x.argsort()
+    gap = torch.full_like(before[2], torch.nan)
+    end = torch.tensor([torch.nan])
+    clouds = [torch.cat([end, before[2], gap, end]), torch.cat([end, gap, after[2], end])]
+    _, vectors = _basis(subject)
+    middle = before.mean(dim=1)
+    axis = middle[2] + (x - middle[0]) * vectors[2, 0] / vectors[0, 0]
+    lines = [cloud[order].numpy().astype(np.float32) for cloud in (*clouds, axis)]
+    series = (
+        Series("before", lines[0], "dots"),
+        Series("first tile", lines[1], "dots"),
+        Series("first axis", lines[2], "dashed"),
+    )
+    return Lines("blue over red, of each pixel", x[order].numpy().astype(np.float32), series, -0.2, 1.2, "red")
+
+
+def _rotation(subject: str, strength: float, generator: torch.Generator) -> Sheet:
+    most = 180 * strength
+    angles = augment.draw_angles(TILES, most, generator)
+    said = f"up to {most:g} degrees to either side"
+    captions = tuple(f"{angle:.0f}°".replace("-", "−") for angle in angles.tolist())
+    return Sheet(augment.rotate(_small(subject), angles), said, _original(subject), captions)
+
+
+def _cutout(subject: str, strength: float, generator: torch.Generator) -> Sheet:
+    length = round(strength * SIDE)
+    images = _small(subject)
+    tiles = augment.cutout(images, augment.draw_centres(images, generator), length)
+    hidden = float((tiles == 0).all(dim=1).float().mean() - (images == 0).all(dim=1).float().mean())
+    said = f"squares of {length} pixels in {SIDE}, clipped at the border, hide {max(0.0, hidden):.0%} on average"
+    return Sheet(tiles, said, _original(subject))
+
+
+def _mixup(subject: str, strength: float, generator: torch.Generator) -> Sheet:
+    alpha = max(0.05, 2 * strength)
+    partner = "digits" if subject == "digits" else ("coffee" if subject == "cat" else "cat")
+    lam, order = augment.draw_mix(TILES, alpha, generator)
+    both = torch.cat([_small(subject), _small(partner)])
+    index = torch.cat([TILES + order, order])
+    shares = torch.cat([lam, lam])
+    tiles, _ = augment.mixup(both, torch.zeros(len(both), 1), shares, index)
+    smaller = float(torch.minimum(lam, 1 - lam).mean())
+    said = f"α = {alpha:.2g}, λ between {_range(lam)}, the smaller share is {smaller:.2f} on average"
+    names = ("itself", "another") if subject == "digits" else (subject, partner)
+    first = lam[:3].numpy().astype(np.float32)
+    series = (Series(names[0], first), Series(names[1], 1 - first))
+    left = Bars("labels of the first three tiles", ("tile 1", "tile 2", "tile 3"), series, 0, 1)
+    return Sheet(tiles[:TILES], said, left, tuple(f"λ {share:.2f}" for share in lam.tolist()))
+
+
+def _range(factors: Tensor) -> str:
+    return f"{factors.min():.2f} and {factors.max():.2f}"
+
+
+def _boxed(image: Tensor, boxes: Tensor, title: str) -> Montage:
+    """An image (3, H, W) with the outlines of boxes (N, 4): top, left, bottom, right; the first is red."""
+    scale = 2
+    drawn = F.interpolate(image[None], scale_factor=scale, mode="bilinear", align_corners=False)[0]
+    corners = (boxes * scale).round().long().clamp(0, drawn.shape[-1] - 1).tolist()
+    for number, (top, left, bottom, right) in reversed(list(enumerate(corners))):
+        colour = torch.tensor([1.0, 0.25, 0.1] if number == 0 else [1.0, 1.0, 1.0])[:, None, None]
+        drawn[:, [top, bottom], left : right + 1] = colour
+        drawn[:, top : bottom + 1, [left, right]] = colour
+    return Montage(title, as_bytes(drawn[None]), 1)
+
+
+_MAKERS: Mapping[str, Callable[[str, float, torch.Generator], Sheet]] = {
+    "flip": _flip,
+    "scale-crop": _scale_crop,
+    "ten-crop": _ten_crop,
+    "jitter": _jitter,
+    "lighting": _lighting,
+    "rotation": _rotation,
+    "cutout": _cutout,
+    "mixup": _mixup,
+}
+
+
+def transformed(subject: str, transformation: str, strength: float, seed: int) -> Sheet:
+    """Thirty-six random results of a transformation.
+
+    Args:
+        subject: key of `labels.SUBJECTS`.
+        transformation: key of `labels.TRANSFORMATIONS`.
+        strength: in [0, 1].
+        seed: of the draws.
+    """
+    return _MAKERS[transformation](subject, strength, torch.Generator().manual_seed(seed))

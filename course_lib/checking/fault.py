@@ -1,0 +1,128 @@
+"""Why a call gave no value: the exception, and the line of the student's own code it came from."""
+
+from __future__ import annotations
+
+import linecache
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+
+from course_lib.checking.drivers import driver_named
+from course_lib.checking.verdict import CaseKey, Entry, Failure, Verdict
+
+__all__ = ["Fault", "describe_call", "find_fault"]
+
+_NOT_THE_STUDENTS = (
+    str(Path(__file__).parent.parent),
+    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
+    "<frozen ",
+    "<__array_function__",
+    "<string>",
+)
+_NO_EXCEPTION = frozenset({"wrong-number", "missing", "unreadable", "not-run"})
+_MAX_MESSAGE = 600
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An exception from a student's code.
+
+    Attributes:
+        kind: the exception's class.
+        message: its text.
+        case: name of the case.
+        call: the call in words, with the shapes of its inputs.
+        line_number: line within the student's cell or file; None if the call itself failed.
+        line: the text of that line.
+        signature: how the object is called, set when the call itself failed.
+    """
+
+    kind: str
+    message: str
+    case: str
+    call: str
+    line_number: int | None = None
+    line: str = ""
+    signature: str = ""
+
+
+def find_fault(verdict: Verdict, namespace: Mapping[str, Any]) -> Fault | None:
+    """Repeat the call that raised, to learn where; None if none did, or if it does not raise again.
+
+    Of several it is the one that the first lost criterion is explained with.
+    """
+    shown = next((result.entry.case for result in verdict.results if result.entry is not None), "")
+    cases = sorted(verdict.key.cases, key=lambda case: case.name != shown)
+    case = next((case for case in cases if _failed(verdict, case)), None)
+    if case is None:
+        return None
+    inputs = {name: _copy(value) for name, value in case.inputs.items()}
+    try:
+        driver_named(case.driver)(namespace, case.function, inputs)
+    except Exception as error:
+        return _fault(error, case, verdict)
+    return None
+
+
+def _failed(verdict: Verdict, case: CaseKey) -> bool:
+    seen = verdict.observed.get(Entry(case.name, case.outputs[0]))
+    return isinstance(seen, Failure) and seen.kind not in _NO_EXCEPTION
+
+
+def _fault(error: Exception, case: CaseKey, verdict: Verdict) -> Fault:
+    try:
+        text = str(error)[:_MAX_MESSAGE]
+    except Exception:  # the student may have defined the exception, its `__str__` too
+        text = ""
+    number, line = _students_line(error.__traceback__)
+    signature = "" if number is not None else _signature(verdict, case.function)
+    return Fault(type(error).__name__, text, case.name, describe_call(case), number, line, signature)
+
+
+def _signature(verdict: Verdict, function: str) -> str:
+    return next((s for name, s in zip(verdict.key.names, verdict.key.signatures, strict=True) if name == function), "")
+
+
+def _students_line(traceback: TracebackType | None) -> tuple[int | None, str]:
+    """The innermost frame that is neither ours nor a library's."""
+    found: tuple[int | None, str] = (None, "")
+    while traceback is not None:
+        filename = traceback.tb_frame.f_code.co_filename
+        if not filename.startswith(_NOT_THE_STUDENTS):
+            found = traceback.tb_lineno, linecache.getline(filename, traceback.tb_lineno).strip()
+        traceback = traceback.tb_next
+    return found
+
+
+def describe_call(case: CaseKey) -> str:
+    """A call in words: the function and the shape of each input."""
+    return f"{case.function}({', '.join(f'{name}: {_shape(value)}' for name, value in case.inputs.items())})"
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, np.ndarray):
+        return f"{value.shape} NumPy {value.dtype}"
+    if isinstance(value, Mapping):
+        return f"dict of {len(value)}"
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} of {len(value)}"
+    text = f"{value:g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_copy(item) for item in value)
+    return value

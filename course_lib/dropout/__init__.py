@@ -1,0 +1,1 @@
+"""What the notebook on dropout and other stochastic regularizers imports."""

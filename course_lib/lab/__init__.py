@@ -1,0 +1,1 @@
+"""The bench: data, models, training and plots for the experiments of every topic."""

@@ -1,0 +1,62 @@
+"""Where the notebook computes, and how long it will take there."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TypeVar
+
+import torch
+
+from course_lib.lab.display import show
+
+__all__ = ["Banner", "banner", "best_device", "quick", "scaled"]
+
+_T = TypeVar("_T")
+
+
+def best_device() -> torch.device:
+    """The GPU if there is one that PyTorch can use, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def quick() -> bool:
+    """Whether experiments should be short: the environment variable COURSE_QUICK is set to something but 0."""
+    return os.environ.get("COURSE_QUICK", "0") not in ("", "0")
+
+
+def scaled(full: _T, short: _T) -> _T:
+    """The first value normally, the second in quick mode."""
+    return short if quick() else full
+
+
+class Banner:
+    """One line about the machine and the time, for the head of a notebook."""
+
+    def __init__(self, minutes: float) -> None:
+        device = best_device()
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
+        threads = torch.get_num_threads()
+        mode = "quick mode (COURSE_QUICK=1)" if quick() else "full mode; COURSE_QUICK=1 shortens them"
+        self.text = (
+            f"Device: {name}, {threads} thread{'s' * (threads != 1)}, PyTorch {torch.__version__}. "
+            f"All experiments together: about {minutes:g} minutes on 2 CPU cores in full mode. Now: {mode}."
+        )
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f'<div role="note" style="border-left:4px solid #0072B2;padding:.3em .8em">{self.text}</div>'
+
+
+def banner(minutes: float) -> None:
+    """Show the device banner.
+
+    Args:
+        minutes: what all experiments of the notebook take on 2 CPU cores, in minutes.
+    """
+    line = Banner(minutes)
+    show(line, line.text)

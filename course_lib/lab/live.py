@@ -1,0 +1,110 @@
+"""Watching an experiment run: a progress bar on stdout and a curve that grows in place."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from tqdm import tqdm
+
+from course_lib.lab.plots import Picture, curves, figure
+
+__all__ = ["Live"]
+
+_SECONDS_BETWEEN_FRAMES = 1.0
+
+
+class _Nothing:
+    """Takes the place of a curve that is no longer needed."""
+
+    def __repr__(self) -> str:
+        return ""
+
+    def _repr_html_(self) -> str:
+        return ""
+
+
+class Live:
+    """A progress bar and a curve for as long as the `with` block lasts.
+
+    The bar is text on stdout: a notebook marks stderr as an error, and nbgrader's own grader takes points for it.
+    The curve is drawn where IPython can display, and updated in place about once a second; elsewhere there is
+    only the bar.
+
+    Args:
+        title: of the curve, also the label of the bar.
+        total: number of `advance` calls expected.
+        xlabel: of the curve.
+        ylabel: of the curve.
+        log: the axes that are logarithmic: "", "x", "y" or "xy".
+        keep: whether the curve stays when the block ends; not where a finished figure follows.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        xlabel: str = "step",
+        ylabel: str = "training loss",
+        log: str = "",
+        keep: bool = True,
+    ) -> None:
+        self.title, self.xlabel, self.ylabel, self.log = title, xlabel, ylabel, log
+        self.series: dict[str, tuple[list[float], list[float]]] = {}
+        self._handle: Any = None
+        self._drawn_at = 0.0
+        self._total = total
+        self._keep = keep
+
+    def __enter__(self) -> Live:
+        ipython = sys.modules.get("IPython")
+        if ipython is not None and ipython.get_ipython() is not None:
+            from IPython.display import display
+
+            self._handle = display(self._picture(), display_id=True)
+        self._bar = tqdm(total=self._total, desc=self.title, file=sys.stdout, mininterval=0.5, leave=True, ncols=88)
+        self._drawn_at = time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+        if self._keep or error is not None:
+            self._draw()
+        elif self._handle is not None:
+            self._handle.update(_Nothing())
+
+    def advance(self, steps: int = 1) -> None:
+        """One more piece of the work is done."""
+        self._bar.update(steps)
+        if time.monotonic() - self._drawn_at > _SECONDS_BETWEEN_FRAMES:
+            self._draw()
+
+    def add(self, label: str, x: float, y: float) -> None:
+        """A new point of a line; it appears with the next frame."""
+        xs, ys = self.series.setdefault(label, ([], []))
+        xs.append(x)
+        ys.append(y)
+
+    def _draw(self) -> None:
+        if self._handle is not None:
+            self._handle.update(self._picture())
+        self._drawn_at = time.monotonic()
+
+    def _picture(self) -> Picture:
+        drawn, (ax,) = figure(width=6.5, height=2.8)
+        few = all(len(x) <= 40 for x, _ in self.series.values())
+        curves(ax, {label: (list(x), list(y)) for label, (x, y) in self.series.items()}, markers=few)
+        ax.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title)
+        if "x" in self.log:
+            ax.set_xscale("log")
+        if "y" in self.log:
+            ax.set_yscale("log")
+        return Picture(drawn, self._description())
+
+    def _description(self) -> str:
+        last = [f"{label}: {ys[-1]:.3g} at {xs[-1]:.3g}" for label, (xs, ys) in self.series.items()]
+        return f"{self.title}: {self.ylabel} against {self.xlabel}. " + ("; ".join(last) if last else "Nothing yet.")

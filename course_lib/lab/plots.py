@@ -1,0 +1,211 @@
+"""Figures that everybody can read: safe colours, a second cue beside colour, a description in words.
+
+Figures are made without `pyplot`, so that none is left open, and shown as an image with alternative text.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from course_lib.lab.display import show
+
+__all__ = [
+    "DASHES",
+    "MARKERS",
+    "OKABE_ITO",
+    "Picture",
+    "Table",
+    "bars",
+    "curves",
+    "figure",
+    "montage",
+    "show_figure",
+    "show_table",
+    "spread",
+]
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that stay apart for every kind of colour vision (Okabe, Ito 2008); the yellow is left out: too pale."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+_HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
+
+
+class Picture:
+    """A finished figure: PNG bytes with a description.
+
+    Attributes:
+        png: the image.
+        alt: what it shows, in words, with the important numbers.
+    """
+
+    def __init__(self, drawn: Figure, alt: str, caption: str = "") -> None:
+        buffer = io.BytesIO()
+        drawn.savefig(buffer, format="png", dpi=90)
+        self.png, self.alt, self.caption = buffer.getvalue(), alt, caption
+
+    def __repr__(self) -> str:
+        return f"[figure: {self.alt}]"
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.png).decode("ascii")
+        caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        image = f'<img style="max-width:100%" alt="{escape(self.alt)}" src="data:image/png;base64,{data}">'
+        return f'<figure style="margin:0">{image}{caption}</figure>'
+
+
+def figure(
+    rows: int = 1, columns: int = 1, width: float = 4.2, height: float = 3.0, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """An empty figure and its axes, row by row.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        width: of one of the axes, in inches.
+        height: of one of the axes, in inches.
+        shared: `sharex`, `sharey` and the like, as for `Figure.subplots`.
+    """
+    drawn = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    FigureCanvasAgg(drawn)
+    axes = drawn.subplots(rows, columns, squeeze=False, **shared)
+    for ax in axes.flat:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.25)
+        ax.set_axisbelow(True)
+    return drawn, list(axes.flat)
+
+
+def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
+    """Show a figure and let go of it.
+
+    Args:
+        drawn: the figure.
+        alt: what it shows, in words, with the important numbers, for those who cannot see it.
+        caption: a line below it, for everybody.
+    """
+    picture = Picture(drawn, alt, caption)
+    drawn.clear()
+    show(picture, repr(picture))
+
+
+class Table:
+    """A small table, as HTML and as text.
+
+    Args:
+        rows: of cells; the first row is the header.
+    """
+
+    def __init__(self, rows: Sequence[Sequence[str]]) -> None:
+        self.rows = rows
+
+    def __repr__(self) -> str:
+        widths = [max(len(row[i]) for row in self.rows) for i in range(len(self.rows[0]))]
+        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        def line(cells: Sequence[str], tag: str) -> str:
+            # An empty header cell is none: a screen reader would announce a column without a name.
+            tags = [tag if cell else "td" for cell in cells]
+            inner = (f'<{t} style="text-align:left">{escape(c)}</{t}>' for t, c in zip(tags, cells, strict=True))
+            return f"<tr>{''.join(inner)}</tr>"
+
+        return "<table>" + line(self.rows[0], "th") + "".join(line(row, "td") for row in self.rows[1:]) + "</table>"
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Show a table of texts."""
+    table = Table([header, *rows])
+    show(table, repr(table))
+
+
+def curves(ax: Axes, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], markers: bool = True) -> None:
+    """Draw lines that differ in colour, dashes and marker.
+
+    Args:
+        ax: where.
+        series: label -> (x, y).
+        markers: whether single points are marked.
+    """
+    for i, (label, (x, y)) in enumerate(series.items()):
+        k = i % len(OKABE_ITO)
+        ax.plot(
+            x,
+            y,
+            color=OKABE_ITO[k],
+            linestyle=DASHES[k],
+            marker=MARKERS[k] if markers else "",
+            markersize=5,
+            label=label,
+        )
+    if series:
+        ax.legend(frameon=False)
+
+
+def spread(ax: Axes, x: Sequence[float], runs: Mapping[str, Sequence[Sequence[float]]]) -> None:
+    """Draw the mean of several runs and, as a band, how far they lie apart.
+
+    Args:
+        ax: where.
+        x: (P,) places.
+        runs: label -> one sequence of P values for each seed.
+    """
+    curves(ax, {label: (x, np.mean(values, axis=0).tolist()) for label, values in runs.items()})
+    for i, values in enumerate(runs.values()):
+        ax.fill_between(
+            x,
+            np.min(values, axis=0),
+            np.max(values, axis=0),
+            color=OKABE_ITO[i % len(OKABE_ITO)],
+            alpha=0.18,
+            linewidth=0,
+        )
+
+
+def bars(ax: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:
+    """Draw grouped bars that differ in colour and hatching, with their values on top."""
+    width = 0.8 / max(1, len(series))
+    for i, (label, values) in enumerate(series.items()):
+        k = i % len(OKABE_ITO)
+        x = np.arange(len(groups)) + (i - (len(series) - 1) / 2) * width
+        drawn = ax.bar(x, values, width, label=label, color=OKABE_ITO[k], hatch=_HATCHES[k], edgecolor="white")
+        ax.bar_label(drawn, fmt="%.3g", fontsize=8)
+    ax.set_xticks(np.arange(len(groups)), groups)
+    ax.margins(y=0.12)
+    if len(series) > 1:
+        ax.legend(frameon=False)
+    else:
+        ax.set_ylabel(next(iter(series), ""))
+
+
+def montage(ax: Axes, images: torch.Tensor, columns: int, titles: Sequence[str] = ()) -> None:
+    """Draw images side by side as one picture.
+
+    Args:
+        ax: where.
+        images: (N, 1 or 3, H, W), in [0, 1].
+        columns: images in a row.
+        titles: a line for each column, written above it.
+    """
+    n, channels, height, width = images.shape
+    rows = -(-n // columns)
+    sheet = torch.ones(rows * columns, channels, height + 2, width + 2)
+    sheet[:n, :, 1:-1, 1:-1] = images.detach().cpu()
+    # (rows * columns, C, h, w) -> (rows, columns, C, h, w) -> (rows, h, columns, w, C)
+    grid = sheet.view(rows, columns, channels, height + 2, width + 2).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    ax.imshow(grid.squeeze(-1).clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_yticks([])
+    ax.set_xticks([(i + 0.5) * (width + 2) for i in range(len(titles))], titles, fontsize=8)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)

@@ -1,0 +1,1 @@
+"""What never leaves the house: the references and the known mistakes of this course, one folder a topic."""

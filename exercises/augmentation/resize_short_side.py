@@ -1,0 +1,173 @@
+"""Resizing by bilinear interpolation, so that the short side gets a given length."""
+
+import functools
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from autograder.exercise import Case, Exercise, one_of
+from exercises.augmentation.shared import (
+    HINT_FLOAT32,
+    LIBRARY_IMAGES,
+    interpolated,
+    numbered,
+    picture,
+    resized,
+    short_side,
+)
+from exercises.draws import uniform
+
+EXACT = ("by hand", "landscape, *", "portrait, *", "square, strided")
+
+exercise = Exercise("resize-short-side", "resize_short_side(image, size)", returns="image", forbidden=LIBRARY_IMAGES)
+SHORT = exercise.criterion("the short side gets the size, the aspect is kept", 1, cases=EXACT, outputs="size")
+ROUNDS = exercise.criterion("the other side is rounded", 0.5, cases="long side*")
+BILINEAR = exercise.criterion("interpolates between pixel centres", 1, cases=EXACT, outputs=("pixels", "interior"))
+DTYPE = exercise.criterion(
+    "keeps the dtype", 0.5, cases=("by hand", "portrait, enlarged, float32"), outputs="pixels", aspect="dtype"
+)
+ALL_VALUES = (SHORT, ROUNDS, BILINEAR)
+
+def ramp(g, channels, height, width):
+    """A plane in every channel: smoothing beforehand changes nothing but the border."""
+    down, right = uniform(g, 0.01, 0.02, channels, 1, 1), uniform(g, 0.02, 0.03, channels, 1, 1)
+    rows, columns = torch.arange(height).double()[:, None], torch.arange(width).double()
+    return uniform(g, 0.1, 0.2, channels, 1, 1) + down * rows + right * columns
+
+@exercise.cases
+def cases(g):
+    def case(image, size, *outputs, driver="augmentation/resized"):
+        return Case({"image": image, "size": size}, driver=driver, outputs=("size", *outputs))
+
+    wide, enlarged = one_of(g, ((4, 6), 6), ((4, 6), 8), ((2, 5), 4), ((6, 9), 8))
+    down, to_down = one_of(g, ((5, 8), 7), ((5, 7), 6), ((7, 9), 8))
+    up, to_up = one_of(g, ((7, 4), 5), ((8, 3), 4), ((9, 5), 6))
+    yield "by hand", case(numbered(1, 2, 3), 4, "pixels")
+    yield "landscape, enlarged", case(picture(g, 3, *wide), enlarged, "pixels")
+    yield "portrait, enlarged, float32", case(picture(g, 2, 9, 3, dtype=torch.float32), 5, "pixels")
+    yield "square, strided", case(picture(g, 4, 4, 4), 7, "pixels", driver="augmentation/resized-strided")
+    yield "landscape, one row", case(picture(g, 2, 1, 3), 2, "pixels")
+    yield "landscape, reduced", case(ramp(g, 3, 8, 14), 4, "interior")
+    yield "portrait, reduced", case(ramp(g, 2, 15, 9), 3, "interior")
+    yield "long side to be rounded down", case(picture(g, 3, *down), to_down)
+    yield "long side to be rounded up", case(picture(g, 2, *up), to_up)
+
+@exercise.reference
+def by_the_formula(image, size):
+    return interpolated(image, *short_side(image, size))
+
+@exercise.right
+def torch_interpolate(image, size):
+    height, width = image.shape[1:]
+    scale = size / min(height, width)
+    new = (int(height * scale + 0.5), int(width * scale + 0.5))
+    return F.interpolate(image.unsqueeze(0), size=new, mode="bilinear", align_corners=False).squeeze(0)
+
+@exercise.right
+def smoothed_before_reducing(image, size):
+    return resized(image, *short_side(image, size), align_corners=False, antialias=True)
+
+@exercise.right
+def grid_sample(image, size):
+    height, width = short_side(image, size)
+    theta = torch.eye(2, 3, dtype=image.dtype, device=image.device)[None]
+    grid = F.affine_grid(theta, [1, len(image), height, width], align_corners=False)
+    return F.grid_sample(image[None], grid, padding_mode="border", align_corners=False)[0]
+
+@exercise.right
+def numpy_one_axis_after_the_other(image, size):
+    y = image.numpy()
+    for axis, new in zip((1, 2), short_side(image, size), strict=True):
+        old = y.shape[axis]
+        places = (np.arange(new) + 0.5) * old / new - 0.5
+        y = np.apply_along_axis(functools.partial(np.interp, places, np.arange(old)), axis, y)
+    return torch.from_numpy(y).to(image.dtype)
+
+@exercise.wrong(loses=ALL_VALUES)
+def both_sides_resized(image, size):
+    """Both sides get the size, so everything in the image becomes thinner or wider. Only the short side is given; the
+    other follows from the aspect."""
+    return interpolated(image, size, size)
+
+@exercise.wrong(loses=ALL_VALUES)
+def long_side_resized(image, size):
+    """The long side gets the size. Then the short one becomes smaller than the crop that is to be cut out of the image
+    later."""
+    height, width = image.shape[-2:]
+    scale = size / max(height, width)
+    return interpolated(image, round(height * scale), round(width * scale))
+
+@exercise.wrong(loses=ALL_VALUES)
+def height_always(image, size):
+    """The height gets the size even where the width is the shorter side. An image can be portrait or landscape."""
+    height, width = image.shape[-2:]
+    return interpolated(image, size, round(width * size / height))
+
+@exercise.wrong(loses=ALL_VALUES)
+def width_always(image, size):
+    """The width gets the size even where the height is the shorter side. An image can be portrait or landscape."""
+    height, width = image.shape[-2:]
+    return interpolated(image, round(height * size / width), size)
+
+@exercise.wrong(loses=ALL_VALUES)
+def height_and_width_swapped(image, size):
+    """Height and width are exchanged. A size is given as rows, then columns."""
+    height, width = short_side(image, size)
+    return interpolated(image, width, height)
+
+@exercise.wrong(loses=ALL_VALUES)
+def channels_taken_for_height(image, size):
+    """The number of channels was taken for the height. An image here has the axes (C, H, W)."""
+    height, width = image.shape[:2]
+    scale = size / min(height, width)
+    return interpolated(image, round(height * scale), round(width * scale))
+
+@exercise.wrong(loses=ROUNDS)
+def rounded_down(image, size):
+    """The long side is always rounded down, so the aspect is kept less well than possible. It should be rounded to the
+    nearest whole number."""
+    return resized(image, *short_side(image, size, math.floor), align_corners=False)
+
+@exercise.wrong(loses=ROUNDS)
+def rounded_up(image, size):
+    """The long side is always rounded up. It should be rounded to the nearest whole number."""
+    return resized(image, *short_side(image, size, math.ceil), align_corners=False)
+
+@exercise.wrong(loses=BILINEAR)
+def corners_aligned(image, size):
+    """The centres of the corner pixels were laid upon each other, which stretches the image by a part of a pixel that
+    depends on its size. A pixel is a square: its corners are to be aligned, not its centre."""
+    return resized(image, *short_side(image, size), align_corners=True)
+
+@exercise.wrong(loses=BILINEAR)
+def half_pixel_forgotten(image, size):
+    """The image is moved by a part of a pixel. A pixel's centre lies half a pixel from its edge, before and after
+    resizing."""
+    # Without the half pixel: new pixel i comes from i * old / new.
+    height, width = short_side(image, size)
+    for new in (height, width):  # the second pass works on the transposed image
+        old = image.shape[-2]
+        places = (torch.arange(new, dtype=image.dtype) * old / new).clamp(max=old - 1)
+        before = places.long()
+        after = (before + 1).clamp(max=old - 1)
+        part = (places - before)[:, None]
+        image = (image[..., before, :] * (1 - part) + image[..., after, :] * part).mT
+    return image
+
+@exercise.wrong(loses=BILINEAR)
+def nearest_neighbour(image, size):
+    """Each new pixel copies an old one instead of interpolating between four: that is what the library does unless it
+    is told otherwise."""
+    return resized(image, *short_side(image, size), mode="nearest")
+
+@exercise.wrong(loses=BILINEAR)
+def bicubic(image, size):
+    """The interpolation is bicubic: it uses sixteen pixels and can leave the range of the image. Bilinear was asked
+    for."""
+    return resized(image, *short_side(image, size), mode="bicubic", align_corners=False)
+
+@exercise.wrong(loses=DTYPE, hint=HINT_FLOAT32)
+def always_float32(image, size):
+    return torch_interpolate(image.float(), size)

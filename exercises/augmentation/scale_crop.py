@@ -1,0 +1,166 @@
+"""Random scale and random crop, as ResNet trains: noise decides the short side and the place of the crop."""
+
+import torch
+
+from autograder.exercise import Exercise
+from exercises.augmentation.shared import (
+    HINT_FLOAT32,
+    LIBRARY_IMAGES,
+    interpolated,
+    numbered,
+    picture,
+    resized,
+    short_side,
+)
+from exercises.draws import uniform
+
+exercise = Exercise(
+    "scale-crop", "random_scale_crop(image, low, high, crop, u)", returns="crop", forbidden=LIBRARY_IMAGES
+)
+PLACE = exercise.criterion("cuts the crop at the place given by u", 1, cases="as it is*")
+SCALE = exercise.criterion("resizes the short side to every value from low to high", 1, cases="scaled*")
+LAST = exercise.criterion("reaches the last place", 0.5, cases="u almost 1")
+DTYPE = exercise.criterion(
+    "keeps the dtype", 0.5, cases=("as it is", "as it is, crop as high as the image"), aspect="dtype"
+)
+
+@exercise.cases
+def cases(g):
+    def case(image, low, high, crop, *u):
+        noise = torch.tensor(u, dtype=torch.float64) + uniform(g, 0.0, 0.01, 3)
+        return {"image": image, "low": low, "high": high, "crop": crop, "u": noise.to(image.dtype)}
+
+    almost_one = torch.full((3,), 1 - 1e-6, dtype=torch.float64)
+    last = {"image": picture(g, 3, 5, 9), "low": 5, "high": 5, "crop": 3, "u": almost_one}
+    first = {"image": picture(g, 2, 6, 5), "low": 5, "high": 5, "crop": 4, "u": torch.zeros(3).double()}
+    yield "as it is, by hand", case(numbered(1, 4, 6), 4, 4, 2, 0.5, 0.4, 0.85)
+    yield "as it is", case(picture(g, 3, 6, 11), 6, 6, 4, 0.9, 0.5, 0.3)
+    yield "as it is, u = 0", first
+    yield "as it is, crop as high as the image", case(picture(g, 2, 5, 8, dtype=torch.float32), 5, 5, 5, 0.3, 0.9, 0.6)
+    yield "u almost 1", last
+    yield "scaled, smallest", case(picture(g, 3, 4, 8), 5, 8, 4, 0.1, 0.2, 0.45)
+    yield "scaled, largest", case(picture(g, 3, 4, 8), 5, 8, 4, 0.9, 0.3, 0.7)
+    yield "scaled, portrait, float32", case(picture(g, 2, 6, 3, dtype=torch.float32), 4, 6, 3, 0.5, 0.3, 0.7)
+    yield "scaled, square, crop = short side", case(picture(g, 4, 3, 3), 4, 4, 4, 0.6, 0.5, 0.5)
+
+def pick(u, n):
+    return min(int(u * n), n - 1)
+
+def scaled(image, side):
+    return interpolated(image, *short_side(image, side))
+
+def drawn_side(low, high, u):
+    return low + pick(float(u[0]), high - low + 1)
+
+def crop_at(image, top, left, crop):
+    return image[:, top : top + crop, left : left + crop]
+
+def drawn_crop(image, crop, u):
+    """The crop at the place given by u; what there is of an image that is too small."""
+    top, left = (pick(float(u[1 + i]), max(image.shape[1 + i] - crop + 1, 1)) for i in range(2))
+    return crop_at(image, top, left, crop)
+
+@exercise.reference
+def by_the_formula(image, low, high, crop, u):
+    return drawn_crop(scaled(image, drawn_side(low, high, u)), crop, u)
+
+@exercise.right
+def narrow(image, low, high, crop, u):
+    side = int(torch.floor(low + u[0] * (high - low + 1)))
+    image = resized(image, *short_side(image, side), align_corners=False, antialias=True)
+    rest = torch.tensor(image.shape[1:], device=u.device) - crop + 1
+    top, left = (u[1:] * rest).long().tolist()
+    return image.narrow(1, top, crop).narrow(2, left, crop)
+
+@exercise.right
+def all_windows_unfolded(image, low, high, crop, u):
+    sides = list(range(low, high + 1))
+    image = resized(image, *short_side(image, sides[int(u[0] * len(sides))]), align_corners=False)
+    windows = image.unfold(1, crop, 1).unfold(2, crop, 1)
+    top, left = int(u[1] * windows.shape[1]), int(u[2] * windows.shape[2])
+    return windows[:, top, left]
+
+@exercise.right
+def index_select(image, low, high, crop, u):
+    image = interpolated(image, *short_side(image, low + int(u[0].item() * (high + 1 - low))))
+    first = [int(v * (n - crop + 1)) for v, n in zip(u[1:].tolist(), image.shape[1:], strict=True)]
+    rows, columns = (torch.arange(start, start + crop, device=image.device) for start in first)
+    return image.index_select(1, rows).index_select(2, columns)
+
+@exercise.wrong(loses=(PLACE, SCALE, LAST))
+def last_place_never_drawn(image, low, high, crop, u):
+    """The crop never reaches the last row or column of the image. Between the first and the last place there is one
+    place more than there are pixels left over."""
+    image = scaled(image, drawn_side(low, high, u))
+    top, left = (int(float(u[1 + i]) * (image.shape[1 + i] - crop)) for i in range(2))
+    return crop_at(image, top, left, crop)
+
+@exercise.wrong(loses=SCALE)
+def largest_size_never_drawn(image, low, high, crop, u):
+    """The largest size is never drawn. From low to high, both included, there is one more size than
+    their difference."""
+    return drawn_crop(scaled(image, low + int(float(u[0]) * max(high - low, 1))), crop, u)
+
+@exercise.wrong(loses=SCALE)
+def smallest_size_always(image, low, high, crop, u):
+    """The short side always gets the smallest size. The first number in u chooses between low and high."""
+    return drawn_crop(scaled(image, low), crop, u)
+
+@exercise.wrong(loses=SCALE)
+def largest_size_always(image, low, high, crop, u):
+    """The short side always gets the largest size. The first number in u chooses between low and high."""
+    return drawn_crop(scaled(image, high), crop, u)
+
+@exercise.wrong(loses=SCALE)
+def two_sizes_only(image, low, high, crop, u):
+    """Only the smallest and the largest size are drawn. Every whole number between them should be possible."""
+    return drawn_crop(scaled(image, low if float(u[0]) < 0.5 else high), crop, u)
+
+@exercise.wrong(loses=SCALE)
+def not_resized(image, low, high, crop, u):
+    """The crop is cut out of the image at its own size. First its short side is resized to the number drawn between low
+    and high."""
+    return drawn_crop(image, crop, u)
+
+@exercise.wrong(loses=(PLACE, SCALE, LAST))
+def aspect_lost(image, low, high, crop, u):
+    """Both sides were resized to the same number, so what is in the image is squeezed. Only the short side is drawn;
+    the aspect stays."""
+    side = drawn_side(low, high, u)
+    return drawn_crop(interpolated(image, side, side), crop, u)
+
+@exercise.wrong(loses=(PLACE, SCALE, LAST))
+def long_side_resized(image, low, high, crop, u):
+    """The long side was resized to the number drawn. Then the short one can be smaller than the crop."""
+    scale = drawn_side(low, high, u) / max(image.shape[1:])
+    return drawn_crop(interpolated(image, *(round(n * scale) for n in image.shape[1:])), crop, u)
+
+@exercise.wrong(loses=(PLACE, SCALE))
+def row_and_column_swapped(image, low, high, crop, u):
+    """The numbers for the row and the column are exchanged: the second one in u places the top edge, the third the left
+    one."""
+    return by_the_formula(image, low, high, crop, u[[0, 2, 1]])
+
+@exercise.wrong(loses=(PLACE, SCALE))
+def one_number_for_both(image, low, high, crop, u):
+    """The same number places row and column, so the crops lie on a diagonal. The third number in u is
+    for the columns."""
+    return by_the_formula(image, low, high, crop, u[[0, 1, 1]])
+
+@exercise.wrong(loses=(PLACE, SCALE, LAST))
+def always_the_centre(image, low, high, crop, u):
+    """The crop always comes from the centre. That is for testing; in training u chooses the place."""
+    image = scaled(image, drawn_side(low, high, u))
+    top, left = ((n - crop) // 2 for n in image.shape[1:])
+    return crop_at(image, top, left, crop)
+
+@exercise.wrong(loses=SCALE)
+def corners_aligned(image, low, high, crop, u):
+    """The crop is right, but the image was resized with the centres of its corner pixels laid upon each other. Compare
+    with your function of the previous exercise."""
+    image = resized(image, *short_side(image, drawn_side(low, high, u)), align_corners=True)
+    return drawn_crop(image, crop, u)
+
+@exercise.wrong(loses=DTYPE, hint=HINT_FLOAT32)
+def always_float32(image, low, high, crop, u):
+    return by_the_formula(image.float(), low, high, crop, u)

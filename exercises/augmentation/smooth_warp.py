@@ -1,0 +1,250 @@
+"""A smooth warp: every pixel is read a little beside its place."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from autograder.exercise import Case, Exercise
+from exercises.augmentation.shared import (
+    HINT_FLOAT32,
+    KEPT,
+    LIBRARY_IMAGES,
+    by_grid,
+    numbered,
+    picture,
+    pixel_grid,
+    sampled,
+)
+from exercises.draws import uniform
+
+exercise = Exercise("smooth-warp", "smooth_warp(image, displacement)", returns="image", forbidden=LIBRARY_IMAGES)
+WHOLE = exercise.criterion("moves by whole pixels", 1, cases="whole*", outputs="inside")
+BETWEEN = exercise.criterion("interpolates between pixels", 1, cases="between*", outputs="inside")
+BEYOND = exercise.criterion("repeats the border outside the image", 0.5, cases=("whole*", "beyond*"))
+KEEPS = exercise.criterion(
+    "keeps the dtype and leaves its inputs unchanged",
+    0.5,
+    cases=("whole pixels, by hand", "whole pixels"),
+    outputs="inside",
+    aspect=KEPT,
+)
+ALL_VALUES = (WHOLE, BETWEEN, BEYOND)
+
+@exercise.cases
+def cases(g):
+    def case(image, displacement, driver="augmentation/warped", outputs=("inside", "outside")):
+        inputs = {"image": image, "displacement": displacement.to(image.dtype)}
+        return Case(inputs, driver=driver, outputs=outputs)
+
+    def constant(down, right, height, width):
+        return torch.tensor([down, right], dtype=torch.float64)[:, None, None].expand(2, height, width).clone()
+
+    def waves(height, width):
+        """A displacement (2, height, width) of up to two pixels that varies smoothly, different down and across."""
+        rows, columns = torch.arange(height).double()[:, None], torch.arange(width).double()
+        phase, size = uniform(g, 0.0, 6.28, 2), uniform(g, 1.5, 2.0, 2)
+        down = size[0] * torch.sin(rows / 2 + columns / 3 + phase[0]) - 0.3
+        return torch.stack([down, size[1] * torch.cos(rows / 3 - columns / 2 + phase[1]) + 0.4])
+
+    yield "whole pixels, by hand", case(numbered(1, 3, 4), constant(1.0, 0.0, 3, 4))
+    yield "whole pixels", case(picture(g, 3, 5, 7), constant(-1.0, 2.0, 5, 7))
+    yield "whole pixels, square, float32", case(picture(g, 2, 5, 5, dtype=torch.float32), constant(2.0, -1.0, 5, 5))
+    beyond = constant(-1.4, 0.0, 5, 6)
+    yield "beyond the border, between pixels", case(picture(g, 3, 5, 6), beyond, outputs=("outside",))
+    yield "between pixels", case(picture(g, 3, 6, 9), waves(6, 9))
+    yield "between pixels, portrait, float32", case(picture(g, 2, 8, 5, dtype=torch.float32), waves(8, 5))
+    yield "between pixels, square, strided", case(picture(g, 4, 6, 6), waves(6, 6), "augmentation/warped-strided")
+
+@exercise.reference
+def by_the_formula(image, displacement):
+    rows, columns = pixel_grid(image)
+    height, width = image.shape[-2:]
+    rows = (rows + displacement[0]).clamp(0, height - 1)
+    columns = (columns + displacement[1]).clamp(0, width - 1)
+    return sampled(image, rows, columns, border=True)
+
+@exercise.right
+def grid_with_pixel_centres(image, displacement):
+    rows, columns = pixel_grid(image)
+    return by_grid(image, rows + displacement[0], columns + displacement[1], "border")
+
+@exercise.right
+def shifted_identity_grid(image, displacement):
+    channels, height, width = image.shape
+    theta = torch.eye(2, 3, dtype=image.dtype, device=image.device).unsqueeze(0)
+    grid = F.affine_grid(theta, [1, channels, height, width], align_corners=False)
+    scale = torch.tensor([2 / width, 2 / height], dtype=image.dtype, device=image.device)
+    shift = displacement.flip(0).permute(1, 2, 0) * scale
+    y = F.grid_sample(image.unsqueeze(0), grid + shift, padding_mode="border", align_corners=False)
+    return y.squeeze(0)
+
+@exercise.right
+def numpy_four_neighbours(image, displacement):
+    x, d = image.numpy(), displacement.numpy()
+    height, width = x.shape[1:]
+    rows = np.clip(np.arange(height)[:, None] + d[0], 0, height - 1)
+    columns = np.clip(np.arange(width) + d[1], 0, width - 1)
+    top, left = rows.astype(int), columns.astype(int)
+    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    down, across = rows - top, columns - left
+    upper = x[:, top, left] * (1 - across) + x[:, top, right] * across
+    lower = x[:, bottom, left] * (1 - across) + x[:, bottom, right] * across
+    return torch.from_numpy(upper * (1 - down) + lower * down).to(image.dtype)
+
+@exercise.right
+def padded_first(image, displacement):
+    margin = int(displacement.abs().max()) + 2
+    wide = F.pad(image[None], (margin,) * 4, mode="replicate")[0]
+    rows, columns = pixel_grid(image)
+    return sampled(wide, rows + displacement[0] + margin, columns + displacement[1] + margin, border=False)
+
+@exercise.right
+def tents_over_all_pixels(image, displacement):
+    """All pixels weighted by their tents."""
+    rows, columns = pixel_grid(image)
+    height, width = image.shape[1:]
+    down = (rows + displacement[0]).clamp(0, height - 1)[..., None] - rows[:, 0]
+    across = (columns + displacement[1]).clamp(0, width - 1)[..., None] - columns[0]
+    tents = (torch.relu(1 - distance.abs()) for distance in (down, across))
+    return torch.einsum("hwi,hwj,cij->chw", *tents, image)
+
+def sources(image, displacement):
+    """Rows and columns from which the pixels of the warped image come."""
+    rows, columns = pixel_grid(image)
+    return rows + displacement[0], columns + displacement[1]
+
+def warped(image, displacement, padding="border", **options):
+    return by_grid(image, *sources(image, displacement), padding, **options)
+
+@exercise.wrong(loses=ALL_VALUES)
+def other_direction(image, displacement):
+    """Every pixel is read on the opposite side: the displacement was subtracted. It says from where a pixel is read,
+    not where it goes."""
+    return warped(image, -displacement)
+
+@exercise.wrong(loses=ALL_VALUES)
+def down_and_across_swapped(image, displacement):
+    """The two displacements are exchanged: the first is for the rows (dy), the second for the columns (dx). A sampling
+    grid has them the other way round."""
+    return warped(image, displacement.flip(0))
+
+@exercise.wrong(loses=ALL_VALUES)
+def rows_only(image, displacement):
+    """Only the rows move. The second displacement is for the columns."""
+    return warped(image, torch.stack([displacement[0], torch.zeros_like(displacement[0])]))
+
+@exercise.wrong(loses=ALL_VALUES)
+def same_displacement_for_both(image, displacement):
+    """Rows and columns move by the same displacement. Each has its own."""
+    return warped(image, displacement[[0, 0]])
+
+@exercise.wrong(loses=ALL_VALUES)
+def half_the_displacement(image, displacement):
+    """The pixels move half as far as they should. The sampling grid runs from -1 to 1, so its length is 2."""
+    return warped(image, displacement / 2)
+
+@exercise.wrong(loses=ALL_VALUES)
+def pixels_added_to_the_grid(image, displacement):
+    """The displacement was added to a grid that runs from -1 to 1, where one unit is half the image. It is given in
+    pixels and has to be converted."""
+    grid = F.affine_grid(torch.eye(2, 3).to(image)[None], [1, *image.shape], align_corners=False)
+    moved = grid + displacement.flip(0).permute(1, 2, 0)
+    return F.grid_sample(image[None], moved, padding_mode="border", align_corners=False)[0]
+
+@exercise.wrong(loses=ALL_VALUES)
+def height_and_width_exchanged(image, displacement):
+    """The displacements are scaled by the wrong side of the image. Rows are measured against the height, columns
+    against the width."""
+    height, width = image.shape[-2:]
+    return warped(image, torch.stack([displacement[0] * height / width, displacement[1] * width / height]))
+
+@exercise.wrong(loses=ALL_VALUES)
+def one_pixel_too_few(image, displacement):
+    """The pixels move a little too far. Where the corners of the grid mean pixel edges its length of 2 is as many
+    pixels as the side has, not one less."""
+    height, width = image.shape[-2:]
+    down, right = height / (height - 1), width / (width - 1)
+    return warped(image, torch.stack([displacement[0] * down, displacement[1] * right]))
+
+@exercise.wrong(loses=ALL_VALUES)
+def one_pixel_too_many(image, displacement):
+    """The pixels do not move quite far enough. Where the corners of the grid mean pixel centres its length of 2 is one
+    pixel less than the side has."""
+    height, width = image.shape[-2:]
+    down, right = (height - 1) / height, (width - 1) / width
+    return warped(image, torch.stack([displacement[0] * down, displacement[1] * right]))
+
+@exercise.wrong(loses=ALL_VALUES)
+def corners_mixed(image, displacement):
+    """The grid was made with the corners meaning pixel centres and read with the corners meaning pixel edges, so the
+    image is also enlarged a little. Without displacement it would not stay as it is."""
+    return warped(image, displacement, align=(True, False))
+
+@exercise.wrong(loses=ALL_VALUES)
+def corners_mixed_the_other_way(image, displacement):
+    """The grid was made with the corners meaning pixel edges and read with the corners meaning pixel centres, so the
+    image is also made a little smaller. Without displacement it would not stay as it is."""
+    return warped(image, displacement, align=(False, True))
+
+@exercise.wrong(loses=BEYOND)
+def zeros_outside(image, displacement):
+    """What is read outside the image is black: that is what the library does unless it is told otherwise. The border
+    should be repeated."""
+    return warped(image, displacement, "zeros")
+
+@exercise.wrong(loses=BEYOND)
+def mirrored_at_the_border(image, displacement):
+    """What is read outside the image is its reflection. The border should be repeated."""
+    return warped(image, displacement, "reflection")
+
+@exercise.wrong(loses=BEYOND)
+def wrapped_around(image, displacement):
+    """What leaves the image on one side comes back on the other. A negative number of a row counts from the end, and
+    rolling wraps around: repeat the border instead."""
+    rows, columns = sources(image, displacement)
+    height, width = image.shape[-2:]
+    wide = torch.cat([image, image[:, :1]], 1)
+    wide = torch.cat([wide, wide[..., :1]], 2)
+    return sampled(wide, rows % height, columns % width, border=True)
+
+@exercise.wrong(loses=BEYOND)
+def rounded_towards_zero(image, displacement):
+    """A place less than one pixel above or left of the image gives more than the border's value, or less. Cutting off
+    the fraction of a negative number makes it larger: round down instead."""
+    rows, columns = sources(image, displacement)
+    height, width = image.shape[-2:]
+    # For a negative place, cutting off the fraction does not give the pixel before it.
+    row, column = rows.long(), columns.long()
+    down, right = rows - row, columns - column
+
+    def pixels(i, j):
+        return image[:, (row + i).clamp(0, height - 1), (column + j).clamp(0, width - 1)]
+
+    above = pixels(0, 0) * (1 - right) + pixels(0, 1) * right
+    return above * (1 - down) + (pixels(1, 0) * (1 - right) + pixels(1, 1) * right) * down
+
+@exercise.wrong(loses=BETWEEN)
+def nearest_neighbour(image, displacement):
+    """The places were rounded to whole pixels. Interpolate between the four around them."""
+    rows, columns = sources(image, displacement)
+    height, width = image.shape[-2:]
+    return image[:, rows.round().long().clamp(0, height - 1), columns.round().long().clamp(0, width - 1)]
+
+@exercise.wrong(loses=BETWEEN)
+def truncated(image, displacement):
+    """The places were cut off to whole pixels, which also moves the image by half a pixel on average. Interpolate
+    between the four around them."""
+    rows, columns = sources(image, displacement)
+    height, width = image.shape[-2:]
+    return image[:, rows.clamp(0, height - 1).long(), columns.clamp(0, width - 1).long()]
+
+@exercise.wrong(loses=KEEPS, hint=HINT_FLOAT32)
+def always_float32(image, displacement):
+    return grid_with_pixel_centres(image, displacement).float()
+
+@exercise.wrong(loses=KEEPS)
+def changes_its_input(image, displacement):
+    """The grid was added into the displacement that was passed in. Whoever passed it may want to use it for the next
+    image: make a new tensor."""
+    displacement += torch.stack(pixel_grid(image))
+    return by_grid(image, displacement[0], displacement[1], "border")

@@ -1,0 +1,179 @@
+"""Cross-entropy with labels that are distributions, as mixup makes them."""
+
+import math
+
+import torch
+
+from autograder.exercise import Exercise
+from exercises.draws import uniform
+
+exercise = Exercise(
+    "soft-cross-entropy",
+    "soft_cross_entropy(logits, targets)",
+    returns="loss",
+    forbidden=(
+        "torch.nn.functional.cross_entropy",
+        "torch.nn.CrossEntropyLoss",
+        "torch.nn.functional.kl_div",
+        "torch.kl_div",
+        "torch.nn.KLDivLoss",
+        "torch.distributions",
+        "sklearn",
+        "scipy.stats",
+    ),
+)
+SOFT = exercise.criterion("the mean over the batch for soft targets", 1, cases="soft*")
+STABLE = exercise.criterion("large logits", 0.5, cases="large*")
+
+@exercise.cases
+def cases(g):
+    def soft(n, k):
+        """Mixtures of two classes, the way mixup makes them."""
+        first = torch.randint(0, k, (n,), generator=g)
+        second = (first + torch.randint(1, k, (n,), generator=g)) % k
+        lam = uniform(g, 0.6, 0.85, n)
+        targets = torch.zeros(n, k, dtype=torch.float64)
+        targets[range(n), first], targets[range(n), second] = lam, 1 - lam
+        return targets
+
+    def case(n, k, scale, dtype=torch.float64):
+        logits = scale * (2 * torch.rand(n, k, generator=g, dtype=torch.float64) + torch.arange(k) % 3 - 1)
+        return {"logits": logits.to(dtype), "targets": soft(n, k).to(dtype)}
+
+    def large():
+        """The first example has logits so far apart that one exponential overflows and another probability is zero."""
+        logits = uniform(g, 50.0, 400.0, 3, 5)
+        logits[0, :2] = uniform(g, 800.0, 900.0, 1) * torch.tensor([1.0, -1.0])
+        return {"logits": logits, "targets": uniform(g, 0.5, 1.5, 3, 5).softmax(1)}
+
+    def apart():
+        """Each example by itself is harmless; beside the largest logit of all, the last one's exponentials vanish."""
+        logits = uniform(g, -1.5, 1.5, 3, 4) + torch.tensor([[900.0], [50.0], [-800.0]])
+        return {"logits": logits, "targets": soft(3, 4)}
+
+    logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.0, 0.0]]).double()
+    targets = torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.2, 0.8]]).double()
+    yield "soft, by hand", {"logits": logits, "targets": targets}
+    yield "soft", case(5, 4, 1.0)
+    yield "soft, as many classes as examples", case(4, 4, 1.5)
+    yield "soft, one example", case(1, 6, 1.0)
+    yield "soft, float32", case(6, 3, 1.0, torch.float32)
+    yield "large logits", large()
+    yield "large logits, examples far apart", apart()
+
+@exercise.reference
+def number_by_number(logits, targets):
+    total = 0.0
+    for row, target in zip(logits.tolist(), targets.tolist(), strict=True):
+        largest = max(row)
+        log_sum = largest + math.log(math.fsum(math.exp(z - largest) for z in row))
+        total += math.fsum(t * (log_sum - z) for z, t in zip(row, target, strict=True))
+    return torch.tensor(total / len(logits), dtype=logits.dtype)
+
+@exercise.right
+def log_softmax(logits, targets):
+    return -(targets * logits.log_softmax(-1)).sum(-1).mean()
+
+@exercise.right
+def logsumexp_minus_the_product(logits, targets):
+    return (logits.logsumexp(1) * targets.sum(1) - torch.einsum("nk,nk->n", targets, logits)).mean()
+
+@exercise.right
+def shifted_by_the_maximum(logits, targets):
+    shifted = logits - logits.max(dim=1, keepdim=True).values
+    log_p = shifted - shifted.exp().sum(1, keepdim=True).log()
+    return torch.tensordot(-targets, log_p, dims=2) / logits.shape[0]
+
+@exercise.right
+def trace_of_a_product(logits, targets):
+    return -torch.trace(torch.log_softmax(logits, 1) @ targets.T) / len(targets)
+
+@exercise.right
+def as_a_python_number(logits, targets):
+    rows = zip(logits.log_softmax(1), targets, strict=True)
+    return -sum(float(t @ z) for z, t in rows) / len(logits)
+
+@exercise.wrong(loses=STABLE)
+def overflow(logits, targets):
+    """With large logits the exponential overflows and the loss is not a number. Let the library take softmax and
+    logarithm in one step, or subtract the largest logit first."""
+    powers = logits.exp()
+    return -(targets * (powers / powers.sum(1, keepdim=True)).log()).sum(1).mean()
+
+@exercise.wrong(loses=STABLE)
+def logarithm_of_softmax(logits, targets):
+    """With large logits the softmax rounds to zero, and its logarithm is infinite. Take softmax and logarithm in one
+    step."""
+    return -(targets * logits.softmax(1).log()).sum(1).mean()
+
+@exercise.wrong(loses=STABLE)
+def small_number_added(logits, targets):
+    """A small number was added inside the logarithm. It keeps the loss finite but wrong: with large logits it is much
+    too small, and so is its gradient."""
+    return -(targets * (logits.softmax(1) + 1e-9).log()).sum(1).mean()
+
+@exercise.wrong(loses=STABLE)
+def largest_of_the_batch(logits, targets):
+    """The largest logit of the whole batch was subtracted. Beside it all exponentials of another example can vanish;
+    each example needs its own largest."""
+    shifted = logits - logits.max()
+    return -(targets * (shifted - shifted.exp().sum(1, keepdim=True).log())).sum(1).mean()
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def summed_over_the_batch(logits, targets):
+    """The losses of the examples were added up. The mean is asked for, so that the learning rate need not change with
+    the batch size."""
+    return (-targets * logits.log_softmax(1)).sum()
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def mean_over_classes_too(logits, targets):
+    """The mean was also taken over the classes. The terms of one example are added up; the mean is over examples."""
+    return (-targets * logits.log_softmax(1)).mean()
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def not_reduced(logits, targets):
+    """There is one loss for each example. Their mean is asked for, a single number."""
+    return (-targets * logits.log_softmax(1)).sum(1)
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def sign_forgotten(logits, targets):
+    """The loss is negative: logarithms of probabilities are. The minus sign is missing."""
+    return (targets * logits.log_softmax(1)).sum(1).mean()
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def targets_hardened(logits, targets):
+    """Only the largest entry of each target is used. All of them count, each with its weight."""
+    largest = torch.nn.functional.one_hot(targets.argmax(1), targets.shape[1])
+    return log_softmax(logits, largest.to(targets))
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def softmax_of_the_targets(logits, targets):
+    """The softmax was applied to the targets too. They are probabilities already."""
+    return log_softmax(logits, targets.softmax(1))
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def softmax_over_the_batch(logits, targets):
+    """The softmax runs over the examples of the batch. It belongs over the classes of each example."""
+    return -(targets * logits.log_softmax(0)).sum(1).mean()
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def softmax_forgotten(logits, targets):
+    """The targets multiply the logits themselves. They become log-probabilities first."""
+    return -(targets * logits).sum(1).mean()
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def divergence(logits, targets):
+    """This is the Kullback-Leibler divergence: it lacks the entropy of the targets. The gradient is the same, the value
+    is not."""
+    entropies = -torch.special.xlogy(targets, targets).sum(1)
+    return log_softmax(logits, targets) - entropies.mean()
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def each_class_by_itself(logits, targets):
+    """Each class was judged by itself, with a sigmoid. The classes exclude each other here: one softmax over all."""
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / len(logits)
+
+@exercise.wrong(loses=(SOFT, STABLE))
+def squared_error(logits, targets):
+    """These are squared differences of probabilities. Cross-entropy takes logarithms."""
+    return (logits.softmax(1) - targets).square().sum(1).mean()

@@ -1,0 +1,29 @@
+"""Batch normalization in evaluation mode, folded into the linear layer before it."""
+
+from torch.nn.utils import fusion
+
+from autograder.exercise import Exercise
+from exercises.batchnorm.fusing import FORBIDDEN, SIGNATURE, add_mistakes, add_right_answers, fusion_case, tiny_case
+
+exercise = Exercise("fuse-linear", f"fuse_linear_batchnorm{SIGNATURE}", returns=("weight", "bias"), forbidden=FORBIDDEN)
+WEIGHT = exercise.criterion("weight", 0.5, cases=("tiny", "wide", "square"), outputs="weight")
+BIAS = exercise.criterion("bias", 0.5, cases=("tiny", "wide", "square"), outputs="bias")
+NONE = exercise.criterion("works without a bias", 0.5, cases="no bias")
+EPS = exercise.criterion("epsilon inside the root", 0.5, cases="small variance")
+
+@exercise.cases
+def cases(g):
+    yield "tiny", tiny_case(g, (2, 3))
+    yield "wide", fusion_case(g, (3, 5))
+    yield "square", fusion_case(g, (4, 4), driver="call-strided")
+    yield "no bias", fusion_case(g, (4, 3), bias=False)
+    yield "small variance", fusion_case(g, (3, 4), small=True)
+
+@exercise.reference
+def by_torch(weight, bias, gamma, beta, mean, var, eps):
+    """PyTorch's own fusion, made for its quantization."""
+    new_weight, new_bias = fusion.fuse_linear_bn_weights(weight, bias, mean, var, eps, gamma, beta)
+    return new_weight.detach(), new_bias.detach()
+
+add_right_answers(exercise)
+add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS)

@@ -1,0 +1,217 @@
+"""What `fuse-linear` and `fuse-conv` share: inputs, the same mistakes, the same odd ways of being right."""
+
+import functools
+
+import numpy as np
+import torch
+
+from autograder.exercise import Case
+from exercises.batchnorm.shared import BIG, EPS_OUTSIDE, FUSERS, NORMALISERS, TINY, scales, shifts, uniform, variances
+
+SIGNATURE = "(weight, bias, gamma, beta, running_mean, running_var, eps)"
+FORBIDDEN = (*FUSERS, *NORMALISERS)
+
+def fusion_case(g, shape, *, bias=True, small=False, driver="call", dtype=torch.float64):
+    o = shape[0]
+    inputs = {
+        "weight": uniform(g, shape, -2.0, 2.0),
+        "bias": shifts(g, o) if bias else None,
+        "gamma": scales(g, o),
+        "beta": shifts(g, o),
+        "running_mean": shifts(g, o, 1.0, 4.0),
+        "running_var": variances(g, o, small=small),
+    }
+    cast = {name: None if tensor is None else tensor.to(dtype) for name, tensor in inputs.items()}
+    return Case({**cast, "eps": BIG if small else TINY}, driver=driver)
+
+def tiny_case(g, shape):
+    """Two outputs, whole numbers, variances 4 and 9."""
+
+    def whole():
+        return torch.randint(1, 6, (2,), generator=g).double()
+
+    return {
+        "weight": torch.randint(1, 6, shape, generator=g).double() * 2 - 5,
+        "bias": whole(),
+        "gamma": whole() * torch.tensor([2, -3]),
+        "beta": whole(),
+        "running_mean": whole(),
+        "running_var": torch.tensor([4.0, 9.0], dtype=torch.float64),
+        "eps": TINY,
+    }
+
+def rows(scale, weight):
+    """One number for each output, shaped to multiply a weight (O, I) or (O, I, kh, kw)."""
+    return scale.reshape(-1, *[1] * (weight.ndim - 1))
+
+def or_zero(bias, like):
+    return torch.zeros_like(like) if bias is None else bias
+
+def with_bias(rule):
+    """Fusion with a right weight and a bias by `rule(bias, scale, mean, beta)`."""
+
+    @functools.wraps(rule)
+    def fuse(weight, bias, gamma, beta, mean, var, eps):
+        scale = gamma / torch.sqrt(var + eps)
+        return weight * rows(scale, weight), rule(or_zero(bias, mean), scale, mean, beta)
+
+    return fuse
+
+def with_scale(rule):
+    """Fusion with a scale by `rule(gamma, var, eps)`, right otherwise."""
+
+    @functools.wraps(rule)
+    def fuse(weight, bias, gamma, beta, mean, var, eps):
+        scale = rule(gamma, var, eps)
+        return weight * rows(scale, weight), beta + (or_zero(bias, mean) - mean) * scale
+
+    return fuse
+
+@with_scale
+def fused(gamma, var, eps):
+    return gamma / torch.sqrt(var + eps)
+
+def add_right_answers(exercise):
+    """The odd but right answers to both exercises."""
+
+    @exercise.right
+    def diagonal_matrix(weight, bias, gamma, beta, mean, var, eps):
+        """Normalization as a diagonal matrix from the left."""
+        scaling = torch.diag(gamma / torch.sqrt(var + eps))
+        flat = scaling @ weight.reshape(len(weight), -1)
+        return flat.reshape(weight.shape), scaling @ (or_zero(bias, mean) - mean) + beta
+
+    @exercise.right
+    def row_by_row(weight, bias, gamma, beta, mean, var, eps):
+        new_weight, new_bias = weight.clone(), beta.clone()
+        for o in range(weight.shape[0]):
+            factor = gamma[o] * (var[o] + eps) ** -0.5
+            new_weight[o] *= factor
+            new_bias[o] += factor * ((0 if bias is None else bias[o]) - mean[o])
+        return [new_weight, new_bias]
+
+    @exercise.right
+    def einsum(weight, bias, gamma, beta, mean, var, eps):
+        scale = gamma * torch.rsqrt(var + eps)
+        shift = beta - scale * mean
+        return torch.einsum("o...,o->o...", weight, scale), shift if bias is None else torch.addcmul(shift, bias, scale)
+
+    @exercise.right
+    def numpy(weight, bias, gamma, beta, mean, var, eps):
+        scale = gamma.numpy() / np.sqrt(var.numpy() + eps)
+        b = 0.0 if bias is None else bias.numpy()
+        new_weight = (weight.numpy().T * scale).T
+        new_bias = beta.numpy() + (b - mean.numpy()) * scale
+        return torch.tensor(new_weight, dtype=weight.dtype), torch.tensor(new_bias, dtype=weight.dtype)
+
+    @exercise.right
+    def transposed(weight, bias, gamma, beta, mean, var, eps):
+        scale = gamma / (var + eps).sqrt()
+        return (weight.transpose(0, -1) * scale).transpose(0, -1), (or_zero(bias, mean) - mean).mul(scale).add(beta)
+
+def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
+    """The mistakes of both exercises, given their criteria."""
+
+    @exercise.wrong(loses=(BIAS, EPS))
+    @with_bias
+    def bias_not_scaled(bias, scale, mean, beta):
+        """The bias of the layer seems to be added unscaled. It is part of what the normalisation sees, so it is scaled
+        together with the weight."""
+        return bias + beta - mean * scale
+
+    @exercise.wrong(loses=(BIAS, EPS))
+    @with_bias
+    def bias_dropped(bias, scale, mean, beta):
+        """The bias of the layer does not seem to enter. In training it has no effect, because the mean takes it out;
+        here it has, because the running mean is fixed."""
+        return beta - mean * scale
+
+    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @with_bias
+    def mean_not_subtracted(bias, scale, mean, beta):
+        """The running mean does not seem to enter the new bias."""
+        return beta + bias * scale
+
+    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @with_bias
+    def mean_added(bias, scale, mean, beta):
+        """The running mean enters the new bias with the wrong sign: it is subtracted from the output of the layer."""
+        return beta + (bias + mean) * scale
+
+    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @with_bias
+    def mean_not_scaled(bias, scale, mean, beta):
+        """The running mean enters the new bias unscaled. It is subtracted before the scaling, so it is
+        scaled as well."""
+        return beta + bias * scale - mean
+
+    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @with_bias
+    def beta_missing(bias, scale, mean, beta):
+        """beta does not seem to enter the new bias."""
+        return (bias - mean) * scale
+
+    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @with_bias
+    def beta_scaled(bias, scale, mean, beta):
+        """beta seems to be scaled with the rest. It is added last, after the scaling."""
+        return (bias - mean + beta) * scale
+
+    @exercise.wrong(loses=(WEIGHT, BIAS, NONE, EPS))
+    def scale_on_input_axis(weight, bias, gamma, beta, mean, var, eps):
+        """The scale seems to run along the inputs of the weight. Normalisation acts on the outputs, which are the first
+        axis; only where the layer has as many inputs as outputs does the other way run at all."""
+        scale = gamma / torch.sqrt(var + eps)
+        shape = (1, -1, *[1] * (weight.ndim - 2))
+        return weight * scale.reshape(shape), beta + (or_zero(bias, mean) - mean) * scale
+
+    @exercise.wrong(loses=(WEIGHT, NONE, EPS))
+    def weight_not_scaled(weight, bias, gamma, beta, mean, var, eps):
+        """The weight comes back as it was. Scaling the output of the layer is scaling each output's
+        row of the weight."""
+        return weight.clone(), fused(weight, bias, gamma, beta, mean, var, eps)[1]
+
+    @exercise.wrong(loses=(WEIGHT, BIAS, NONE, EPS))
+    @with_scale
+    def gamma_missing(gamma, var, eps):
+        """gamma does not seem to enter: the scale is that of the normalisation alone."""
+        return 1 / torch.sqrt(var + eps)
+
+    @exercise.wrong(loses=(WEIGHT, BIAS, NONE, EPS))
+    @with_scale
+    def absolute_gamma(gamma, var, eps):
+        """The sign of gamma seems to be lost. gamma may be negative, and then the layer turns its output over."""
+        return gamma.abs() / torch.sqrt(var + eps)
+
+    @exercise.wrong(loses=(WEIGHT, BIAS, NONE, EPS))
+    @with_scale
+    def divides_by_variance(gamma, var, eps):
+        """The scale seems to hold the running variance itself. Its root is what normalisation divides by."""
+        return gamma / (var + eps)
+
+    @exercise.wrong(loses=EPS)
+    @with_scale
+    def epsilon_omitted(gamma, var, eps):
+        """eps does not seem to enter. The layer that is fused divides by the root of variance plus eps; without it the
+        fused layer differs wherever a variance is small."""
+        return gamma / torch.sqrt(var)
+
+    @exercise.wrong(loses=EPS, hint=EPS_OUTSIDE)
+    @with_scale
+    def epsilon_outside_root(gamma, var, eps):
+        return gamma / (torch.sqrt(var) + eps)
+
+    @exercise.wrong(loses=NONE)
+    def bias_taken_for_granted(weight, bias, gamma, beta, mean, var, eps):
+        """A layer without a bias makes the function fail. Such layers are the usual ones before batch normalisation:
+        None stands for a bias of zero."""
+        if bias is None:
+            raise TypeError("unsupported operand type(s) for -: 'NoneType' and 'Tensor'")
+        return fused(weight, bias, gamma, beta, mean, var, eps)
+
+    @exercise.wrong(loses=NONE)
+    def no_bias_stays_none(weight, bias, gamma, beta, mean, var, eps):
+        """A layer without a bias gets none after fusion either. beta and the running mean still have
+        to go somewhere."""
+        new_weight, shift = fused(weight, bias, gamma, beta, mean, var, eps)
+        return new_weight, None if bias is None else shift

@@ -1,0 +1,151 @@
+"""Plain dropout: masks while training, weights scaled at test time."""
+
+import torch
+
+from autograder.exercise import Case, Exercise
+from exercises.dropout.shared import (
+    HINT_FLOAT32,
+    HINT_IN_PLACE,
+    HINT_ONE_ROW,
+    HINT_SWAPPED,
+    LIBRARY_DROPOUT,
+    OUTPUTS,
+    SMALL,
+    STRIDED,
+    layer_inputs,
+)
+
+exercise = Exercise(
+    "dropout-train-test",
+    "dropout_train(x, p_keep, u)",
+    "dropout_test(x, p_keep)",
+    returns="y",
+    forbidden=LIBRARY_DROPOUT,
+)
+DROPS = exercise.criterion("drops where u is not below p_keep", 1, cases="training*", outputs="dropped")
+KEPT = exercise.criterion("leaves the kept units as they are", 1, cases="training*", outputs="y")
+TESTING = exercise.criterion("scales by p_keep at test time", 1, cases="testing*")
+DTYPE = exercise.criterion(
+    "keeps the dtype", 0.5, cases=("training, p = 0.2", "training, float32, strided"), outputs="y", aspect="dtype"
+)
+INPUTS = exercise.criterion(
+    "leaves its inputs unchanged", 0.5, cases=("training, by hand", "training, p = 0.2"), aspect="inputs"
+)
+
+@exercise.cases
+def cases(g):
+    def train(x, u, p_keep, driver="dropout/dropped-units"):
+        return Case({"x": x, "p_keep": p_keep, "u": u}, "dropout_train", driver, OUTPUTS)
+
+    def test(x, p_keep):
+        return Case({"x": x, "p_keep": p_keep}, "dropout_test")
+
+    yield "training, by hand", train(*SMALL, 0.8)
+    yield "training, p = 0.2", train(*layer_inputs(g, 0.2, 6, 5), 0.2)
+    yield "training, float32, strided", train(*layer_inputs(g, 0.7, 5, 5, torch.float32), 0.7, STRIDED)
+    yield "training, nothing dropped", train(*layer_inputs(g, 1.0, 3, 4), 1.0)
+    yield "testing", test(layer_inputs(g, 0.2, 5, 4)[0], 0.2)
+    yield "testing, float32, one example", test(layer_inputs(g, 0.7, 1, 6, torch.float32)[0], 0.7)
+
+@exercise.reference
+class Reference:
+    def dropout_train(x, p_keep, u):
+        flat = [a if r < p_keep else 0.0 for a, r in zip(x.flatten().tolist(), u.flatten().tolist(), strict=True)]
+        return torch.tensor(flat, dtype=x.dtype).reshape(x.shape)
+
+    def dropout_test(x, p_keep):
+        return torch.mul(x, p_keep)
+
+@exercise.right
+def boolean_mask(x, p_keep, u):
+    return x * (u < p_keep)
+
+@exercise.right
+class TorchWhere:
+    def dropout_train(x, p_keep, u):
+        return torch.where(u >= p_keep, torch.zeros_like(x), x)
+
+    def dropout_test(x, p_keep):
+        return x / (1 / p_keep)
+
+@exercise.right
+class FilledWithZerosOnACopy:
+    def dropout_train(x, p_keep, u):
+        y = x.clone()
+        y[u > p_keep] = 0
+        return y
+
+    def dropout_test(x, p_keep):
+        return x - (1 - p_keep) * x
+
+@exercise.right
+def einsum_with_a_float_mask(x, p_keep, u):
+    return torch.einsum("nd,nd->nd", x, u.lt(p_keep).to(x.dtype))
+
+@exercise.right
+def sign_of_a_relu(x, p_keep, u):
+    return x.mul(torch.sign(torch.relu(p_keep - u)))
+
+@exercise.wrong(loses=(DROPS, KEPT), hint=HINT_SWAPPED)
+def keep_and_drop_swapped(x, p_keep, u):
+    return x * (u >= p_keep)
+
+@exercise.wrong(loses=KEPT)
+def scales_while_training(x, p_keep, u):
+    """The kept units are divided by p_keep during training. That is inverted dropout, the next exercise; plain dropout
+    scales at test time instead, and doing both scales twice."""
+    return x * (u < p_keep) / p_keep
+
+@exercise.wrong(loses=KEPT)
+def scales_down_while_training(x, p_keep, u):
+    """The kept units are multiplied by p_keep during training. The masks already make the mean smaller by that factor;
+    the scaling belongs to test time, where there are no masks."""
+    return x * (u < p_keep) * p_keep
+
+@exercise.wrong(loses=(DROPS, KEPT), hint=HINT_ONE_ROW)
+def one_mask_for_the_batch(x, p_keep, u):
+    return x * (u[0] < p_keep)
+
+@exercise.wrong(loses=(DROPS, KEPT))
+def fixed_number_of_units(x, p_keep, u):
+    """Every row keeps the same number of units. Each unit is kept or dropped on its own, so the number varies from row
+    to row."""
+    rank = u.argsort(dim=1).argsort(dim=1)
+    return x * (rank < int(p_keep * x.shape[1]))
+
+@exercise.wrong(loses=KEPT)
+def returns_the_mask(x, p_keep, u):
+    """This is the mask alone. The result is the input where the mask keeps it."""
+    return (u < p_keep).to(x.dtype)
+
+@exercise.wrong(loses=INPUTS, hint=HINT_IN_PLACE)
+def changes_its_input(x, p_keep, u):
+    x *= u < p_keep
+    return x
+
+@exercise.wrong(loses=DTYPE, hint=HINT_FLOAT32)
+def always_float32(x, p_keep, u):
+    return x.float() * (u < p_keep).float()
+
+@exercise.wrong(of="dropout_test", loses=TESTING)
+def multiplied_by_the_drop_probability(x, p_keep):
+    """At test time the output is multiplied by the probability of dropping. During training a unit was there with
+    probability p_keep; its mean is what the next layer has learnt to expect."""
+    return x * (1 - p_keep)
+
+@exercise.wrong(of="dropout_test", loses=TESTING)
+def no_scaling_at_test_time(x, p_keep):
+    """Nothing is scaled at test time. All units are there at once now, so the next layer receives more than it did on
+    average during training."""
+    return x.clone()
+
+@exercise.wrong(of="dropout_test", loses=TESTING)
+def divided_at_test_time(x, p_keep):
+    """The output is divided by p_keep at test time and so becomes larger still. With all units present it has to become
+    smaller to match the mean during training."""
+    return x / p_keep
+
+@exercise.wrong(of="dropout_test", loses=TESTING)
+def always_half(x, p_keep):
+    """The factor at test time is 1/2 whatever p_keep is."""
+    return x * 0.5

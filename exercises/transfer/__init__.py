@@ -1,0 +1,12 @@
+"""The exercises of 05_transfer_learning, in the order of the notebook: each is the file of its name."""
+
+ASSIGNMENT = "05_transfer_learning"
+EXERCISES = (
+    "replace-head",
+    "freeze-backbone",
+    "extract-features",
+    "linear-probe",
+    "layer-learning-rates",
+    "trainable-parameters",
+    "choose-strategy",
+)

@@ -1,0 +1,216 @@
+"""Features: what a frozen backbone says about every image, in batches."""
+
+import copy
+import functools
+
+import torch
+from torch import nn
+
+from autograder.exercise import Case, Exercise
+from exercises.transfer.shared import images, phase
+
+exercise = Exercise("extract-features", "extract_features(backbone, images, batch_size)", returns="features")
+EVAL = exercise.criterion(
+    "evaluates the backbone, whose statistics stay", 2, cases="from training*", outputs=("features", "statistics")
+)
+ALL = exercise.criterion(
+    "one row for every image, in order, for any batch size", 2, cases=("last*", "batch*", "one*"), outputs="features"
+)
+FITS = exercise.criterion(
+    "at most batch_size images at a time", 1, cases=("last*", "batches of one"), outputs=("ran", "fits")
+)
+GRADIENTS = exercise.criterion(
+    "leaves no gradient behind, and gradients on",
+    1,
+    cases="last batch smaller",
+    outputs=("ran", "graph", "grad_mode", "others"),
+)
+MODE = exercise.criterion(
+    "restores the mode of the backbone", 1, cases=("from training*", "last*"), outputs=("ran", "modes")
+)
+MODES = exercise.criterion("restores each layer's own mode", 1, cases="mixed modes")
+
+@exercise.cases
+def cases(g):
+    def case(n, batch_size, mode, outputs, dtype=torch.float64, frozen=()):
+        inputs = {"network": "backbone", "phase": phase(g), "frozen": list(frozen), "mode": mode}
+        data = {"images": images(g, n, dtype), "batch_size": batch_size}
+        return Case({**inputs, **data}, driver="transfer/extraction", outputs=outputs)
+
+    left = ("ran", "modes")
+    everything = ("features", "ran", "fits", "graph", "grad_mode", "others", "modes")
+    yield "from training mode", case(4, 2, "train", ("features", "statistics", *left))
+    yield "last batch smaller", case(5, 3, "eval", everything, frozen=("0",))
+    yield "batch larger than all", case(3, 8, "eval", ("features",))
+    yield "one image", case(1, 4, "eval", ("features",), torch.float32)
+    yield "batches of one", case(3, 1, "eval", ("features", "ran", "fits"))
+    yield "mixed modes", case(4, 2, "mixed", left)
+
+def in_evaluation(run):
+    """The extraction `run` in evaluation mode; afterwards each module has the mode that it had."""
+
+    @functools.wraps(run)
+    def extract(backbone, images, batch_size):
+        modes = [module.training for module in backbone.modules()]
+        backbone.eval()
+        result = run(backbone, images, batch_size)
+        for module, mode in zip(backbone.modules(), modes, strict=True):
+            module.training = mode
+        return result
+
+    return extract
+
+def rows(backbone, images, batch_size):
+    return torch.cat([backbone(batch) for batch in torch.split(images, batch_size)])
+
+@exercise.reference
+@in_evaluation
+def extract(backbone, images, batch_size):
+    with torch.no_grad():
+        return rows(backbone, images, batch_size)
+
+@exercise.right
+@in_evaluation
+def one_by_one_inference_mode(backbone, images, batch_size):
+    with torch.inference_mode():
+        found = [backbone(image.unsqueeze(0))[0] for image in images]
+    return torch.stack(found).clone()
+
+@exercise.right
+@in_evaluation
+def rows_written_into_one_tensor(backbone, images, batch_size):
+    """Into a tensor made after the first batch, whose rows are written."""
+    found = None
+    with torch.no_grad():
+        for start in range(0, len(images), batch_size):
+            part = backbone(images[start : start + batch_size])
+            found = part.new_empty(len(images), part.shape[1]) if found is None else found
+            found[start : start + len(part)] = part
+    return found
+
+@exercise.right
+@in_evaluation
+def data_loader_detached(backbone, images, batch_size):
+    data = torch.utils.data.TensorDataset(images)
+    return torch.cat([backbone(x).detach() for (x,) in torch.utils.data.DataLoader(data, batch_size)])
+
+@exercise.right
+def chunks_through_a_copy(backbone, images, batch_size):
+    """Batches of nearly equal size, through a copy of the backbone."""
+    copied = copy.deepcopy(backbone).eval()
+    parts = torch.chunk(images, -(-len(images) // batch_size))
+    with torch.no_grad():
+        return torch.cat(list(map(copied, parts)))
+
+@exercise.wrong(loses=EVAL)
+def evaluation_mode_forgotten(backbone, images, batch_size):
+    """The backbone works in the mode in which it came. In training mode, batch normalisation uses each batch's own
+    statistics and changes the stored ones: the same image has other features in other company."""
+    with torch.no_grad():
+        return rows(backbone, images, batch_size)
+
+@exercise.wrong(loses=(EVAL, ALL, FITS))
+@in_evaluation
+def training_mode(backbone, images, batch_size):
+    """The features are computed in training mode. They then depend on which images share a batch; cached features have
+    to be those of evaluation mode."""
+    return evaluation_mode_forgotten(backbone.train(), images, batch_size)
+
+@exercise.wrong(loses=(MODE, MODES))
+def left_in_evaluation_mode(backbone, images, batch_size):
+    """The backbone stays in evaluation mode. Whoever trains it next trains without dropout and with stored statistics,
+    and nothing says so."""
+    return evaluation_mode_forgotten(backbone.eval(), images, batch_size)
+
+@exercise.wrong(loses=(MODE, MODES))
+def always_back_to_training_mode(backbone, images, batch_size):
+    """The backbone always ends in training mode, even if it came in evaluation mode. Remember how it came."""
+    features = left_in_evaluation_mode(backbone, images, batch_size)
+    backbone.train()
+    return features
+
+@exercise.wrong(loses=MODES)
+def one_mode_for_all_layers(backbone, images, batch_size):
+    """All layers get the mode of the outermost one. A frozen batch normalisation inside a model in training mode is
+    switched on again by that."""
+    mode = backbone.training
+    features = left_in_evaluation_mode(backbone, images, batch_size)
+    backbone.train(mode)
+    return features
+
+@exercise.wrong(loses=GRADIENTS)
+@in_evaluation
+def gradient_graph_kept(backbone, images, batch_size):
+    """The features still hang on the graph that leads back to the images. It holds every intermediate result of every
+    batch in memory; evaluation mode does not switch that off."""
+    return rows(backbone, images, batch_size)
+
+@exercise.wrong(loses=GRADIENTS)
+@in_evaluation
+def gradients_left_off(backbone, images, batch_size):
+    """Gradients were switched off for the whole process and stay off: the next training in this notebook would fail.
+    Switch them off for a block only."""
+    torch.set_grad_enabled(False)
+    return rows(backbone, images, batch_size)
+
+@exercise.wrong(loses=GRADIENTS)
+@in_evaluation
+def backbone_frozen(backbone, images, batch_size):
+    """The parameters of the backbone are frozen afterwards. Extracting should leave no trace; whether the backbone
+    trains later is another decision."""
+    backbone.requires_grad_(False)
+    return rows(backbone, images, batch_size)
+
+@exercise.wrong(loses=GRADIENTS)
+@in_evaluation
+def backbone_unfrozen(backbone, images, batch_size):
+    """All parameters of the backbone require gradients afterwards, also those that were frozen before. Leave the flags
+    as they are; whether gradients are recorded can be said for a block."""
+    backbone.requires_grad_(False)
+    features = rows(backbone, images, batch_size)
+    backbone.requires_grad_(True)
+    return features
+
+@exercise.wrong(loses=(ALL, FITS, GRADIENTS, MODE))
+def last_batch_dropped(backbone, images, batch_size):
+    """The last images are missing where the number of images is no multiple of the batch size."""
+    whole = max(1, len(images) // batch_size) * batch_size
+    return extract(backbone, images[:whole], batch_size)
+
+@exercise.wrong(loses=(EVAL, ALL, FITS, GRADIENTS, MODE, MODES))
+def only_the_first_batch(backbone, images, batch_size):
+    """Only the first batch comes back. Perhaps the return stands inside the loop?"""
+    return extract(backbone, images[:batch_size], batch_size)
+
+@exercise.wrong(loses=FITS)
+def all_at_once(backbone, images, batch_size):
+    """More than batch_size images go through at a time: perhaps all of them, in one batch. With fifty thousand images
+    there is no memory for that."""
+    return extract(backbone, images, len(images))
+
+@exercise.wrong(loses=FITS)
+def so_many_batches(backbone, images, batch_size):
+    """batch_size was taken as the number of batches. It is the number of images in each."""
+    return extract(backbone, images, -(-len(images) // batch_size))
+
+@exercise.wrong(loses=ALL)
+def squeezed(backbone, images, batch_size):
+    """Every axis of length 1 was removed. With one image that is the axis of images: its row becomes a vector."""
+    return extract(backbone, images, batch_size).squeeze()
+
+@exercise.wrong(loses=(EVAL, ALL))
+@in_evaluation
+def batches_not_joined(backbone, images, batch_size):
+    """A list of batches comes back. Asked for is one tensor with a row for each image."""
+    with torch.no_grad():
+        return [backbone(batch) for batch in torch.split(images, batch_size)]
+
+@exercise.wrong(loses=(EVAL, ALL))
+def mean_over_the_batch(backbone, images, batch_size):
+    """There is one row for each batch, its mean. Asked for is a row for each image."""
+    return torch.stack([batch.mean(0) for batch in batches_not_joined(backbone, images, batch_size)])
+
+@exercise.wrong(loses=(EVAL, ALL))
+def features_rescaled(backbone, images, batch_size):
+    """Each row was scaled to length one. That may be a sensible next step, but asked for is what the backbone says."""
+    return nn.functional.normalize(extract(backbone, images, batch_size))

@@ -1,0 +1,308 @@
+"""A frozen backbone: only the head trains, and batch normalization rests."""
+
+import functools
+import types
+
+import torch
+from torch import nn
+
+from autograder.exercise import Case, Exercise
+from exercises.transfer.shared import images, phase
+
+PLAIN = ("weights, sequence", "weights, two*", "weights, head*")
+BATCHNORM = ("batchnorm", "batchnorm in blocks")
+
+exercise = Exercise("freeze-backbone", "freeze_backbone(model)", returns="model")
+WEIGHTS = exercise.criterion("the weights of the backbone stay", 2, cases=PLAIN, outputs="in_evaluation")
+DECAY = exercise.criterion(
+    "they stay under momentum and weight decay too", 1, cases="weights, momentum*", outputs="in_evaluation"
+)
+HEAD = exercise.criterion("the head trains, all of it", 1.5, cases=PLAIN, outputs="head")
+FROZEN = exercise.criterion("the head trains even if it came frozen", 0.5, cases="everything came frozen")
+STATISTICS = exercise.criterion(
+    "batch normalisation keeps its statistics after model.train()",
+    3,
+    cases=(*BATCHNORM, "batchnorm, mode*"),
+    outputs="in_evaluation",
+)
+SAME = exercise.criterion(
+    "the backbone computes the same in training mode as in evaluation mode",
+    2,
+    cases=BATCHNORM,
+    outputs=("in_training", "head"),
+)
+
+@exercise.cases
+def cases(g):
+    def case(net, outputs, frozen=None, *, epochs=True, decay=0.0):
+        inputs = {"network": net, "phase": phase(g), "frozen": frozen or [], "images": images(g, 3, torch.float64)}
+        more = {"labels": torch.tensor([2, 0, 1]), "probe": images(g, 3, torch.float64), "epochs": epochs}
+        settings = {"weight_decay": decay, "momentum": 0.9 if decay else 0.0}
+        return Case({**inputs, **more, **settings}, driver="transfer/frozen-training", outputs=outputs)
+
+    plain, normal = ("head", "in_evaluation"), ("head", "in_training", "in_evaluation")
+    yield "weights, sequence", case("sequential", plain)
+    yield "weights, two layers in the classifier", case("classifier", plain)
+    yield "weights, head without bias", case("no bias", plain)
+    yield "weights, momentum and weight decay", case("sequential", plain, decay=0.3)
+    yield "batchnorm", case("fc, 1 x 1", normal)
+    yield "batchnorm in blocks", case("head", normal)
+    yield "batchnorm, mode left alone", case("fc, 1 x 1", normal, epochs=False)
+    yield "everything came frozen", case("sequential", ("head",), [""])
+
+def head_of(model):
+    """The last linear layer."""
+    return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+
+def only_head_requires(model):
+    """Flags alone: the half that everybody remembers."""
+    model.requires_grad_(False)
+    head_of(model).requires_grad_(True)
+    return model
+
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+def norms_of(model):
+    """All batch normalizations."""
+    return [module for module in model.modules() if isinstance(module, NORMS)]
+
+def stay(norm, mode=True):
+    return norm
+
+def keep_norms(model):
+    """The half that many forget: each batch normalization stays in evaluation mode by a `train` of its own."""
+    for norm in norms_of(model):
+        norm.eval()
+        norm.train = types.MethodType(stay, norm)
+    return model
+
+@exercise.reference
+def freeze(model):
+    return keep_norms(only_head_requires(model))
+
+@exercise.right
+def the_model_s_own_train(model):
+    """The model's own `train` puts everything but the head back into evaluation mode."""
+    only_head_requires(model)
+    original, head = model.train, head_of(model)
+
+    def train(mode=True):
+        original(mode)
+        for module in model.modules():
+            if module is not head:
+                module.training = False
+        return model
+
+    model.train = train
+    return model.train()
+
+@exercise.right
+def another_class(model):
+    """The object gets another class, in which `train` spares batch normalization."""
+
+    def train(self, mode=True):
+        nn.Module.train(self, mode)
+        for norm in norms_of(self):
+            norm.eval()
+        return self
+
+    only_head_requires(model)
+    model.__class__ = type("Frozen", (type(model),), {"train": train})
+    return model.train(model.training)
+
+@exercise.right
+def hooks_and_detached_features(model):
+    """Before each forward pass a hook puts batch normalization back; features are detached in front of the head."""
+
+    def rest(module, args):
+        for norm in norms_of(module):
+            norm.eval()
+
+    def detach(module, args):
+        return tuple(arg.detach() for arg in args)
+
+    model.register_forward_pre_hook(rest)
+    head_of(model).requires_grad_(True).register_forward_pre_hook(detach)
+    return model
+
+class Affine(nn.Module):
+    """Batch normalization with fixed statistics, as one scale and one shift."""
+
+    def __init__(self, norm):
+        super().__init__()
+        scale = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
+        self.register_buffer("scale", scale.clone())
+        self.register_buffer("shift", norm.bias.detach() - norm.running_mean * scale)
+
+    def forward(self, x):
+        shape = (1, -1) + (1,) * (x.ndim - 2)
+        return x * self.get_buffer("scale").reshape(shape) + self.get_buffer("shift").reshape(shape)
+
+@exercise.right
+def fixed_scale_and_shift_instead_of_batchnorm(model):
+    """Batch normalization is replaced by a fixed scale and shift."""
+    only_head_requires(model)
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, NORMS):
+                setattr(parent, name, Affine(child))
+    return model
+
+class Wrapper(nn.Module):
+    """The whole frozen model, of which `train` reaches the head only."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model.eval()
+
+    def train(self, mode=True):
+        self.training = mode
+        head_of(self.model).train(mode)
+        return self
+
+    def forward(self, x):
+        return self.model(x)
+
+@exercise.right
+def a_wrapper_around_the_model(model):
+    """A module around the model."""
+    return Wrapper(only_head_requires(model))
+
+@exercise.right
+def in_place_nothing_returned(model):
+    """As the first, by `functools.partial`, and nothing is returned."""
+    only_head_requires(model)
+    for norm in norms_of(model):
+        norm.eval()
+        norm.train = functools.partial(stay, norm)
+
+@exercise.wrong(loses=(STATISTICS, SAME))
+def batchnorm_forgotten(model):
+    """No weight moves, but batch normalisation still averages its statistics over your images: they are not parameters,
+    requires_grad does not concern them. The frozen backbone drifts."""
+    return only_head_requires(model)
+
+@exercise.wrong(loses=(STATISTICS, SAME))
+def eval_undone_by_train(model):
+    """Batch normalisation was put into evaluation mode once. The next switch to training mode, at the start of every
+    epoch, reaches all layers and undoes it."""
+    only_head_requires(model)
+    for norm in norms_of(model):
+        norm.eval()
+    return model
+
+@exercise.wrong(loses=(STATISTICS, SAME))
+def batchnorm1d_forgotten(model):
+    """The layers of type BatchNorm2d rest, those of type BatchNorm1d go on. There are batch normalisations behind
+    linear layers, too."""
+    only_head_requires(model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            keep_norms(module)
+    return model
+
+@exercise.wrong(loses=(STATISTICS, SAME))
+def only_direct_children(model):
+    """Batch normalisation rests where it is a direct child of the model. Inside of blocks it goes on: children are one
+    level, modules are all."""
+    only_head_requires(model)
+    for child in model.children():
+        if isinstance(child, NORMS):
+            keep_norms(child)
+    return model
+
+@exercise.wrong(loses=SAME)
+def statistics_kept_but_not_used(model):
+    """The running statistics rest, but in training mode each batch is still normalised by its own. The head learns on
+    other features than it meets at evaluation."""
+    only_head_requires(model)
+    for norm in norms_of(model):
+        norm.momentum = 0.0
+    return model
+
+@exercise.wrong(loses=(HEAD, FROZEN, SAME))
+def everything_frozen(model):
+    """The head is frozen too, so nothing trains: element 0 of tensors does not require grad."""
+    return keep_norms(model.requires_grad_(False))
+
+@exercise.wrong(loses=(WEIGHTS, DECAY, HEAD, FROZEN, STATISTICS, SAME))
+def nothing_frozen(model):
+    """Everything trains. Evaluation mode and no_grad inside this function do not outlast it: the mode is set anew in
+    every epoch, and no_grad ends with its block."""
+    with torch.no_grad():
+        return model.eval()
+
+@exercise.wrong(loses=(WEIGHTS, DECAY, HEAD, FROZEN, STATISTICS, SAME))
+def weights_not_frozen(model):
+    """Batch normalisation rests, but the weights of the backbone train. An optimizer moves whatever gets a gradient."""
+    return keep_norms(model)
+
+def backbone_parameters(model):
+    own = {id(parameter) for parameter in head_of(model).parameters()}
+    return [parameter for parameter in model.parameters() if id(parameter) not in own]
+
+def freeze_only(model, parameters):
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    return keep_norms(model)
+
+@exercise.wrong(loses=FROZEN)
+def head_stays_frozen(model):
+    """The head is left as it came. In a model that was frozen before, by an earlier cell say, it would not train: it
+    has to be switched on."""
+    return freeze_only(model, backbone_parameters(model))
+
+@exercise.wrong(loses=(WEIGHTS, HEAD, FROZEN))
+def last_block_trains(model):
+    """The model's last part is left to train as a whole. In a VGG that part is several layers, and only the last one is
+    the head."""
+    return freeze_only(model, [p for child in list(model.children())[:-1] for p in child.parameters()])
+
+@exercise.wrong(loses=(WEIGHTS, DECAY, HEAD, FROZEN, STATISTICS, SAME))
+def biases_train(model):
+    """The weights are frozen, the biases of the backbone train. They are parameters like any other."""
+    weights = {id(p) for name, p in model.named_parameters() if name.endswith("weight")}
+    return freeze_only(model, [p for p in backbone_parameters(model) if id(p) in weights])
+
+@exercise.wrong(loses=(HEAD, FROZEN, SAME))
+def only_the_bias_of_the_head(model):
+    """Only the last parameter trains, and that is the bias of the head: its weight is frozen. A layer has one or two
+    parameters."""
+    parameters = list(model.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(parameter is parameters[-1])
+    return keep_norms(model)
+
+@exercise.wrong(loses=(WEIGHTS, HEAD, STATISTICS, SAME))
+def last_two_parameters(model):
+    """The last two parameters train. A head without bias has only one, and then the second belongs to the backbone."""
+    parameters = list(model.parameters())
+    for number, parameter in enumerate(parameters):
+        parameter.requires_grad_(number >= len(parameters) - 2)
+    return keep_norms(model)
+
+@exercise.wrong(loses=(STATISTICS, SAME))
+def batchnorm_parameters_train(model):
+    """The scale and shift of batch normalisation train. They belong to the backbone like its weights."""
+    only_head_requires(model)
+    for norm in norms_of(model):
+        norm.requires_grad_(True)
+    return keep_norms(model)
+
+@exercise.wrong(loses=DECAY)
+def gradients_set_to_zero(model):
+    """The gradients of the backbone are set to zero instead of not being there. Then weight decay still shrinks the
+    weights, and momentum goes on moving them."""
+    model.requires_grad_(True)
+    for parameter in backbone_parameters(model):
+        parameter.register_hook(torch.zeros_like)
+    return keep_norms(model)
+
+@exercise.wrong(loses=(STATISTICS, SAME))
+def statistics_reset(model):
+    """The running statistics were reset. They were learnt on the source data, and the backbone's weights fit to them:
+    they should stay, not start anew."""
+    freeze(model)
+    for norm in norms_of(model):
+        norm.reset_running_stats()
+    return model

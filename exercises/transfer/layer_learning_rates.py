@@ -1,0 +1,93 @@
+"""A learning rate for each layer: the further from the head, the slower."""
+
+import numpy as np
+import torch
+
+from autograder.exercise import Case, Exercise
+from exercises.draws import uniform
+
+exercise = Exercise("layer-learning-rates", "layer_learning_rates(num_layers, base_lr, decay)", returns="rates")
+LAST = exercise.criterion("one rate for each layer, the base rate for the last", 1, outputs=("layers", "last"))
+EARLIER = exercise.criterion("each earlier layer has the next one's rate times decay", 2, outputs="rates")
+
+@exercise.cases
+def cases(g):
+    def case(layers, low, high, outputs=("rates", "layers", "last")):
+        base, decay = (round(float(uniform(g, *ends, 1)), 3) for ends in ((0.01, 0.2), (low, high)))
+        return Case({"num_layers": layers, "base_lr": base, "decay": decay}, driver="transfer/rates", outputs=outputs)
+
+    yield "four layers", case(4, 0.25, 0.4)
+    yield "seven layers", case(7, 0.6, 0.85)
+    yield "one layer", case(1, 0.3, 0.5, ("rates",))
+
+@exercise.reference
+def from_the_last_down(num_layers, base_lr, decay):
+    rate, rates = base_lr, []
+    for _ in range(num_layers):
+        rates.append(rate)
+        rate *= decay
+    return torch.tensor(rates[::-1], dtype=torch.float64)
+
+@exercise.right
+def powers_of_a_tensor(num_layers, base_lr, decay):
+    return base_lr * decay ** torch.arange(num_layers - 1, -1, -1)
+
+@exercise.right
+def a_list(num_layers, base_lr, decay):
+    return [base_lr * decay ** (num_layers - 1 - layer) for layer in range(num_layers)]
+
+@exercise.right
+def numpy(num_layers, base_lr, decay):
+    return base_lr * np.logspace(num_layers - 1, 0, num_layers, base=decay)
+
+@exercise.right
+def running_product(num_layers, base_lr, decay):
+    factors = torch.full((num_layers,), float(decay))
+    factors[0] = base_lr
+    return factors.cumprod(0).flip(0)
+
+@exercise.wrong(loses=(LAST, EARLIER))
+def order_reversed(num_layers, base_lr, decay):
+    """The first layer has the base rate and the last one the smallest. General features, in the first layers, are those
+    that should move least."""
+    return a_list(num_layers, base_lr, decay)[::-1]
+
+@exercise.wrong(loses=(LAST, EARLIER))
+def one_decay_too_many(num_layers, base_lr, decay):
+    """Every rate has one factor decay too many: the last layer should have the base rate itself."""
+    return [base_lr * decay ** (num_layers - layer) for layer in range(num_layers)]
+
+@exercise.wrong(loses=(LAST, EARLIER))
+def one_layer_too_many(num_layers, base_lr, decay):
+    """There is one rate more than there are layers."""
+    return a_list(num_layers + 1, base_lr, decay)
+
+@exercise.wrong(loses=EARLIER)
+def two_groups_only(num_layers, base_lr, decay):
+    """All layers but the last have the same rate. Here the rate falls with every layer on the way down."""
+    return [base_lr * decay] * (num_layers - 1) + [base_lr]
+
+@exercise.wrong(loses=EARLIER)
+def decay_not_used(num_layers, base_lr, decay):
+    """All layers have the base rate. Then the first layers are changed as fast as the new head."""
+    return [base_lr] * num_layers
+
+@exercise.wrong(loses=EARLIER)
+def rates_grow_downwards(num_layers, base_lr, decay):
+    """Rates grow towards the first layer. It was divided by decay where it should be multiplied."""
+    return a_list(num_layers, base_lr, 1 / decay)
+
+@exercise.wrong(loses=EARLIER)
+def linear_decay(num_layers, base_lr, decay):
+    """The rates fall by equal differences. Asked for are equal ratios; differences reach zero and go below."""
+    return [base_lr * (1 - (1 - decay) * (num_layers - 1 - layer)) for layer in range(num_layers)]
+
+@exercise.wrong(loses=EARLIER)
+def exponential_of_decay(num_layers, base_lr, decay):
+    """decay was used as a rate in an exponential. It is the factor itself."""
+    return [base_lr * float(np.exp(-decay * (num_layers - 1 - layer))) for layer in range(num_layers)]
+
+@exercise.wrong(loses=EARLIER)
+def decay_subtracted(num_layers, base_lr, decay):
+    """decay was subtracted for every layer. It is a factor."""
+    return [base_lr - decay * (num_layers - 1 - layer) for layer in range(num_layers)]

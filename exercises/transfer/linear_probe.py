@@ -1,0 +1,213 @@
+"""A linear probe: ridge regression on one-hot targets, with a free bias (Hoerl, Kennard 1970)."""
+
+import numpy as np
+import torch
+
+from autograder.exercise import Case, Exercise
+from exercises.draws import uniform
+
+MAIN = ("many*", "another*", "float32")
+
+exercise = Exercise(
+    "linear-probe",
+    "fit_linear_probe(features, labels, num_classes, lam)",
+    returns=("W", "b"),
+    forbidden=("sklearn", "scipy.optimize"),
+)
+WEIGHTS = exercise.criterion("the weights minimise squared error and penalty", 2.5, cases=MAIN, outputs="W")
+BIAS = exercise.criterion("the bias fits and is not penalised", 2, cases=MAIN, outputs="b")
+SIZES = exercise.criterion(
+    "a row for every class, also without images, and few images are enough", 1.5, cases=("a class*", "more*")
+)
+DTYPE = exercise.criterion("keeps the dtype", 0.5, cases=("many images", "float32"), aspect="dtype")
+INPUTS = exercise.criterion("leaves the features as they are", 0.5, cases=("many images", "float32"), aspect="inputs")
+ALL_VALUES = (WEIGHTS, BIAS, SIZES)
+
+TOLERANCE = 4e-4
+"""In float64 too: an iterative solver that stops at PyTorch's usual tolerances comes that near to the minimum."""
+
+@exercise.cases
+def cases(g):
+    def case(n, f, classes, lam, absent=False, dtype=torch.float64):
+        labels = torch.arange(n) % (classes - absent)
+        spread, level = uniform(g, 0.5, 2.0, f), uniform(g, 2.0, 4.0, f)
+        centres = uniform(g, -1.0, 1.0, classes, f)
+        x = level + spread * (centres[labels] + uniform(g, -1.0, 1.0, n, f))
+        order = torch.randperm(n, generator=g)
+        inputs = {"features": x[order].to(dtype), "labels": labels[order], "num_classes": classes, "lam": lam}
+        return Case(inputs, tolerance=TOLERANCE)
+
+    yield "many images", case(12, 2, 3, 1.7)
+    yield "another penalty", case(10, 4, 2, 0.3)
+    yield "a class without images", case(8, 3, 4, 0.6, absent=True)
+    yield "more features than images", case(4, 6, 2, 2.5)
+    yield "float32", case(9, 2, 3, 3.1, dtype=torch.float32)
+
+def ridge(x, y, lam):
+    """Centered normal equations: x (N, F), y (N, K) -> (K, F), (K,)."""
+    mean_x, mean_y = x.mean(0), y.mean(0)
+    xc, yc = x - mean_x, y - mean_y
+    eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    weights = torch.linalg.solve(xc.T @ xc + lam * eye, xc.T @ yc).T
+    return weights, mean_y - weights @ mean_x
+
+def one_hot(labels, num_classes, like):
+    return torch.eye(num_classes, dtype=like.dtype, device=like.device)[labels]
+
+def cast(features, weights, bias):
+    return weights.to(features.dtype), bias.to(features.dtype)
+
+@exercise.reference
+def fit(features, labels, num_classes, lam):
+    x = features.double()
+    return cast(features, *ridge(x, one_hot(labels, num_classes, x), lam))
+
+@exercise.right
+def rows_added_least_squares(features, labels, num_classes, lam):
+    """Least squares with sqrt(lam) times the identity below the data and a column of ones beside it."""
+    n, f = features.shape
+    x = torch.zeros(n + f, f + 1, dtype=torch.float64)
+    x[:n, :f], x[:n, f] = features, 1.0
+    x[n:, :f] = lam**0.5 * torch.eye(f)
+    y = torch.zeros(n + f, num_classes, dtype=torch.float64)
+    y[:n] = torch.nn.functional.one_hot(labels, num_classes)
+    solution = torch.linalg.lstsq(x, y).solution.to(features.dtype)
+    return solution[:f].T, solution[f]
+
+@exercise.right
+def singular_values(features, labels, num_classes, lam):
+    x = features.double()
+    y = one_hot(labels, num_classes, x)
+    u, s, vh = torch.linalg.svd(x - x.mean(0), full_matrices=False)
+    weights = (vh.T @ torch.diag(s / (s**2 + lam)) @ u.T @ (y - y.mean(0))).T
+    return cast(features, weights, y.mean(0) - weights @ x.mean(0))
+
+@exercise.right
+def scalar_products_of_images(features, labels, num_classes, lam):
+    """Through the matrix of scalar products between images, (N, N)."""
+    x = features.double()
+    y = one_hot(labels, num_classes, x)
+    xc = x - x.mean(0)
+    alpha = torch.linalg.solve(xc @ xc.T + lam * torch.eye(len(x)), y - y.mean(0))
+    weights = (xc.T @ alpha).T
+    return cast(features, weights, y.mean(0) - weights @ x.mean(0))
+
+@exercise.right
+def numpy_one_class_at_a_time(features, labels, num_classes, lam):
+    """NumPy, a penalty matrix with a zero for the bias, one class at a time."""
+    x = np.column_stack([features.numpy().astype(float), np.ones(len(features))])
+    penalty = lam * np.eye(x.shape[1])
+    penalty[-1, -1] = 0.0
+    found = [np.linalg.solve(x.T @ x + penalty, x.T @ (labels.numpy() == k).astype(float)) for k in range(num_classes)]
+    solution = torch.tensor(np.stack(found)).to(features.dtype)
+    return solution[:, :-1], solution[:, -1]
+
+@exercise.wrong(loses=ALL_VALUES)
+def bias_penalised(features, labels, num_classes, lam):
+    """The bias is shrunk with the weights: it was handled as the weight of one more feature. It only says how frequent
+    a class is, and the objective leaves it free."""
+    x = torch.cat([features.double(), torch.ones(len(features), 1, dtype=torch.float64)], dim=1)
+    y = one_hot(labels, num_classes, x)
+    solution = torch.linalg.solve(x.T @ x + lam * torch.eye(x.shape[1]), x.T @ y).T.to(features.dtype)
+    return solution[:, :-1], solution[:, -1]
+
+@exercise.wrong(loses=ALL_VALUES)
+def no_bias(features, labels, num_classes, lam):
+    """There is no bias, so every prediction is forced through the origin. The features have means far from zero."""
+    x = features.double()
+    y = one_hot(labels, num_classes, x)
+    weights = torch.linalg.solve(x.T @ x + lam * torch.eye(x.shape[1]), x.T @ y).T
+    return weights.to(features.dtype), torch.zeros(num_classes, dtype=features.dtype)
+
+@exercise.wrong(loses=(BIAS, SIZES))
+def bias_is_the_mean_of_the_targets(features, labels, num_classes, lam):
+    """The bias is the mean of the targets. That holds for centred features; for those that came in, what the weights
+    make of the mean feature has to be taken away."""
+    weights, _ = fit(features, labels, num_classes, lam)
+    return weights, one_hot(labels, num_classes, features).mean(0)
+
+@exercise.wrong(loses=ALL_VALUES)
+def weights_without_centring(features, labels, num_classes, lam):
+    """The weights were found as if there were no bias, which was added later. Both minimise the objective together:
+    centre first, or give the bias a column."""
+    weights, _ = no_bias(features, labels, num_classes, lam)
+    bias = one_hot(labels, num_classes, features).mean(0) - weights @ features.mean(0)
+    return weights, bias
+
+@exercise.wrong(loses=ALL_VALUES)
+def mean_instead_of_sum(features, labels, num_classes, lam):
+    """The penalty is too strong by the number of images. The objective has the sum of the squared errors, not their
+    mean."""
+    return fit(features, labels, num_classes, lam * len(features))
+
+@exercise.wrong(loses=ALL_VALUES)
+def penalty_divided_by_images(features, labels, num_classes, lam):
+    """The penalty is too weak by the number of images. The objective has the sum of the squared errors, and lam stands
+    as it is before the penalty."""
+    return fit(features, labels, num_classes, lam / len(features))
+
+@exercise.wrong(loses=ALL_VALUES)
+def half_the_penalty(features, labels, num_classes, lam):
+    """The penalty is half as strong as asked for. There is no factor of one half in this objective."""
+    return fit(features, labels, num_classes, lam / 2)
+
+@exercise.wrong(loses=ALL_VALUES)
+def half_the_error(features, labels, num_classes, lam):
+    """The penalty is twice as strong as asked for. There is no factor of one half before the squared errors."""
+    return fit(features, labels, num_classes, 2 * lam)
+
+@exercise.wrong(loses=ALL_VALUES)
+def penalty_squared(features, labels, num_classes, lam):
+    """lam enters squared. Where rows are added below the data they are squared with it, so they need its root."""
+    return fit(features, labels, num_classes, lam**2)
+
+@exercise.wrong(loses=ALL_VALUES)
+def no_penalty(features, labels, num_classes, lam):
+    """The penalty is missing: this is plain least squares."""
+    return singular_values(features, labels, num_classes, 0.0)
+
+@exercise.wrong(loses=ALL_VALUES)
+def targets_plus_minus_one(features, labels, num_classes, lam):
+    """The targets are +1 and -1. One-hot targets are 1 for the class and 0 for the others."""
+    x = features.double()
+    return cast(features, *ridge(x, 2 * one_hot(labels, num_classes, x) - 1, lam))
+
+@exercise.wrong(loses=ALL_VALUES)
+def labels_as_numbers(features, labels, num_classes, lam):
+    """The class numbers themselves were fitted, as if class 2 were twice class 1. Each class needs a
+    target of its own."""
+    x = features.double()
+    weights, bias = ridge(x, labels.double().unsqueeze(1), lam)
+    return cast(features, weights[0], bias[0])
+
+@exercise.wrong(loses=ALL_VALUES)
+def features_standardised(features, labels, num_classes, lam):
+    """The weights belong to standardised features. Those that come in later are not, and the penalty weighs every
+    feature differently."""
+    x = features.double()
+    return cast(features, *ridge((x - x.mean(0)) / x.std(0), one_hot(labels, num_classes, x), lam))
+
+@exercise.wrong(loses=(WEIGHTS, SIZES))
+def weights_transposed(features, labels, num_classes, lam):
+    """The weights are transposed: asked for is (K, F), a row for each class, as in a linear layer."""
+    weights, bias = fit(features, labels, num_classes, lam)
+    return weights.T, bias
+
+@exercise.wrong(loses=SIZES)
+def classes_counted_from_labels(features, labels, num_classes, lam):
+    """The number of classes was taken from the labels. A class without an image then has no row, and the head does not
+    fit to the others."""
+    return fit(features, labels, int(labels.max()) + 1, lam)
+
+@exercise.wrong(loses=DTYPE)
+def always_float32(features, labels, num_classes, lam):
+    """The result is float32 whatever came in. It should have the dtype of the features."""
+    weights, bias = fit(features, labels, num_classes, lam)
+    return weights.float(), bias.float()
+
+@exercise.wrong(loses=INPUTS)
+def changes_its_input(features, labels, num_classes, lam):
+    """The features were changed in place. Whoever holds them, a cache for example, now has others."""
+    weights, bias = fit(features, labels, num_classes, lam)
+    features -= features.mean(0)
+    return weights, bias

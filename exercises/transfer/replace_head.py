@@ -1,0 +1,208 @@
+"""A new head: another last linear layer, and nothing else."""
+
+import torch
+from torch import nn
+
+from autograder.exercise import Case, Exercise
+from exercises.transfer.shared import images, phase
+
+NEW = ("head*", "two*", "blocks*", "everything*")
+
+exercise = Exercise("replace-head", "replace_head(model, num_classes)", returns="model")
+# Handing back the model unchanged leaves features and flags as they are, hence shape or logits everywhere.
+LAYER = exercise.criterion("the last linear layer gives num_classes outputs", 2, cases=NEW, outputs="shape")
+REST = exercise.criterion(
+    "everything else stays as it is", 2, cases=NEW, outputs=("features", "others", "modes", "logits")
+)
+FRESH = exercise.criterion(
+    "the new layer is new, whatever the number of classes", 0.5, cases=(*NEW, "shared*"), outputs=("fresh", "shape")
+)
+TRAINS = exercise.criterion(
+    "the new layer can be trained", 0.5, cases="everything frozen", outputs=("trainable", "shape")
+)
+RETURNS = exercise.criterion("returns the model", 0.5, cases=NEW, outputs=("returned", "shape"))
+DTYPE = exercise.criterion("the new layer has the dtype and the device of the model", 0.5, cases="float64")
+
+OUTPUTS = ("features", "logits", "shape", "trainable", "fresh", "others", "modes", "returned")
+
+@exercise.cases
+def cases(g):
+    def case(net, classes, frozen=None, dtype=torch.float32, outputs=OUTPUTS):
+        inputs = {"network": net, "phase": phase(g), "frozen": frozen or [], "num_classes": classes}
+        return Case({**inputs, "images": images(g, 2, dtype)}, driver="transfer/replaced-head", outputs=outputs)
+
+    yield "head called fc", case("fc", 5)
+    yield "head at the end of a sequence", case("sequential", 2)
+    yield "two layers in the classifier", case("classifier", 4, ["features"])
+    yield "blocks in blocks", case("head", 7, ["backbone.0"])
+    yield "shared layers, as many classes as before", case("shared", 3)
+    yield "everything frozen", case("fc", 2, [""])
+    yield "float64", case("fc", 4, dtype=torch.float64, outputs=("shape", "dtype"))
+
+def find_head(model):
+    """Name and module of the last linear layer."""
+    return [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
+
+def put(model, name, module):
+    owner, _, attribute = name.rpartition(".")
+    setattr(model.get_submodule(owner), attribute, module)
+    return model
+
+def new_layer(old, num_classes, features=None):
+    weight = old.weight
+    inputs = old.in_features if features is None else features
+    return nn.Linear(inputs, num_classes, old.bias is not None, device=weight.device, dtype=weight.dtype)
+
+@exercise.reference
+def replace(model, num_classes):
+    name, old = find_head(model)
+    return put(model, name, new_layer(old, num_classes))
+
+@exercise.right
+def recursion(model, num_classes):
+    for name, child in reversed(list(model.named_children())):
+        if isinstance(child, nn.Linear):
+            setattr(model, name, nn.Linear(child.in_features, num_classes).to(child.weight))
+            return model
+        if any(isinstance(module, nn.Linear) for module in child.modules()):
+            recursion(child, num_classes)
+            return model
+    return model
+
+@exercise.right
+def lazy_layer(model, num_classes):
+    name, old = find_head(model)
+    return put(model, name, nn.LazyLinear(num_classes, device=old.weight.device, dtype=old.weight.dtype))
+
+@exercise.right
+def new_parameters_in_the_old_layer(model, num_classes):
+    """The layer stays, its parameters and its size are new."""
+    _, head = find_head(model)
+    head.weight = nn.Parameter(torch.randn(num_classes, head.in_features).to(head.weight) * 0.01)
+    head.bias = nn.Parameter(torch.zeros(num_classes).to(head.weight))
+    head.out_features = num_classes
+    return model
+
+@exercise.right
+def through_the_dictionaries_zeros(model, num_classes):
+    """Through the dictionaries of modules, starting from zero."""
+    _, old = find_head(model)
+    new = new_layer(old, num_classes)
+    nn.init.zeros_(new.weight)
+    for module in model.modules():
+        for name in module._modules:
+            if module._modules[name] is old:
+                module._modules[name] = new
+    return model
+
+@exercise.wrong(loses=(LAYER, REST, FRESH, TRAINS, RETURNS, DTYPE))
+def attribute_changed(model, num_classes):
+    """Only the attribute out_features was changed. It is a label for printing; the weight keeps its shape, and the
+    layer computes what it did before."""
+    find_head(model)[1].out_features = num_classes
+    return model
+
+@exercise.wrong(loses=REST)
+def layer_appended(model, num_classes):
+    """A layer was put behind the old head. It sees the scores of the old classes instead of the features below them,
+    and everything that those scores leave out is lost."""
+    _, old = find_head(model)
+    return nn.Sequential(model, new_layer(old, num_classes, old.out_features))
+
+@exercise.wrong(loses=(LAYER, REST, FRESH, RETURNS))
+def head_assumed_to_be_fc(model, num_classes):
+    """The new layer becomes the attribute fc. That is its name in a ResNet; elsewhere the head is called classifier or
+    head, or is the last entry of a sequence."""
+    return put(model, "fc", new_layer(model.fc, num_classes))
+
+@exercise.wrong(loses=(LAYER, REST, FRESH, RETURNS))
+def only_direct_children(model, num_classes):
+    """The head was looked for among the direct children of the model. Where it lies inside of a block nothing was
+    replaced: children are one level, modules are all."""
+    names = [name for name, child in model.named_children() if isinstance(child, nn.Linear)]
+    return put(model, names[-1], new_layer(model.get_submodule(names[-1]), num_classes)) if names else model
+
+@exercise.wrong(loses=REST)
+def whole_block_replaced(model, num_classes):
+    """The model's last part was replaced as a whole. In a VGG that part is several layers, and those before the last
+    one are pretrained too."""
+    name, child = list(model.named_children())[-1]
+    first = next(module for module in child.modules() if isinstance(module, nn.Linear))
+    return put(model, name, new_layer(first, num_classes))
+
+@exercise.wrong(loses=(LAYER, REST, FRESH, RETURNS))
+def first_linear_replaced(model, num_classes):
+    """The first linear layer that was found has been replaced. In a model with several, the head is the last."""
+    name, old = next((n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear))
+    return put(model, name, new_layer(old, num_classes))
+
+@exercise.wrong(loses=REST)
+def rest_frozen(model, num_classes):
+    """The other layers were frozen on the way. Whether they train is another decision; here they keep the state that
+    they had."""
+    return replace(model.requires_grad_(False), num_classes)
+
+@exercise.wrong(loses=(REST, TRAINS))
+def frozen_after_replacing(model, num_classes):
+    """The whole model was frozen after the head had been replaced, the new head included. Training would stop with:
+    element 0 of tensors does not require grad."""
+    return replace(model, num_classes).requires_grad_(False)
+
+@exercise.wrong(loses=REST)
+def all_unfrozen(model, num_classes):
+    """Layers that were frozen train again. Only the new layer has to."""
+    return replace(model, num_classes).requires_grad_(True)
+
+@exercise.wrong(loses=REST)
+def mode_changed(model, num_classes):
+    """Other layers are in another mode than before: was the model put into training or evaluation mode on the way?
+    Which mode it is in is decided elsewhere."""
+    return replace(model, num_classes).train()
+
+@exercise.wrong(loses=FRESH)
+def old_weights_kept(model, num_classes):
+    """The new layer starts from rows of the old one. They belong to other classes: row 0 was a tench and is to be your
+    first class."""
+    _, old = find_head(model)
+    replace(model, num_classes)
+    _, new = find_head(model)
+    with torch.no_grad():
+        rows = min(len(old.weight), num_classes)
+        new.weight[:rows] = old.weight[:rows]
+    return model
+
+@exercise.wrong(loses=FRESH)
+def kept_where_the_size_fits(model, num_classes):
+    """Where the number of classes is the same as before the old head was kept. Its classes are not yours, even if there
+    are as many."""
+    return model if find_head(model)[1].out_features == num_classes else replace(model, num_classes)
+
+@exercise.wrong(loses=REST)
+def softmax_added(model, num_classes):
+    """A softmax follows the new layer. The loss (cross-entropy) has one inside: with two of them gradients become small
+    and no prediction becomes certain."""
+    name, old = find_head(model)
+    return put(model, name, nn.Sequential(new_layer(old, num_classes), nn.Softmax(dim=1)))
+
+@exercise.wrong(loses=RETURNS)
+def model_not_returned(model, num_classes):
+    """The model was changed, but it does not come back. Without a return a function gives None; and the new layer alone
+    is not the model."""
+    replace(model, num_classes)
+
+@exercise.wrong(loses=REST)
+def everything_reset(model, num_classes):
+    """The other layers lost their pretrained values. Then nothing is transferred: change one layer of the model that
+    came in, and initialise nothing else."""
+    # Every layer starts afresh, as after building the model anew with another number of classes.
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d):
+            module.reset_parameters()
+    return replace(model, num_classes)
+
+@exercise.wrong(loses=DTYPE)
+def always_float32(model, num_classes):
+    """The new layer is float32 on the CPU wherever the model is. In a float64 model, and likewise on a GPU, the first
+    forward pass fails."""
+    name, old = find_head(model)
+    return put(model, name, nn.Linear(old.in_features, num_classes, old.bias is not None))

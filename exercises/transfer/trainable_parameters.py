@@ -1,0 +1,115 @@
+"""How many numbers of a model train, and how many there are."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from autograder.exercise import Case, Exercise, one_of
+from exercises.transfer.shared import images, phase
+
+NOT_SHARED = ("nothing*", "a part*", "blocks*", "everything*")
+
+exercise = Exercise("trainable-parameters", "count_parameters(model)", returns=("trainable", "total"))
+TOTAL = exercise.criterion("counts every number of every parameter", 1, cases=NOT_SHARED, outputs="total")
+TRAINABLE = exercise.criterion("tells those that train from the others", 1, cases=NOT_SHARED, outputs="trainable")
+SHARED = exercise.criterion("counts what is shared once", 1, cases="shared*")
+
+@exercise.cases
+def cases(g):
+    def case(net, *frozen):
+        inputs = {"network": net, "phase": phase(g), "frozen": list(frozen), "images": images(g, 1)}
+        added = one_of(g, 2, 3, 4, 5, 6, 7, 8, 9)
+        return Case({**inputs, "added": added}, driver="transfer/parameter-count")
+
+    yield "nothing frozen", case("fc")
+    yield "a part frozen", case("classifier", "features")
+    yield "blocks, one frozen", case("head", "backbone.1")
+    yield "everything frozen", case("sequential", "")
+    yield "shared", case("shared")
+    yield "shared, frozen", case("shared", "block")
+
+@exercise.reference
+def count(model):
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
+
+@exercise.right
+def module_by_module_a_list(model):
+    """Module by module, remembering what was seen."""
+    seen = {}
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            seen[id(parameter)] = parameter
+    trainable = [parameter for parameter in seen.values() if parameter.requires_grad]
+    return [sum(int(np.prod(p.shape)) for p in chosen) for chosen in (trainable, seen.values())]
+
+@exercise.right
+def vector_as_tensors(model):
+    """As tensors, from the flattened vector."""
+    total = nn.utils.parameters_to_vector(model.parameters()).numel()
+    frozen = sum(p.nelement() for p in model.parameters() if not p.requires_grad)
+    return torch.tensor(total - frozen), torch.tensor(total)
+
+def sums(parameters):
+    return sum(p.numel() for p in parameters if p.requires_grad), sum(p.numel() for p in parameters)
+
+@exercise.wrong(loses=SHARED)
+def shared_counted_twice(model):
+    """What two layers share was counted for each of them. There is one set of numbers, and an
+    optimizer moves it once."""
+    # By every name that it has, so that what is shared comes repeatedly.
+    modules = [module for _, module in model.named_modules(remove_duplicate=False)]
+    return sums([p for module in modules for _, p in module.named_parameters(recurse=False, remove_duplicate=False)])
+
+@exercise.wrong(loses=(TOTAL, SHARED))
+def buffers_counted(model):
+    """The running statistics of batch normalisation are in the total. They are buffers, not parameters: no gradient
+    ever reaches them."""
+    trainable, total = count(model)
+    return trainable, total + sum(buffer.numel() for buffer in model.buffers())
+
+@exercise.wrong(loses=(TOTAL, SHARED))
+def state_dict_counted(model):
+    """The total is that of the state_dict. It also holds buffers, and shared tensors under each of their names."""
+    return count(model)[0], sum(tensor.numel() for tensor in model.state_dict().values())
+
+@exercise.wrong(loses=(TOTAL, TRAINABLE, SHARED))
+def tensors_counted(model):
+    """The tensors were counted, not the numbers in them."""
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    return sum(flags), len(flags)
+
+@exercise.wrong(loses=(TOTAL, TRAINABLE, SHARED))
+def order_swapped(model):
+    """The two numbers are exchanged: first those that train, then all."""
+    trainable, total = count(model)
+    return total, trainable
+
+@exercise.wrong(loses=(TRAINABLE, SHARED))
+def frozen_counted(model):
+    """The first number counts what is frozen. Asked for is what trains."""
+    trainable, total = count(model)
+    return total - trainable, total
+
+@exercise.wrong(loses=(TOTAL, SHARED))
+def frozen_instead_of_total(model):
+    """The second number counts what is frozen. Asked for are all parameters."""
+    trainable, total = count(model)
+    return trainable, total - trainable
+
+@exercise.wrong(loses=(TRAINABLE, SHARED))
+def frozen_not_told_apart(model):
+    """Both numbers are the total. Whether a parameter trains is written on it."""
+    return count(model)[1], count(model)[1]
+
+@exercise.wrong(loses=(TOTAL, TRAINABLE, SHARED))
+def normalisation_left_out(model):
+    """Only linear and convolutional layers were counted. The scale and shift of batch normalisation
+    are parameters too."""
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    return sums(list({id(p): p for layer in layers for p in layer.parameters()}.values()))
+
+@exercise.wrong(loses=(TOTAL, TRAINABLE, SHARED))
+def biases_left_out(model):
+    """The biases are missing. They are parameters as well."""
+    return sums([p for name, p in model.named_parameters() if name.endswith("weight")])

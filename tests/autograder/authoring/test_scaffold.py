@@ -1,0 +1,125 @@
+"""`autograder new`: what it begins is whole: it releases, checks and grades at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from autograder.authoring.scaffold import new_assignment, new_course, new_exercise
+from autograder.cli import main
+from autograder.course import Course
+from autograder.errors import AutograderError, CourseError, UsageError
+from autograder.exercise import Exercise
+from autograder.releasing.release import release
+from autograder.releasing.source_checks import check_assignment
+from autograder.sample_class.demo import demo
+from course_lib.checking.verdict import judge
+
+SEEDS = range(50)
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Course:
+    """A new course with a new assignment."""
+    (tmp_path / "answers").mkdir()
+    monkeypatch.setenv("COURSE_ANSWERS", str(tmp_path / "answers"))
+    new_course(tmp_path / "my-course")
+    new_assignment(Course.find(tmp_path / "my-course"), "01_first")
+    return Course.find(tmp_path / "my-course")
+
+
+def _only(course: Course) -> Exercise:
+    (exercise,) = course.exercises("01_first").values()
+    return exercise
+
+
+def test_a_new_assignment_can_be_released(course: Course) -> None:
+    """Its notebook has no problems, its points add up, and its bundle gives nothing away."""
+    assert check_assignment(course.source / "01_first", course.exercises("01_first")) == []
+    (row,) = release(course, ["01_first"]).rows
+    assert (row.exercises, row.automatic, row.written) == (1, 2, 2)
+
+
+def test_the_example_exercise_is_one_that_an_author_may_copy(course: Course) -> None:
+    """On 50 seeds right answers get everything, every mistake loses what it says and is named alone."""
+    exercise = _only(course)
+    for seed in SEEDS:
+        key = exercise.make_key(seed)
+        assert exercise.lost_by(exercise.reference_answer, key) == frozenset()
+        assert all(exercise.lost_by(answer, key) == frozenset() for answer in exercise.right_answers.values())
+        for mistake in exercise.misconceptions:
+            verdict = judge(key, {case.name: exercise.respond(mistake.wrong, case) for case in key.cases})
+            assert [found.slug for found in verdict.misconceptions] == [mistake.slug]
+            assert {criterion.slug for criterion in mistake.loses} <= exercise.lost_by(mistake.wrong, key)
+
+
+@pytest.mark.sandbox
+@pytest.mark.slow
+def test_a_new_course_grades_a_class_at_once(course: Course, tmp_path: Path) -> None:
+    """Release, a made-up class, grading, feedback, report: everybody is graded as expected."""
+    made = demo(course, "01_first", 12, tmp_path / "demo", workers=1)
+    assert [(member.kind, made.problems(member)) for member in made.members if made.problems(member)] == []
+    assert made.report.is_file()
+
+
+def test_a_new_exercise_stands_before_the_written_questions(course: Course) -> None:
+    """Text, solution and test in this order, its id in EXERCISES, its file beside the others."""
+    new_exercise(course, "01_first", "to-the-unit-sphere")
+    found = Course.find(course.root)
+    assert list(found.exercises("01_first")) == ["first-1", "to-the-unit-sphere"]
+    cells = json.loads((course.source / "01_first" / "first.ipynb").read_text())["cells"]
+    ids = [cell["id"] for cell in cells]
+    place = ids.index("to-the-unit-sphere-text")
+    assert ids[place:] == [
+        "to-the-unit-sphere-text", "to-the-unit-sphere-solution", "to-the-unit-sphere", "why", "done",
+    ]  # fmt: skip
+    assert check_assignment(course.source / "01_first", found.exercises("01_first")) == []
+
+
+def test_nothing_that_is_there_is_overwritten(course: Course, tmp_path: Path) -> None:
+    """A second attempt is a line and a hint, and leaves every byte as it was."""
+    before = {path: path.read_bytes() for path in course.root.rglob("*") if path.is_file()}
+    for attempt in (
+        lambda: new_course(course.root),
+        lambda: new_assignment(course, "01_first"),
+        lambda: new_assignment(course, "02_first"),
+        lambda: new_exercise(course, "01_first", "first-1"),
+        lambda: new_exercise(course, "01_first", "why"),
+    ):
+        with pytest.raises(CourseError) as caught:
+            attempt()
+        assert caught.value.hint or "has a cell" in caught.value.message
+    assert {path: path.read_bytes() for path in course.root.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["", "../x", "01", "a b", "Ä", "x/y", "-x"])
+def test_a_name_that_makes_no_folder_is_refused(course: Course, name: str) -> None:
+    """What is typed becomes the names of folders, packages and cells."""
+    for begin in (lambda: new_assignment(course, name), lambda: new_exercise(course, "01_first", name)):
+        with pytest.raises((UsageError, CourseError)):
+            begin()
+
+
+def test_the_command_says_what_it_wrote_and_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From an empty folder to a second exercise by what the command itself says."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "course", "calculus"]) == 0
+    assert "autograder new assignment" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path / "calculus")
+    assert main(["new", "assignment", "01_limits"]) == 0
+    out = capsys.readouterr().out
+    assert "wrote    notebooks/01_limits/limits.ipynb\nwrote    exercises/limits/limits_1.py\n" in out
+    assert main(["new", "exercise", "01_limits", "epsilon-delta"]) == 0
+    assert "autograder release 01_limits" in capsys.readouterr().out
+    assert main(["new", "exercise", "01_limit", "x"]) == 2
+    assert "did you mean '01_limits'?" in capsys.readouterr().err
+
+
+def test_outside_a_course_only_a_course_can_be_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line that says so."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "assignment", "01_first"]) == AutograderError.exit_status

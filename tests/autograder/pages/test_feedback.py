@@ -1,0 +1,184 @@
+"""Feedback pages: what students get to read, and what cannot run in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder.course import Course
+from autograder.errors import CourseError
+from autograder.grading.batch import Options, grade_course
+from autograder.pages.feedback import make_feedback
+from autograder.releasing.release import release
+from tests.support import made_up
+
+HOSTILE = """<script>document.title = "stolen"</script> <img src="http://192.0.2.1/x.png" onerror="alert(1)">
+<a href="javascript:alert(2)">here</a> <iframe src="http://192.0.2.1/"></iframe> <style>body {display: none}</style>
+<svg onload="alert(3)"></svg> [there](javascript:alert(4)) &lt;b&gt;"""
+
+
+class Reader(HTMLParser):
+    """Collects the elements and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember an element."""
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Remember its text."""
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        """All text, in one line."""
+        return " ".join(" ".join(self.words).split())
+
+    def dangers(self) -> list[str]:
+        """Elements and attributes that could run or load something."""
+        found = []
+        for tag, attributes in self.tags:
+            address = str(attributes.get("src") or attributes.get("href") or "")
+            if tag in ("script", "iframe", "object", "embed", "form", "base"):
+                found.append(f"<{tag}>")
+            found += [f"{tag} {name}" for name in attributes if name.startswith("on")]
+            if address and not address.startswith(("#", "data:image/", "https://", "http://nbgrader")):
+                found.append(f"{tag} {address}")
+        return found
+
+
+def _hand_in(course: Course, student: str, answer: str, source: str) -> None:
+    notebook = json.loads((course.release / made_up.ASSIGNMENT / "made_up.ipynb").read_text())
+    for cell in notebook["cells"]:
+        if cell["id"] == "why":
+            cell["source"] = answer
+        if cell["id"] == "column-scale-solution":
+            cell["source"] = source
+    notebook["cells"].append({"cell_type": "raw", "id": "raw", "metadata": {}, "source": HOSTILE})
+    path = course.submitted / student / made_up.ASSIGNMENT / "made_up.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(notebook))
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
+    """A released and graded course: Ada is right, Mallory writes HTML, Bob's id is a pattern."""
+    root = tmp_path_factory.mktemp("course")
+    (root / "nbgrader_config.py").write_text('c = get_config()\nc.CourseDirectory.source_directory = "notebooks"\n')
+    made_up.write_notebook(root)
+    right = made_up.SOLUTION.replace("### BEGIN SOLUTION", "").replace("### END SOLUTION", "")
+    hostile = f"from IPython.display import HTML, display\ndisplay(HTML({HOSTILE!r}))\nraise ValueError({HOSTILE!r})"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_ANSWERS", str(root / "answers"))
+        (root / "answers").mkdir()
+        found = Course.find(root)
+        release(found, [made_up.ASSIGNMENT])
+        _hand_in(found, "ada", "Because the *batch* is small.", right)
+        _hand_in(found, "mallory", HOSTILE, hostile)
+        _hand_in(found, "b[o]b", "I do not know.", "")
+        # The code above is our own: it needs no sandbox, and so runs on every machine.
+        grade_course(found, made_up.ASSIGNMENT, Options(workers=1, seed=1, sandbox="none"))
+        yield found
+
+
+def _page(course: Course, student: str) -> str:
+    made = make_feedback(course, made_up.ASSIGNMENT, [student])
+    assert made.failed == {}
+    (page,) = made.pages
+    return page.read_text(encoding="utf-8")
+
+
+def test_a_page_shows_the_card_of_every_exercise(course: Course) -> None:
+    """Students read which criterion holds and which does not, with its points."""
+    text = Reader(_page(course, "ada")).text
+    assert "column-scale: 5 of 5 points" in text
+    assert "pair: 0 of 2 points" in text
+    assert "variance of the columns" in text
+    assert "Test cell" not in text
+
+
+def test_a_page_shows_marks_and_comments_as_they_are_now(course: Course) -> None:
+    """Written answers that were graded by hand since then are in the next page."""
+    with Gradebook(course.db_url) as book:
+        grade = book.find_grade("why", "made_up", made_up.ASSIGNMENT, "ada")
+        grade.manual_score, grade.needs_manual_grade = 3.5, False
+        book.find_comment("why", "made_up", made_up.ASSIGNMENT, "ada").manual_comment = "Well *argued*."
+        book.db.commit()
+    text = Reader(_page(course, "ada")).text
+    assert "Score: 8.5 / 11.0" in text
+    assert "Score: 3.5 / 4.0" in text
+    assert "Well argued ." in text
+
+
+def test_nothing_of_a_student_runs_in_a_page(course: Course) -> None:
+    """Scripts in answers, raw cells, outputs and error texts are shown, not run."""
+    reader = Reader(_page(course, "mallory"))
+    assert reader.dangers() == []
+    assert "stolen" in reader.text
+
+
+def test_nothing_runs_whatever_the_graded_notebook_holds(course: Course) -> None:
+    """The page does not rely on what was cleaned when it was graded."""
+    folder = course.autograded / "mallory" / made_up.ASSIGNMENT
+    path = folder / "made_up.ipynb"
+    kept = path.read_text()
+    notebook: Any = nbformat.read(path, as_version=4)
+    data = {"text/html": HOSTILE, "text/markdown": HOSTILE, "image/svg+xml": HOSTILE, "text/plain": HOSTILE}
+    for mime, content in [*data.items(), ("application/javascript", "alert(1)"), ("text/latex", HOSTILE)]:
+        output = nbformat.v4.new_output("display_data", {mime: content})
+        notebook.cells[1].outputs.append(output)
+    notebook.cells[1].outputs.append(nbformat.v4.new_output("stream", name="stderr", text=HOSTILE))
+    folder.chmod(0o755)
+    path.chmod(0o644)
+    nbformat.write(notebook, path)
+    try:
+        assert Reader(_page(course, "mallory")).dangers() == []
+    finally:
+        path.write_text(kept)
+
+
+def test_a_page_forbids_scripts_of_its_own(course: Course) -> None:
+    """Should something slip through, the browser is told not to run it."""
+    page = _page(course, "ada")
+    policy = next(a["content"] for tag, a in Reader(page).tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "<script" not in page
+
+
+def test_an_id_that_looks_like_a_pattern_is_taken_as_it_is(course: Course) -> None:
+    """Students called b[o]b get their own page."""
+    assert "pair: 0 of 2 points" in Reader(_page(course, "b[o]b")).text
+
+
+def test_one_broken_notebook_costs_nobody_else_the_feedback(course: Course) -> None:
+    """What cannot be shown is named; all others get their pages."""
+    broken = course.autograded / "zed" / made_up.ASSIGNMENT
+    broken.mkdir(parents=True)
+    (broken / "made_up.ipynb").write_text("{")
+    try:
+        made = make_feedback(course, made_up.ASSIGNMENT)
+    finally:
+        shutil.rmtree(broken.parent)
+    assert list(made.failed) == ["zed"]
+    assert {page.parent.parent.name for page in made.pages} == {"ada", "mallory", "b[o]b"}
+
+
+def test_a_student_who_was_not_graded_is_told(course: Course) -> None:
+    """A wrong id is a known error with a hint."""
+    with pytest.raises(CourseError, match="'eve'") as caught:
+        make_feedback(course, made_up.ASSIGNMENT, ["eve"])
+    assert "autograder grade" in caught.value.hint

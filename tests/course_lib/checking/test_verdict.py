@@ -1,0 +1,226 @@
+"""The judgement fails closed: points need every value, and nothing that comes back can break it or talk it round."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_lib.checking.values import Unsupported
+from course_lib.checking.verdict import (
+    CaseKey,
+    CriterionKey,
+    Entry,
+    ExerciseKey,
+    Failure,
+    MisconceptionKey,
+    Response,
+    judge,
+    observe,
+    respond,
+)
+
+RIGHT = {"small": (torch.tensor([1.0, 2.0]), 3.0), "large": (torch.arange(5.0), 4.0)}
+CASES = tuple(
+    CaseKey(name, "f", "call", {"x": torch.zeros(size)}, ("y", "n"), {"y": RIGHT[name][0], "n": RIGHT[name][1]})
+    for name, size in (("small", 2), ("large", 50))
+)
+CRITERIA = (
+    CriterionKey("y", "y is right", 2, (Entry("small", "y"), Entry("large", "y"))),
+    CriterionKey("n", "n is right", 1, (Entry("small", "n"), Entry("large", "n"))),
+    CriterionKey("dtype", "keeps the dtype", 0.5, (Entry("small", "y", "dtype"),)),
+    CriterionKey("inputs", "leaves its inputs unchanged", 0.5, (Entry("small", "", "inputs"),)),
+)
+DOUBLED = MisconceptionKey(
+    "doubled", "twice", {Entry("small", "y"): RIGHT["small"][0] * 2, Entry("large", "y"): RIGHT["large"][0] * 2}
+)
+ZERO_N = MisconceptionKey("zero-n", "nothing", {Entry("small", "n"): 0.0, Entry("large", "n"): 0.0})
+ALSO_DOUBLED = MisconceptionKey("doubled-once", "twice, in one case", {Entry("large", "y"): RIGHT["large"][0] * 2})
+UNSEEN = MisconceptionKey("unseen", "these cases do not show it", {})
+KEY = ExerciseKey("e", ("f(x)",), CASES, CRITERIA, (UNSEEN, ALSO_DOUBLED, DOUBLED, ZERO_N))
+
+
+def answers(**changes: Any) -> dict[str, Response]:
+    """Right responses, some replaced."""
+    return {name: Response(changes.get(name, value)) for name, value in RIGHT.items()}
+
+
+def holding(responses: dict[str, Response]) -> set[str]:
+    """Slugs of the criteria that hold."""
+    return {r.criterion.slug for r in judge(KEY, responses).results if r.holds}
+
+
+def test_right_values_get_every_point() -> None:
+    """All right: full score, passed, no mistake, no failure."""
+    verdict = judge(KEY, answers())
+    assert (verdict.score, verdict.passed, verdict.misconceptions, verdict.failure) == (4.0, True, (), None)
+
+
+def test_a_criterion_needs_all_its_entries() -> None:
+    """One wrong case costs the whole criterion, and only the criteria that look at it."""
+    assert holding(answers(large=(torch.zeros(5), 4.0))) == {"n", "dtype", "inputs"}
+    assert holding(answers(large=(RIGHT["large"][0], 0.0))) == {"y", "dtype", "inputs"}
+
+
+def test_dtype_and_inputs_count_only_where_values_are_right() -> None:
+    """A function that does nothing keeps dtypes and inputs, and gets nothing for it."""
+    assert holding(answers(small=(torch.zeros(2), 3.0))) == {"n"}
+
+
+def test_wrong_dtype_costs_its_criterion_alone() -> None:
+    """The value is judged by its own dtype, the dtype by itself."""
+    assert holding(answers(small=(RIGHT["small"][0].double(), 3.0))) == {"y", "n", "inputs"}
+    assert holding(answers(small=(RIGHT["small"][0].numpy(), 3.0))) == {"y", "n", "inputs"}
+
+
+def test_changed_inputs_cost_their_criterion_alone() -> None:
+    """What was changed is named."""
+    verdict = judge(KEY, {**answers(), "small": Response(RIGHT["small"], changed=("x",))})
+    assert verdict.score == 3.5
+    assert verdict.results[3].mismatch is not None
+    assert "x" in verdict.results[3].mismatch.reason
+
+
+def test_the_smallest_case_with_numbers_explains_a_lost_criterion() -> None:
+    """The counterexample is small, and an exception explains only where there are no numbers to show."""
+    both = judge(KEY, answers(small=(torch.zeros(2), 3.0), large=(torch.zeros(5), 4.0)))
+    assert both.results[0].entry == Entry("small", "y")
+    broken = {**answers(large=(torch.zeros(5), 4.0)), "small": Response(failure=Failure("ValueError", "no"))}
+    assert judge(KEY, broken).results[0].entry == Entry("large", "y")
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        pytest.param(None, id="no response"),
+        pytest.param(Response(failure=Failure("timeout", "took too long")), id="timeout"),
+        pytest.param(Response(failure=Failure("NotImplementedError", "not implemented yet")), id="stub"),
+        pytest.param(Response(None), id="None"),
+        pytest.param(Response(RIGHT["small"][0]), id="one value of two"),
+        pytest.param(Response((*RIGHT["small"], 1)), id="three values"),
+        pytest.param(Response({"y": RIGHT["small"][0], "n": 3.0}), id="a dict from a call"),
+        pytest.param(Response(Unsupported("an object")), id="something that cannot travel"),
+        pytest.param(Response((torch.full((2,), math.nan), math.nan)), id="NaN"),
+    ],
+)
+def test_a_case_without_its_values_earns_nothing(response: Response | None) -> None:
+    """No answer, a failure, the wrong number of values or NaN: no criterion that looks at the case holds."""
+    responses = answers()
+    del responses["small"]
+    if response is not None:
+        responses["small"] = response
+    assert holding(responses) == set()
+
+
+def test_nothing_at_all_says_why() -> None:
+    """Where no call gave a value, the verdict carries the first reason, and names no mistake."""
+    failure = Failure("missing", "f is not defined")
+    verdict = judge(KEY, {"small": Response(failure=failure), "large": Response(failure=Failure("x", "y"))})
+    assert (verdict.score, verdict.failure, verdict.misconceptions) == (0, failure, ())
+    assert judge(KEY, {}).failure == Failure("not-run", "was not run")
+
+
+def test_responses_to_unknown_cases_are_ignored() -> None:
+    """Extra answers neither help nor harm."""
+    assert judge(KEY, {**answers(), "another": Response(failure=Failure("x", "y"))}).passed
+
+
+def test_a_known_mistake_is_named() -> None:
+    """The whole footprint must be there; the widest one wins where two share an entry; an empty one matches nothing."""
+    verdict = judge(KEY, answers(small=(RIGHT["small"][0] * 2, 3.0), large=(RIGHT["large"][0] * 2, 4.0)))
+    assert [m.slug for m in verdict.misconceptions] == ["doubled"]
+    verdict = judge(KEY, answers(large=(RIGHT["large"][0] * 2, 4.0)))
+    assert [m.slug for m in verdict.misconceptions] == ["doubled-once"]
+
+
+def test_two_mistakes_on_different_outputs_are_both_named() -> None:
+    """One mistake does not hide the other."""
+    verdict = judge(KEY, answers(small=(RIGHT["small"][0] * 2, 0.0), large=(RIGHT["large"][0] * 2, 0.0)))
+    assert {m.slug for m in verdict.misconceptions} == {"doubled", "zero-n"}
+
+
+def test_an_exception_is_a_known_mistake_only_where_all_of_its_kind_are_explained() -> None:
+    """A mistake that fails on one case does not lend its name to whatever fails there and elsewhere."""
+    fails = Response(failure=Failure("RuntimeError", "sizes"))
+    known = MisconceptionKey("fails-on-large", "sizes", dict.fromkeys(observe(CASES[1], fails), fails.failure))
+    third = dataclasses.replace(CASES[1], name="third")
+    key = ExerciseKey("e", ("f(x)",), (*CASES, third), CRITERIA, (known,))
+    here = {**answers(), "large": fails, "third": Response(RIGHT["large"])}
+    assert [m.slug for m in judge(key, here).misconceptions] == ["fails-on-large"]
+    assert judge(key, {**here, "third": fails}).misconceptions == ()
+
+
+def test_an_unknown_mistake_has_no_name() -> None:
+    """A wrong value that nobody described is just wrong."""
+    assert judge(KEY, answers(small=(torch.tensor([9.0, 9.0]), 3.0))).misconceptions == ()
+
+
+def test_a_right_answer_has_no_mistake_even_if_a_footprint_claims_it() -> None:
+    """A footprint counts only where the value is wrong."""
+    claims = MisconceptionKey("claims", "wrongly", {Entry("small", "y"): RIGHT["small"][0]})
+    key = ExerciseKey("e", ("f(x)",), CASES, CRITERIA, (claims,))
+    assert judge(key, answers(large=(torch.zeros(5), 4.0))).misconceptions == ()
+
+
+junk = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(10**320), 10**320),
+        st.floats(),
+        st.text(max_size=4),
+        st.just(Unsupported("a function")),
+        st.sampled_from([torch.ones(2), torch.tensor(3.0), torch.zeros(0), torch.ones(2, dtype=torch.bool)]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(st.sampled_from(["error", "message", "result", "changed", "y", "n"]), inner, max_size=4),
+    ),
+    max_leaves=6,
+)
+
+
+@given(junk, junk)
+def test_whatever_comes_back_is_judged(small: Any, large: Any) -> None:
+    """Any tree of values as a raw response gives a verdict, and no point that its values did not earn."""
+    verdict = judge(KEY, {"small": respond(small), "large": respond(large)})
+    assert 0 <= verdict.score <= 4
+    assert not verdict.passed
+    assert verdict.results[0].holds is False
+
+
+@given(junk)
+def test_any_response_can_be_read(raw: Any) -> None:
+    """What untrusted code sends is a result or a failure with short texts, never both."""
+    response = respond(raw)
+    assert response.failure is None or response.result is None
+    if response.failure is not None:
+        assert len(response.failure.kind) <= 80
+        assert len(response.failure.message) <= 2000
+    assert all(len(name) <= 80 for name in response.changed)
+
+
+@given(junk, st.sampled_from(["call", "call-strided", "training-run"]))
+def test_every_entry_of_a_case_is_observed(result: Any, driver: str) -> None:
+    """Whatever the result, each aspect of each output has something to be judged by."""
+    case = CaseKey("c", "f", driver, {}, ("y", "n"), {"y": torch.ones(2), "n": 1.0})
+    expected = {Entry("c", "", "inputs")}
+    expected |= {Entry("c", name) for name in case.outputs} | {Entry("c", name, "dtype") for name in case.outputs}
+    assert set(observe(case, Response(result))) == expected
+
+
+def test_a_driver_may_name_its_outputs() -> None:
+    """A driver's dict is split by name, also for one output of many; a student's own dict is not."""
+    found = {"y": torch.ones(2), "other": 1}
+    one = CaseKey("c", "f", "training-run", {}, ("y",), {"y": torch.ones(2)})
+    assert observe(one, Response(found))[Entry("c", "y")] is found["y"]
+    two = CaseKey("c", "f", "training-run", {}, ("y", "n"), {"y": torch.ones(2), "n": 1.0})
+    assert isinstance(observe(two, Response(found))[Entry("c", "n")], Failure)
+    called = CaseKey("c", "f", "call", {}, ("y",), {"y": torch.ones(2)})
+    assert observe(called, Response(found))[Entry("c", "y")] is found

@@ -1,0 +1,197 @@
+"""Figures: described in words, closed after showing, told apart by more than colour."""
+
+from __future__ import annotations
+
+import io
+from html.parser import HTMLParser
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from course_lib.batchnorm import experiments
+from course_lib.batchnorm import figures as batchnorm_figures
+from course_lib.lab import device, plots
+from course_lib.lab.live import Live
+
+
+def test_a_picture_is_a_png_with_its_description() -> None:
+    """The HTML has the alternative text; the text form is the description."""
+    drawn, (ax,) = plots.figure()
+    plots.curves(ax, {"a": ([1, 2], [3, 4])})
+    picture = plots.Picture(drawn, "a line that rises", "caption")
+    assert 'alt="a line that rises"' in picture._repr_html_()
+    assert "a line that rises" in repr(picture)
+    assert Image.open(io.BytesIO(picture.png)).width > 200
+
+
+class _Tags(HTMLParser):
+    """Collects the tags and their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember it."""
+        self.tags.append((tag, dict(attrs)))
+
+
+@given(text=st.text(min_size=1, max_size=40))
+def test_descriptions_are_escaped(text: str) -> None:
+    """No description can break out of its attribute or of the caption."""
+    picture = plots.Picture.__new__(plots.Picture)
+    picture.png, picture.alt, picture.caption = b"", text, text
+    tags = _Tags(picture._repr_html_()).tags
+    assert [tag for tag, _ in tags] == ["figure", "img", "figcaption"]
+    assert set(tags[1][1]) == {"style", "alt", "src"}
+
+
+def test_no_figure_stays_open(capsys: pytest.CaptureFixture[str]) -> None:
+    """Showing ten figures leaves none with pyplot, and prints the description where there is no notebook."""
+    for _ in range(10):
+        drawn, (ax,) = plots.figure()
+        ax.plot([1, 2])
+        plots.show_figure(drawn, "ten figures")
+    output, errors = capsys.readouterr()
+    assert plt.get_fignums() == []
+    assert output.count("ten figures") == 10
+    assert errors == ""
+
+
+def test_curves_differ_by_more_than_colour() -> None:
+    """Any two of seven lines differ in dashes and in marker."""
+    _, (ax,) = plots.figure()
+    plots.curves(ax, {str(i): ([0, 1], [i, i]) for i in range(7)})
+    lines = ax.get_lines()
+    assert len({str(line.get_marker()) for line in lines}) == 7
+    assert len({str(line._dash_pattern) for line in lines}) == 7  # type: ignore[attr-defined]
+    assert len({line.get_color() for line in lines}) == 7
+
+
+def test_bars_differ_by_more_than_colour() -> None:
+    """Groups of bars are hatched differently."""
+    _, (ax,) = plots.figure()
+    plots.bars(ax, ["x", "y"], {"a": [1, 2], "b": [2, 3]})
+    assert len({patch.get_hatch() for patch in ax.patches}) == 2
+
+
+@pytest.mark.parametrize(("n", "channels"), [(1, 1), (5, 3), (6, 1)], ids=str)
+def test_a_montage_puts_images_side_by_side(n: int, channels: int) -> None:
+    """Row by row; an incomplete last row is filled with white."""
+    _, (ax,) = plots.figure()
+    images = torch.arange(n, dtype=torch.float32).view(n, 1, 1, 1).expand(n, channels, 4, 5) / 10
+    plots.montage(ax, images, columns=3)
+    shown = torch.as_tensor(ax.images[0].get_array())
+    height, width = 6 * -(-n // 3), 7 * 3
+    assert shown.shape[:2] == (height, width)
+    for i in range(n):
+        assert shown[6 * (i // 3) + 1, 7 * (i % 3) + 1].max().item() == pytest.approx(i / 10)
+
+
+def test_a_table_reads_as_text_and_as_html() -> None:
+    """Cells are escaped; columns are aligned in text."""
+    table = plots.Table([["a", "b"], ["<long>", "1"]])
+    assert "&lt;long&gt;" in table._repr_html_()
+    assert repr(table).splitlines()[0] == "a       b"
+
+
+def test_live_reports_on_stdout_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a notebook there is a progress bar on stdout, and nothing on stderr."""
+    with Live("training", 3) as live:
+        for step in range(3):
+            live.add("loss", step, 1 / (step + 1))
+            live.advance()
+    output, errors = capsys.readouterr()
+    assert "training" in output
+    assert "3/3" in output
+    assert errors == ""
+
+
+def test_a_live_curve_describes_where_it_is() -> None:
+    """Its alternative text has the last value of each line."""
+    live = Live("training", 3)
+    live.add("with BN", 7, 0.25)
+    assert "with BN: 0.25 at 7" in live._picture().alt
+
+
+def test_a_failure_inside_live_is_not_swallowed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The bar is closed and the exception goes on."""
+    with pytest.raises(ZeroDivisionError), Live("training", 3) as live:
+        live.advance(1 // 0)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_live_curve_updates_in_place_in_ipython() -> None:
+    """One display, updated; given away at the end where a finished figure follows."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    shell = InteractiveShell.instance()
+    try:
+        with capture_output() as captured, Live("training", 2, keep=False) as live:
+            live.add("loss", 1, 1.0)
+            live._draw()
+            live.advance(2)
+        texts = [output.data.get("text/html", "") for output in captured.outputs]
+        ids = {
+            (output.metadata or {}).get("display_id", output.transient.get("display_id")) for output in captured.outputs
+        }
+    finally:
+        InteractiveShell.clear_instance()
+    assert shell is not None
+    assert len(ids) == 1
+    assert len(texts) == 3
+    assert "loss: 1 at 1" in texts[1]
+    assert texts[2] == ""
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1", True), ("0", False), ("", False), (None, False)], ids=str)
+def test_quick_mode_is_an_environment_variable(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, expected: bool
+) -> None:
+    """COURSE_QUICK=1 shortens experiments."""
+    monkeypatch.delenv("COURSE_QUICK", raising=False)
+    if value is not None:
+        monkeypatch.setenv("COURSE_QUICK", value)
+    assert device.quick() is expected
+    assert device.scaled(100, 5) == (5 if expected else 100)
+
+
+def test_the_banner_names_device_threads_version_and_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, on stdout."""
+    device.banner(minutes=3)
+    output, errors = capsys.readouterr()
+    assert torch.__version__ in output
+    assert f"{torch.get_num_threads()} thread" in output
+    assert "about 3 minutes" in output
+    assert errors == ""
+
+
+def test_every_figure_of_the_batchnorm_notebook_is_described(capsys: pytest.CaptureFixture[str]) -> None:
+    """The description carries the important numbers of made-up results."""
+    runs = ((0.5, 3.0), (0.7, 0.8))
+    batchnorm_figures.draw_activations([experiments.activations(1.0, True, depth=2)])
+    batchnorm_figures.draw_sweep(
+        experiments.Sweep("learning rate", (0.1, 1.0), {experiments.WITHOUT: runs[:1], experiments.WITH: runs[1:]})
+    )
+    batchnorm_figures.draw_batch_sizes(experiments.BatchSizes((2, 4), {"batch norm": ((60.0, 20.0),)}))
+    batchnorm_figures.draw_modes(experiments.Modes(70, 69, 18, 11, 25, 3))
+    batchnorm_figures.draw_fusion(experiments.Fusion(1e-6, 7.0, 1.0, 2.0, 1.5, (12, 9)))
+    batchnorm_figures.draw_own_training(experiments.OwnTraining((2.0, 1.0), (2.0, 1.0)))
+    batchnorm_figures.draw_histograms({"x": torch.tensor([0.0, 2.0])}, "One feature.")
+    output = capsys.readouterr().out
+    for words in (
+        "last layer over first layer",
+        "without batch norm from 0.1 to 0.1; with batch norm from 0.1 to 1",
+        "batch norm: 60 % at 2, 20 % at 4",
+        "train mode, sorted by class: 18 %",
+        "2.00 ms before, 1.50 ms after",
+        "first ten steps: 0.0e+00",
+        "x: mean 1.00, std 1.00",
+    ):
+        assert words in output

@@ -1,0 +1,138 @@
+"""The start page and the check of the environment: one look, or one line, says where one stands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_lib import start
+from course_lib.checking import progress
+from course_lib.lab import environment
+from tests.support import made_up
+from tests.support.paths import ROOT
+
+
+@pytest.fixture
+def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A course of one notebook with answer data, as a student has it."""
+    from course_lib.checking.answers import ENVIRONMENT_VARIABLE, write_keys
+
+    answers = tmp_path / "answers"
+    write_keys(answers / f"{made_up.ASSIGNMENT}.safetensors", made_up.ASSIGNMENT, [made_up.EXERCISE.make_key("start")])
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(answers))
+    write(
+        tmp_path, ["# Made up\n\n| part | topic | minutes |\n|---|---|---|\n| 1 | a | 35 |\n| 2 | b | 40 |\n", "# No"]
+    )
+    return tmp_path
+
+
+def write(course: Path, texts: list[str]) -> None:
+    """A notebook of Markdown cells."""
+    path = course / made_up.ASSIGNMENT / "made_up.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"cells": [{"cell_type": "markdown", "source": [text]} for text in texts]}))
+
+
+def test_the_start_page_says_what_is_there_done_and_next(course: Path) -> None:
+    """Title, sum of the minutes, progress, and the exercise to go on with."""
+    (entry,) = start.entries(course)
+    assert (entry.title, entry.minutes, entry.passed, entry.total) == ("Made up", 75, 0, 1)
+    assert entry.next == made_up.EXERCISE.id
+    progress.record(made_up.EXERCISE.id, True, course / made_up.ASSIGNMENT)
+    (entry,) = start.entries(course)
+    assert (entry.passed, entry.next) == (1, "")
+    text = str(start.StartPage((entry,)))
+    assert "Made up (00_made_up/made_up.ipynb): 1 of 1 exercises pass; about 1 h 15 min" in text
+
+
+def test_minutes_of_parts_count_where_there_is_no_table(course: Path) -> None:
+    """A table of parts is one way to state them, a line below the part's heading the other."""
+    write(course, ["# T", "## A\n*20 minutes.*", "## B\n*15 minutes. Two questions.*"])
+    assert start.entries(course)[0].minutes == 35
+    write(course, ["# T"])
+    assert "no estimate" in str(start.StartPage(tuple(start.entries(course))))
+
+
+def test_titles_cannot_become_html(course: Path) -> None:
+    """A notebook is a file that anybody may have edited."""
+    write(course, ["# <script>alert(1)</script>"])
+    tags: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            tags.append(tag)
+
+    Reader().feed(start.StartPage(tuple(start.entries(course))).html())
+    assert "table" in tags
+    assert "script" not in tags
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
+    """The page opened in the wrong place."""
+    assert "open this page in the course's folder" in str(start.StartPage(tuple(start.entries(tmp_path))))
+
+
+@given(content=st.binary(max_size=100) | st.sampled_from([b"[]", b'{"cells": 3}', b'{"cells": [1, {"source": 4}]}']))
+def test_a_damaged_notebook_never_breaks_the_page(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """It is left out, or shown by its file's name."""
+    folder = tmp_path_factory.getbasetemp() / "damaged"
+    (folder / "00_made_up").mkdir(parents=True, exist_ok=True)
+    (folder / "00_made_up" / "n.ipynb").write_bytes(content)
+    assert len(start.entries(folder)) <= 1
+
+
+def test_the_bundles_start_page_runs_what_is_tested_here() -> None:
+    """The notebook that `make lab` opens calls these two functions and holds no output."""
+    notebook = json.loads((ROOT / "autograder/releasing/templates/start.ipynb").read_text())
+    code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert "check_environment()" in code
+    assert "start_page()" in code
+    assert not any(cell.get("outputs") for cell in notebook["cells"])
+
+
+def test_a_sound_environment_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ready, with the versions that a question to the course's staff should state."""
+    monkeypatch.setenv("COURSE_ANSWERS", "somewhere")
+    environment.check_environment()
+    printed = capsys.readouterr()
+    assert printed.out.startswith("Environment: ready (Python 3.")
+    assert (printed.out.count("\n"), printed.err) == (1, "")
+
+
+def test_a_missing_package_is_named_with_the_command(tmp_path: Path) -> None:
+    """And with the Python that lacks it: most often it is the wrong one."""
+    (tmp_path / "requirements.txt").write_text("torch==2.13.0\n")
+    found = list(environment.faults(tmp_path, tmp_path, find=lambda name: None if name == "torch" else object()))
+    assert f"torch is not installed for {sys.executable}" in found[0].wrong
+    assert f'cd "{tmp_path}" && python -m pip install -r requirements.txt' in found[0].mend
+
+
+def test_another_version_than_the_tested_one_is_told(tmp_path: Path) -> None:
+    """First and second number count, the third does not."""
+    import torch
+
+    major, minor = torch.__version__.split(".")[:2]
+    (tmp_path / "requirements.txt").write_text(f"torch=={major}.{minor}.99\nnumpy==0.1.0\n-e .\n")
+    wrong = [fault.wrong for fault in environment.faults(tmp_path, tmp_path)]
+    assert any(line.startswith("numpy is ") and line.endswith("tested with 0.1") for line in wrong)
+    assert not any(line.startswith("torch") for line in wrong)
+
+
+def test_missing_answers_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them no check works, so the first cell says it."""
+    monkeypatch.delenv("COURSE_ANSWERS", raising=False)
+    assert any("no answer data" in fault.wrong for fault in environment.faults(tmp_path, tmp_path))
+
+
+def test_checking_the_environment_loads_nothing_heavy() -> None:
+    """Else a missing package would be a traceback before it is a sentence."""
+    code = "import course_lib.lab.environment, sys; sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60).returncode == 0

@@ -1,0 +1,350 @@
+"""Widgets without a browser: the frame around every one of them, whatever its topic, and what it remembers."""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+import struct
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_lib.batchnorm.widgets import batchnorm_pipeline
+from course_lib.widgets import explorer
+from course_lib.widgets.controls import Choice, Seed, Slider, clean, defaults, steps
+from course_lib.widgets.explorer import Design, Explorer, show_widget
+from course_lib.widgets.predictions import FILE_NAME, Estimate, Marking, Pick, read_predictions, write_prediction
+from course_lib.widgets.scene import Bars, Cells, Histogram, Lines, Mark, Montage, Scene, Series, histogram, pack
+from course_lib.widgets.still import png, still
+from tests.support.paths import ROOT
+
+PACKAGES = {
+    path.parents[1].name: f"course_lib.{path.parents[1].name}.widgets"
+    for path in sorted((ROOT / "course_lib").glob("*/widgets/__init__.py"))
+}
+"""Topic -> the package of its widgets."""
+EVERY = [(topic, name) for topic, package in PACKAGES.items() for name in import_module(package).__all__]
+CONTROLS = (Slider("a", "A", (1.0, 2.0, 4.0), 2.0), Choice("b", "B", {"x": "ex", "y": "why"}, "x"), Seed())
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Predictions are kept in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(params=EVERY, ids="-".join)
+def widget(request: pytest.FixtureRequest) -> Explorer:
+    """Every widget of every topic, as a notebook's cell makes it."""
+    topic, name = request.param
+    made: Explorer = getattr(import_module(PACKAGES[topic]), name)()
+    return made
+
+
+def tiny(name: str, marks: bool) -> Design:
+    """A made-up widget with one slider, which moves a mark and nothing else, or does nothing at all."""
+
+    def numbers(state: Any) -> Scene:
+        place = state["a"] if marks else 1.0
+        line = Lines("l", np.arange(5, dtype=np.float32), (), 0, 1, marks=(Mark(place, "here"),))
+        return Scene((line,), f"the mark is at {place:g}")
+
+    control = Slider("a", "A", (1.0, 2.0, 4.0), 2.0)
+    question = Estimate("Where is the mark?", "", 0, 4, "Move it.")
+    return Design(name, "A mark", (control,), question, numbers, lambda value, state: f"You said {value:g}.")
+
+
+def an_answer(widget: Explorer) -> Any:
+    """Some answer to the widget's question."""
+    prediction = widget._design.prediction
+    return {Pick: lambda p: next(iter(p.options)), Estimate: lambda p: p.low, Marking: lambda p: [0]}[type(prediction)](
+        prediction
+    )
+
+
+def other_values(control: Any, current: Any) -> list[Any]:
+    """What a control can be set to besides its present value."""
+    known = {Slider: lambda c: c.values, Choice: lambda c: list(c.options), Seed: lambda c: [1, 2]}
+    return [value for value in known[type(control)](control) if value != current]
+
+
+def shown(widget: Explorer) -> str:
+    """All that can be seen of the picture: its arrays, marks, titles and captions, but not the words beside it."""
+    seen = {key: value for key, value in widget.picture.items() if key not in ("explanation", "frame", "line")}
+    return f"{json.dumps(seen, sort_keys=True)} {widget.pixels.hex()}"
+
+
+def moved(widget: Explorer, control: Any) -> tuple[set[str], set[str]]:
+    """The pictures and the lines that a control gives at all its values; none of them may be an error.
+
+    A control may matter only beside a certain choice of another (groups, say, matter to group norm alone).
+    """
+    start = dict(widget.state)
+    others = [other for other in widget._design.controls if other is not control]
+    pictures: set[str] = set()
+    lines: set[str] = set()
+    for base in [start, *({**start, o.name: value} for o in others for value in other_values(o, start[o.name]))]:
+        pictures, lines = set(), set()
+        for value in [start[control.name], *other_values(control, start[control.name])]:
+            widget.state = {**base, control.name: value}
+            assert widget.error == ""
+            assert widget.current()[control.name] == value
+            pictures.add(shown(widget))
+            lines.add(widget.alt)
+        if len(pictures) > 1 and len(lines) > 1:
+            break
+    widget.state = start
+    return pictures, lines
+
+
+def test_every_name_is_a_widget_and_a_wrong_one_is_refused() -> None:
+    """`__all__` and what can be had agree, in every topic."""
+    for package in map(import_module, PACKAGES.values()):
+        assert sorted(package.__all__) == package.__all__
+        assert all(callable(getattr(package, name)) for name in package.__all__)
+        with pytest.raises(AttributeError, match="no attribute 'histogramm'"):
+            _ = package.histogramm
+
+
+def test_importing_a_package_of_widgets_loads_neither_widgets_nor_torch() -> None:
+    """The import is free; the first widget pays."""
+    import subprocess
+
+    names = ", ".join(PACKAGES.values())
+    code = f"import {names}, sys; sys.exit(bool({{'torch', 'ipywidgets', 'matplotlib'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=60).returncode == 0
+
+
+def test_at_most_four_controls_and_a_seed(widget: Explorer) -> None:
+    """More would be a cockpit."""
+    assert len([c for c in widget._design.controls if not isinstance(c, Seed)]) <= 4
+
+
+def test_the_description_survives_json(widget: Explorer) -> None:
+    """What the browser gets is plain JSON without NaN, and its start is a state that the controls allow."""
+    for part in (widget.design, widget.picture, widget.state):
+        assert json.loads(json.dumps(part, allow_nan=False)) is not None
+    assert clean(widget._design.controls, widget.state) == defaults(widget._design.controls)
+
+
+def test_before_the_prediction_nothing_is_explained(widget: Explorer) -> None:
+    """Predict first: the explanation would give the answer away."""
+    assert not widget.answer
+    assert widget.picture["explanation"] == ""
+    assert widget.error == ""
+    assert widget.alt
+
+
+def test_every_control_changes_the_picture_and_the_words(widget: Explorer) -> None:
+    """Set each control to each of its values: never an error, and somewhere another picture and other words."""
+    widget.answer = {"value": an_answer(widget), "locked": True}
+    for control in widget._design.controls:
+        pictures, lines = moved(widget, control)
+        assert len(pictures) > 1, control
+        assert len(lines) > 1, control
+
+
+def test_a_mark_that_moves_is_a_change_of_the_picture() -> None:
+    """It is a number in the description, not an array; a control that does nothing at all is found out."""
+    for marks in (True, False):
+        widget = Explorer(tiny("made-up mark", marks))
+        widget.answer = {"value": 1.0, "locked": True}
+        arrays = widget.pixels
+        pictures, lines = moved(widget, widget._design.controls[0])
+        assert widget.pixels == arrays
+        assert (len(pictures), len(lines)) == ((3, 3) if marks else (1, 1))
+
+
+def test_reset_brings_back_the_first_picture(widget: Explorer) -> None:
+    """The same state gives the same picture, whatever came between."""
+    before, alt = shown(widget), widget.alt
+    for control in widget._design.controls:
+        widget.state = {**widget.state, control.name: other_values(control, None)[-1]}
+    widget.state = dict(widget.design["start"])
+    assert (shown(widget), widget.alt) == (before, alt)
+
+
+def test_a_locked_prediction_says_what_to_do_then_explains(widget: Explorer) -> None:
+    """First the task, then, once a control has moved, "you said ..., it is ..."."""
+    widget.answer = {"value": an_answer(widget), "locked": True}
+    prediction = widget._design.prediction
+    assert prediction.then in widget.picture["explanation"]
+    control = widget._design.controls[0]
+    widget.state = {**widget.state, control.name: other_values(control, widget.state[control.name])[0]}
+    assert widget.picture["explanation"].startswith(("You said", "You marked"))
+    assert prediction.then not in widget.picture["explanation"]
+
+
+def test_a_prediction_is_restored_and_can_be_forgotten(widget: Explorer) -> None:
+    """Reopening the notebook brings the locked answer back; `fresh` starts over."""
+    widget.answer = {"value": an_answer(widget), "locked": True}
+    again = Explorer(widget._design)
+    assert again.answer == {"value": an_answer(widget), "locked": True, "moved": False}
+    assert show_widget(widget._design, fresh=True).answer == {}
+
+
+@pytest.mark.parametrize("value", [None, "no such option", float("nan"), [10**6], {"a": 1}], ids=str)
+def test_an_answer_that_is_none_is_not_locked(widget: Explorer, value: Any) -> None:
+    """Only an answer to the question can be locked in."""
+    widget.answer = {"value": value, "locked": True}
+    assert widget.answer == {}
+    assert read_predictions() == {}
+
+
+def test_an_exception_is_shown_and_the_next_picture_clears_it(
+    widget: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in a callback reaches the student, and does not stop the widget."""
+    from dataclasses import replace
+
+    def broken(state: Any) -> Scene:
+        raise ZeroDivisionError("a made-up fault")
+
+    design, frame = widget._design, widget.picture["frame"]
+    widget._design = replace(design, numbers=broken)
+    widget.state = {**widget.state, "turn": 1}
+    assert widget.error == "ZeroDivisionError: a made-up fault"
+    assert widget.picture["frame"] > frame  # or the page would wait for ever
+    widget._design = design
+    widget.state = {**widget.state, "turn": 2}
+    assert widget.error == ""
+
+
+def test_a_cell_run_again_closes_its_old_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same widget in another cell stays open."""
+    cell = "first"
+    monkeypatch.setattr(explorer, "_running_cell", lambda: cell)
+    first = show_widget(tiny("made-up cell", True))
+    cell = "second"
+    second = show_widget(tiny("made-up cell", True))
+    assert first.comm is not None
+    again = show_widget(tiny("made-up cell", True))
+    assert (first.comm is not None, second.comm is None, again.comm is not None) == (True, True, True)
+
+
+def test_a_thousand_moves_leave_no_trace() -> None:
+    """No figure stays open, and memory does not grow with the number of updates."""
+    widget = batchnorm_pipeline()
+    control = widget._design.controls[0]
+    assert isinstance(control, Slider)
+
+    def moves(n: int) -> None:
+        for i in range(n):
+            widget.state = {**widget.state, control.name: control.values[i % len(control.values)]}
+
+    moves(50)
+    gc.collect()
+    objects, memory = len(gc.get_objects()), psutil.Process().memory_info().rss
+    moves(1000)
+    gc.collect()
+    assert len(gc.get_objects()) - objects < 100
+    assert psutil.Process().memory_info().rss - memory < 8 * 2**20
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_a_still_picture_has_its_numbers_in_words(widget: Explorer) -> None:
+    """What a saved notebook keeps: an image with alternative text, and a caption."""
+    page = widget._still_html()
+    found = re.search(r'<img [^>]*alt="([^"]+)" src="data:image/png;base64,', page)
+    assert found
+    assert "run the cell" in page
+    assert [int(n) for n in re.findall(r"\d+", widget.alt)][:3] == [int(n) for n in re.findall(r"\d+", found[1])][:3]
+
+
+@given(state=st.dictionaries(st.sampled_from(["a", "b", "seed", "c"]), JSON, max_size=4))
+def test_a_state_is_cleaned_whatever_the_page_sends(state: dict[str, Any]) -> None:
+    """Every control ends at a value that it allows."""
+    found = clean(CONTROLS, state)
+    assert set(found) == {"a", "b", "seed"}
+    assert all(control.allows(found[control.name]) for control in CONTROLS)
+
+
+@given(content=st.binary(max_size=200) | JSON.map(lambda value: json.dumps({"predictions": value}).encode()))
+def test_a_damaged_file_of_predictions_counts_as_empty(content: bytes) -> None:
+    """Reading it never raises, and what is read has the right shape."""
+    Path(FILE_NAME).write_bytes(content)
+    assert all(isinstance(value, dict) for value in read_predictions().values())
+
+
+def test_predictions_of_several_widgets_share_a_file(own_folder: Path) -> None:
+    """Writing one keeps the others."""
+    write_prediction("one", {"value": 1, "locked": True})
+    write_prediction("two", {"value": "x", "locked": True})
+    write_prediction("one", None)
+    assert read_predictions() == {"two": {"value": "x", "locked": True}}
+    assert [path.name for path in own_folder.iterdir()] == [FILE_NAME]
+
+
+def test_predictions_need_no_writable_folder(own_folder: Path) -> None:
+    """Where nothing can be written the widget still works."""
+    write_prediction("one", {"value": 1}, own_folder / "missing")
+    assert not (own_folder / "missing").exists()
+
+
+def test_a_range_of_steps_has_both_ends_and_round_numbers() -> None:
+    """Labels show these numbers."""
+    assert steps(0, 1, 0.1) == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+def test_a_packed_scene_gives_its_arrays_back() -> None:
+    """Offsets are aligned, types are kept, NaN travels."""
+    bytes_ = np.arange(5, dtype=np.uint8)
+    cells = Cells("c", (1, 5, 1, 1), bytes_, bytes_[::-1].copy())
+    lines = Lines("l", np.array([0, 1], np.float32), (Series("s", np.array([np.nan, 2], np.float32)),), 0, 1)
+    spec, buffer = pack(Scene((cells, lines), "words"))
+    first, second = spec["panels"]
+    assert [first["kind"], second["kind"]] == ["cells", "lines"]
+    signs, y = first["signs"], second["series"][0]["y"]
+    assert list(buffer[signs["at"] : signs["at"] + signs["n"]]) == [4, 3, 2, 1, 0]
+    assert y["at"] % 4 == 0
+    assert struct.unpack_from("<2f", buffer, y["at"])[1] == 2.0
+    assert json.dumps(spec, allow_nan=False)
+
+
+def test_a_histogram_loses_no_value() -> None:
+    """Values outside the axis are in the outermost bins: the shares sum to one."""
+    found = histogram("h", [-100.0, 0.0, 0.1, 100.0], -1, 1, bins=10)
+    assert found.shares.sum() == pytest.approx(1)
+    assert (found.shares[0], found.shares[-1]) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize(
+    "panel",
+    [
+        Histogram("h", np.array([0.2, 0.8], np.float32), 0, 1, 1, (Mark(0.5, "m"),)),
+        Lines("l", np.arange(3, dtype=np.float32), (Series("s", np.zeros(3, np.float32), "dots"),), -1, 1),
+        Bars("b", ("g", "h"), (Series("s", np.array([1, -1], np.float32)),), -2, 2),
+        Montage("m", np.zeros((3, 4, 4, 3), np.uint8), 2, ("a", "b", "c")),
+        Cells("c", (1, 2, 2, 2), np.zeros(8, np.uint8), np.ones(8, np.uint8)),
+    ],
+    ids=lambda panel: type(panel).__name__.lower(),
+)
+def test_every_panel_has_a_still_picture_and_a_live_drawing(panel: Any) -> None:
+    """Python draws it for saved notebooks, the page's script knows its kind."""
+    assert png(Scene((panel,), "words")).startswith(b"\x89PNG")
+    script = (ROOT / "course_lib/widgets/static/canvas.js").read_text()
+    kinds = re.search(r"const PANELS = \{ (.*) \};", script)
+    assert kinds
+    assert type(panel).__name__.lower() in kinds[1].split(", ")
+
+
+def test_words_in_a_still_picture_cannot_become_html() -> None:
+    """Titles and lines are escaped."""
+    page = still("<script>", Scene((Montage("m", np.zeros((1, 2, 2, 3), np.uint8), 1),), '"><script>'), "<b>")
+    assert "<script>" not in page
+    assert "<b>" not in page

@@ -1,0 +1,1 @@
+"""What the notebooks of a course on linear algebra import."""

@@ -1,0 +1,1 @@
+"""The references of a made-up course."""

@@ -1,0 +1,94 @@
+"""The notebooks with their solutions: read, run as in grading, run as a whole."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from autograder.releasing.answers import write_answers
+from tests.support.course import ASSIGNMENTS, COURSE
+from tests.support.paths import ROOT
+
+__all__ = ["Ran", "folder_with_answers", "introductions", "read_notebook", "run_graded_cells", "run_in_quick_mode"]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a notebook showed when all of it ran.
+
+    Attributes:
+        html: all HTML outputs, in order.
+        printed: what was written to stdout.
+    """
+
+    html: list[str]
+    printed: str
+
+
+def read_notebook(assignment: str) -> Any:
+    """The source notebook of an assignment, read afresh."""
+    (path,) = (COURSE.source / assignment).glob("*.ipynb")
+    return nbformat.read(path, as_version=4)
+
+
+def folder_with_answers(assignment: str, folder: Path) -> Path:
+    """The folder, which then holds the answer data of the assignment."""
+    write_answers(assignment, folder, ASSIGNMENTS[assignment])
+    return folder
+
+
+def introductions(assignment: str, notebook: Any) -> dict[str, str]:
+    """Exercise id -> the Markdown cell before its solution cell."""
+    cells = notebook.cells
+    return {cell.id: cells[i - 2].source for i, cell in enumerate(cells) if cell.id in ASSIGNMENTS[assignment]}
+
+
+def run_graded_cells(notebook: Any, answers: Path) -> dict[str, Any]:
+    """What the cells define that are run when grading, in the working directory; a check that fails raises."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_ANSWERS", str(answers))
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and "experiment" not in cell.metadata.get("tags", []):
+                exec(compile(cell.source, cell.id, "exec"), namespace)
+    return namespace
+
+
+def run_in_quick_mode(notebook: Any, answers: Path, folder: Path) -> Ran:
+    """Run every cell; nothing may fail or be written to stderr, and every figure must have a description."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_ANSWERS", str(answers))
+        patch.setenv("COURSE_QUICK", "1")
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        done = NotebookClient(
+            nbformat.from_dict(notebook),
+            timeout=300,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(folder)}},
+        ).execute()
+    outputs = [(cell.id, output) for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert [cell_id for cell_id, output in outputs if output.get("name") == "stderr"] == []
+    html = [output.data["text/html"] for _, output in outputs if "text/html" in output.get("data", {})]
+    alts = [alt for page in html for alt in _Images(page).alts]
+    assert len(alts) >= 7
+    assert all(len(alt) > 20 for alt in alts)
+    return Ran(html, "".join(output.text for _, output in outputs if output.get("name") == "stdout"))
+
+
+class _Images(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.alts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Collect the alternative texts."""
+        if tag == "img":
+            self.alts.append(dict(attrs).get("alt") or "")
