@@ -37,6 +37,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from autograder.errors import CourseError
 from course_lib.checking.comparison import compare
 from course_lib.checking.drivers import attempt, run_case
 from course_lib.checking.verdict import (
@@ -271,7 +272,9 @@ class Exercise:
             return "no cases: decorate a generator with @exercise.cases"
         if not hasattr(self, "reference_answer"):
             return "no reference: decorate a right answer with @exercise.reference"
-        return "" if self.criteria else "no criteria: exercise.criterion(title, points)"
+        if not self.criteria:
+            return "no criteria: exercise.criterion(title, points)"
+        return next((f"no hint for {m.slug}: write it as its docstring" for m in self.misconceptions if not m.hint), "")
 
     def namespace(self, what: Answer) -> dict[str, Any]:
         """A reference or a wrong answer as a namespace; names it leaves out come from the reference."""
@@ -330,7 +333,8 @@ class Exercise:
         expected = {output: _back(seen[Entry(name, output)], dtype) for output in outputs}
         failed = [value for value in expected.values() if isinstance(value, Failure)]
         if failed:
-            raise RuntimeError(f"the reference of {self.id} fails on case {name!r}: {failed[0].message}")
+            message = f"the reference of {self.id} fails on case {name!r}: {failed[0].message}"
+            raise CourseError(message, "a case gives the inputs in the order of the parameters, tensors as float64")
         return CaseKey(name, function, case.driver, case.inputs, outputs, expected, case.tolerance)
 
     def footprint(self, misconception: Misconception, case: CaseKey) -> dict[Entry, Any]:

@@ -72,15 +72,19 @@ def new_assignment(course: Course, name: str) -> Written:
     if not _ASSIGNMENT.fullmatch(name) or not topic.isidentifier():
         raise UsageError(f"{name!r} is no name for an assignment", "a number and a word, as 01_projection")
     folder = course.code.exercises_folder / topic
-    taken = next((path for path in (course.source / name, folder) if path.exists()), None)
+    room = course.root / course.code.library / topic
+    taken = next((path for path in (course.source / name, folder, room) if path.exists()), None)
     if taken is not None:
         raise CourseError(f"{taken} exists already", "choose another name, or: autograder new exercise ASSIGNMENT NAME")
     _write(folder / "__init__.py", "topic.py", {"assignment": name})
+    if room.parent.is_dir():  # where the course's library lies in its folder
+        _write(room / "__init__.py", "library_topic.py", {"assignment": name})
     notebook = course.source / name / f"{topic}.ipynb"
     notebook.parent.mkdir(parents=True)
     _save(notebook, _notebook(topic, name))
     begun = new_exercise(Course.find(course.root), name, f"{topic.replace('_', '-')}-1")
-    return Written(tuple(dict.fromkeys((notebook, *begun.files))), begun.next)
+    beside = (room / "__init__.py",) if room.is_dir() else ()
+    return Written(tuple(dict.fromkeys((notebook, *begun.files, *beside))), begun.next)
 
 
 def new_exercise(course: Course, assignment: str, name: str) -> Written:

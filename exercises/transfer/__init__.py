@@ -2,11 +2,11 @@
 
 ASSIGNMENT = "05_transfer_learning"
 EXERCISES = (
+    "trainable-parameters",
     "replace-head",
     "freeze-backbone",
     "extract-features",
     "linear-probe",
-    "layer-learning-rates",
-    "trainable-parameters",
     "choose-strategy",
+    "layer-learning-rates",
 )

@@ -13,10 +13,7 @@ from tests.support.paths import ROOT
 
 LIBRARY = ROOT / "course_lib"
 TOPICS = sorted(COURSE.code.topics.values())
-ROOMS = frozenset({"experiments", "figures", "drivers", "widgets"})
-NETS = "nets"
-WITHOUT_NETS = frozenset({"batchnorm"})
-"""Topics whose experiments use the networks of `course_lib.lab.models` alone."""
+ROOMS = frozenset({"experiments", "figures", "nets", "drivers", "widgets"})
 OF_ITS_OWN = {"augmentation": {"augment"}}
 """Further rooms of a topic: what its notebook uses after it was written, for many images at once."""
 DATA = "data"
@@ -35,9 +32,8 @@ def rooms_of(topic: str) -> set[str]:
 
 @each_topic
 def test_every_topic_has_the_same_rooms(topic: str) -> None:
-    """Each may be a module or a package; a further one is a decision of its own."""
-    nets = set() if topic in WITHOUT_NETS else {NETS}
-    assert rooms_of(topic) == ROOMS | nets | OF_ITS_OWN.get(topic, set())
+    """Those that it needs, each a module or a package; a further one is a decision of its own."""
+    assert rooms_of(topic) <= ROOMS | OF_ITS_OWN.get(topic, set())
 
 
 @each_topic

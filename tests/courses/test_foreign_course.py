@@ -45,6 +45,25 @@ ANSWERS = {
 
 IMPORT = "from autograder.exercise import Exercise\n"
 
+WITHOUT_A_HINT = (
+    IMPORT
+    + """exercise = Exercise("project-onto-line", "f(x)")
+POINTS = exercise.criterion("is right", 1)
+
+@exercise.cases
+def cases(g):
+    yield "one", {"x": 1.0}
+
+@exercise.reference
+def right(x):
+    return x
+
+@exercise.wrong(loses=POINTS)
+def turned_round(x):
+    return -x
+"""
+)
+
 SNOOP = """
 import os
 found = []
@@ -148,6 +167,7 @@ def test_a_changed_exercise_or_library_changes_the_version(course: Course) -> No
             "no cases: decorate",
         ),
         ("__init__.py", f'ASSIGNMENT = "{NAME}"', "defines no EXERCISES"),
+        ("project_onto_line.py", WITHOUT_A_HINT, "no hint for turned-round: write it as its docstring"),
     ],
 )
 def test_a_faulty_exercise_is_one_line_with_its_file(course: Course, file: str, text: str, message: str) -> None:
@@ -158,6 +178,15 @@ def test_a_faulty_exercise_is_one_line_with_its_file(course: Course, file: str, 
     assert message in caught.value.message
     assert "\n" not in caught.value.message
     assert caught.value.hint
+
+
+def test_a_reference_that_fails_says_on_which_case(course: Course) -> None:
+    """An author's first slip is a case that does not fit the function."""
+    path = course.root / "exercises" / "projection" / "orthonormal_basis.py"
+    path.write_text(path.read_text().replace('Case({"A": A}', 'Case({"A": A, "k": 2}'))
+    exercise = course.exercises(NAME)["orthonormal-basis"]
+    with pytest.raises(CourseError, match=r"reference of orthonormal-basis fails on case 'by hand': TypeError: by_qr"):
+        exercise.make_key(1)
 
 
 def test_the_bundle_is_the_courses_and_checks_alone(course: Course, tmp_path: Path) -> None:

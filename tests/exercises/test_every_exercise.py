@@ -26,7 +26,7 @@ from course_lib.checking.answers import decode_key, encode_key
 from course_lib.checking.comparison import TOLERANCE
 from course_lib.checking.drivers import run_case, takes_a_value
 from course_lib.checking.values import pack, unpack
-from course_lib.checking.verdict import CaseKey, Entry, ExerciseKey, Failure, Response, Suspect, Verdict, judge, respond
+from course_lib.checking.verdict import CaseKey, Entry, ExerciseKey, Failure, Response, Verdict, judge, respond
 from tests.support.answering import lost, named, sent
 from tests.support.course import ASSIGNMENTS, COURSE, exercise_named
 from tests.support.learned import LEARNED, said_for
@@ -34,8 +34,6 @@ from tests.support.learned import LEARNED, said_for
 SEEDS = range(50)
 FEW = 10
 """Seeds for answers that are worth nothing."""
-WHOLE = 5
-"""Seeds on which a mistake runs on all cases; on the others on as many as its verdict needs."""
 
 ALL = [(assignment, exercise) for assignment, exercises in ASSIGNMENTS.items() for exercise in exercises.values()]
 each_assignment = pytest.mark.parametrize("assignment", COURSE.assignments)
@@ -209,15 +207,17 @@ AGREED = {
 }
 
 
-def test_every_assignment_holds_the_agreed_exercises() -> None:
-    """Ids and signatures are fixed, so that submissions and grades stay comparable; a new assignment adds its own."""
-    assert {name: {e.id: e.defines for e in found.values()} for name, found in ASSIGNMENTS.items()} == AGREED
+@pytest.mark.parametrize("assignment", AGREED)
+def test_an_assignment_holds_the_agreed_exercises(assignment: str) -> None:
+    """Ids and signatures are fixed, so that submissions and grades stay comparable; further ones may come."""
+    there = {exercise.id: exercise.defines for exercise in ASSIGNMENTS[assignment].values()}
+    assert {name: there.get(name) for name in AGREED[assignment]} == AGREED[assignment]
 
 
 @each_assignment
-def test_an_assignment_is_worth_forty_points(assignment: str) -> None:
-    """The written questions add ten."""
-    assert sum(exercise.points for exercise in ASSIGNMENTS[assignment].values()) == 40
+def test_an_assignment_is_worth_thirty_to_fifty_points(assignment: str) -> None:
+    """One is worth about as much as another; the written questions add some ten."""
+    assert 30 <= sum(exercise.points for exercise in ASSIGNMENTS[assignment].values()) <= 50
 
 
 def test_ids_are_unique_over_the_course() -> None:
@@ -235,8 +235,8 @@ def test_a_topic_lists_exactly_its_files_with_an_exercise(assignment: str) -> No
 
 
 def _assigns(source: str, name: str) -> bool:
-    assigned = [target for node in ast.parse(source).body if isinstance(node, ast.Assign) for target in node.targets]
-    return any(isinstance(target, ast.Name) and target.id == name for target in assigned)
+    assignments = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    return any(isinstance(t, ast.Name) and t.id == name for node in assignments for t in node.targets)
 
 
 FEWER_WAYS = {"trainable-parameters": 2}
@@ -497,8 +497,6 @@ def test_misconception_loses_what_it_says_and_is_named(exercise: Exercise, misco
     said = {criterion.slug for criterion in misconception.loses}
     idle = {criterion.slug for criterion in misconception.loses if criterion.is_convention}
     for number, (key, tried) in enumerate(all_mistakes(exercise.id)):
-        if number >= WHOLE and not idle and _few_cases_settle_it(key, tried, misconception):
-            continue
         verdict = judge(key, {name: case.response(misconception) for name, case in tried.items()})
         follow = _following(exercise, key, tried, misconception)
         gone = _gone(verdict)
@@ -506,7 +504,7 @@ def test_misconception_loses_what_it_says_and_is_named(exercise: Exercise, misco
         assert gone <= said | follow, f"seed {number}: loses {sorted(gone - said - follow)} too: {why(verdict)}"
         assert named(verdict) == [misconception.slug]
         idle &= follow
-        if number < WHOLE:
+        if number < 5:
             _shows_clearly(key, verdict)
     assert not idle, f"drop {sorted(idle)} from what {misconception.slug} loses: it follows by itself"
 
@@ -523,58 +521,6 @@ def _following(
     cases = [tried[case.name] for case in key.cases]
     wrong = {entry.case for case in cases for entry in case.footprint(misconception) if entry.aspect == "value"}
     return {c.slug for c in key.criteria if c.slug in conventions and any(entry.case in wrong for entry in c.entries)}
-
-
-def _few_cases_settle_it(key: ExerciseKey, tried: Mapping[str, Tried], misconception: Misconception) -> bool:
-    """Whether some of the cases show all that is asked of a mistake, so that the others need not run.
-
-    A criterion that it must not lose is looked at whole; one that it must lose is lost by one wrong entry.  No other
-    mistake can be named where each gives another value in one of these cases; exceptions are too much alike to tell.
-    """
-    exercise = exercise_named(key.id)
-    said = {criterion.slug for criterion in misconception.loses}
-    names = {entry.case for criterion in key.criteria if criterion.slug not in said for entry in criterion.entries}
-    for criterion in key.criteria:
-        if criterion.slug in said:
-            names |= _up_to_a_wrong_one(criterion.entries, names, tried, misconception)
-    part = _part_of(key, names, [m for m in exercise.misconceptions if m is not misconception])
-    verdict = judge(part, {name: tried[name].response(misconception) for name in names})
-    gone = _gone(verdict)
-    return (
-        said <= gone <= said | _following(exercise, part, tried, misconception)
-        and not verdict.misconceptions
-        and all(_gives_a_wrong_value(suspect, part) for suspect in part.misconceptions if suspect.loses <= gone)
-    )
-
-
-def _up_to_a_wrong_one(
-    entries: tuple[Entry, ...], names: set[str], tried: Mapping[str, Tried], misconception: Misconception
-) -> set[str]:
-    """Cases of a criterion up to the first that the mistake gets wrong, those that are looked at anyway first."""
-    found: set[str] = set()
-    for name in sorted(dict.fromkeys(entry.case for entry in entries), key=lambda name: name not in names):
-        found.add(name)
-        if any(entry in tried[name].footprint(misconception) for entry in entries):
-            break
-    return found
-
-
-def _part_of(key: ExerciseKey, names: set[str], suspects: list[Misconception]) -> ExerciseKey:
-    """A key with some of its cases and some of its suspects only."""
-    criteria = [
-        dataclasses.replace(criterion, entries=tuple(entry for entry in criterion.entries if entry.case in names))
-        for criterion in key.criteria
-    ]
-    return dataclasses.replace(
-        key,
-        cases=tuple(case for case in key.cases if case.name in names),
-        criteria=tuple(criterion for criterion in criteria if criterion.entries),
-        misconceptions=tuple(s for s in key.misconceptions if s.slug in {m.slug for m in suspects}),
-    )
-
-
-def _gives_a_wrong_value(suspect: Suspect, key: ExerciseKey) -> bool:
-    return any(not isinstance(seen, Failure) for case in key.cases for seen in suspect.at(case).values())
 
 
 def _shows_clearly(key: ExerciseKey, verdict: Verdict) -> None:

@@ -93,16 +93,10 @@ def test_every_widget_of_its_topic_is_shown(assignment: str, notebook: Any) -> N
     assert [name for name in names if f"widgets.{name}(" not in code] == []
 
 
-NOT_IN_ORDER = {"05_transfer_learning": "counting comes first on the page and next to last in the list of exercises"}
-
-
 def test_the_exercises_stand_in_the_order_of_their_list(assignment: str, notebook: Any) -> None:
     """So that "next" on the progress bar is the next one on the page."""
     found = [cell.id for cell in notebook.cells if cell.id in ASSIGNMENTS[assignment]]
-    if assignment in NOT_IN_ORDER:
-        assert sorted(found) == sorted(ASSIGNMENTS[assignment])
-    else:
-        assert found == list(ASSIGNMENTS[assignment])
+    assert found == list(ASSIGNMENTS[assignment])
 
 
 # --- its words
