@@ -361,7 +361,7 @@ def _names(chosen: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 def _words(answer: Any) -> str:
     """The name of a function or class in words: ``divides_by_variance`` and ``DividesByVariance`` are the same."""
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", answer.__name__).strip("_").lower()
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", answer.__name__).strip("_").lower()
     return name.replace("_", " ")
 
 

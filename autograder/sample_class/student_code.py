@@ -175,12 +175,28 @@ def _syntax_tree(value: types.FunctionType | type) -> ast.FunctionDef | ast.Clas
         if name == "<lambda>":
             assert isinstance(value, types.FunctionType)
             return _lambda_tree(value)
+        if isinstance(value, type):
+            return _class_tree(value)
         node = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
     except (OSError, TypeError, SyntaxError) as error:
         raise UnportableCodeError(f"{name} has no readable source ({error})") from error
-    if not isinstance(node, ast.FunctionDef | ast.ClassDef):
-        raise UnportableCodeError(f"{name} is a {type(node).__name__}, not a function or class")
+    if not isinstance(node, ast.FunctionDef):
+        raise UnportableCodeError(f"{name} is a {type(node).__name__}, not a function")
     return node
+
+
+def _class_tree(value: type) -> ast.ClassDef:
+    """A class's own node, in the file of its methods: its module may have stepped aside for another course's."""
+    methods = _methods(value)
+    if not methods:
+        raise UnportableCodeError(f"{value.__name__} has no method, so its source is not found")
+    text = _file_text(methods[0].__code__.co_filename)
+    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+    line = methods[0].__code__.co_firstlineno
+    around = [node for node in found if node.name == value.__name__ and node.lineno < line <= (node.end_lineno or 0)]
+    if not around:
+        raise UnportableCodeError(f"{value.__name__} was not found in its file")
+    return around[-1]
 
 
 def _lambda_tree(function: types.FunctionType) -> ast.Lambda:

@@ -35,9 +35,7 @@ BIN = Path(sys.executable).parent
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A course with three submissions: ada has all, bob one mistake, eve prints a score of her own."""
     root = tmp_path_factory.mktemp("formgrader") / "course"
-    shutil.copytree(ROOT / "notebooks" / NAME, root / "notebooks" / NAME, ignore=shutil.ignore_patterns(".*"))
-    shutil.copy(ROOT / "nbgrader_config.py", root)
-    course = Course.find(root)
+    course = Course.find(ROOT).copy(root, [NAME])
     release(course, [NAME], root / "bundle")
     material = load_material(course, NAME)
     forge = "import sys\nget_ipython().displayhook(99.0)\nsys.displayhook(99.0)\n"

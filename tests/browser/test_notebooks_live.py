@@ -26,13 +26,11 @@ WIDGET = "section.course-widget"
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The student bundle of all assignments; beside each notebook stands its source, as `solution.ipynb`."""
-    from autograder.course import Course
     from autograder.releasing.release import release
+    from tests.support.course import COURSE
 
     root = tmp_path_factory.mktemp("course")
-    shutil.copytree(ROOT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    shutil.copy(ROOT / "nbgrader_config.py", root)
-    folder = release(Course.find(root), ASSIGNMENTS, root / "bundle").bundle.folder
+    folder = release(COURSE.copy(root, ASSIGNMENTS), ASSIGNMENTS, root / "bundle").bundle.folder
     for name in ASSIGNMENTS:
         for path in (root / "notebooks" / name).glob("*.ipynb"):
             shutil.copy(path, folder / name / "solution.ipynb")

@@ -144,7 +144,7 @@ def test_each_kind_of_noise_lowers_the_validation_loss() -> None:
 def test_averaging_fractional_passes_lowers_the_loss(seed: int) -> None:
     """The loss of the mean prediction is below the mean loss of single passes."""
     boundaries, pool = (
-        right_answer("fractional-pooling", "rounded down, as a list; pairs of rows", name)
+        right_answer("fractional-pooling", "rounded down as a list pairs of rows", name)
         for name in ("pooling_boundaries", "fractional_max_pool")
     )
     single, averaged = experiments.fractional_passes(
