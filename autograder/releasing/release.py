@@ -24,7 +24,8 @@ from autograder.releasing.bundle import Bundle, build_bundle
 from autograder.releasing.leaks import secrets_of_exercises, secrets_of_notebooks
 from autograder.releasing.source_checks import require_releasable
 from autograder.releasing.source_notebook import cells_of, read_source
-from course_lib.checking.answers import answer_folders
+from course_lib.checking.answers import installed_answers
+from course_lib.lab.course_folder import ANSWERS
 
 __all__ = ["Released", "Row", "release"]
 
@@ -84,7 +85,7 @@ def release(
     target = (bundle or course.root / "bundle").resolve()
     built = build_bundle(target, course, chosen, secrets)
     rows = tuple(_row(course.source / name, name, found) for name, found in chosen.items())
-    return Released(rows, built, _install_answers(chosen))
+    return Released(rows, built, _install_answers(course, chosen))
 
 
 def _row(folder: Path, name: str, exercises: Mapping[str, Exercise]) -> Row:
@@ -95,9 +96,12 @@ def _row(folder: Path, name: str, exercises: Mapping[str, Exercise]) -> Row:
     return Row(name, len(exercises), automatic, written, tuple(path.name for path in paths))
 
 
-def _install_answers(assignments: Mapping[str, Mapping[str, Exercise]]) -> str:
-    """Answer data for the check in the source notebooks, which run with this machine's `course_lib`."""
-    folder = answer_folders()[0]
+def _install_answers(course: Course, assignments: Mapping[str, Mapping[str, Exercise]]) -> str:
+    """Answer data for the check in the source notebooks, which run with this machine's `course_lib`.
+
+    A course with a library of its own keeps them in its folder: ids of two courses may be the same.
+    """
+    folder = installed_answers() if course.code.library_folder is None else course.root / ANSWERS
     try:
         for name, exercises in assignments.items():
             write_answers(name, folder, exercises)

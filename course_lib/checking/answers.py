@@ -24,6 +24,7 @@ import torch
 from course_lib.checking.errors import AnswersMissingError, UnknownExerciseError
 from course_lib.checking.values import pack, unpack
 from course_lib.checking.verdict import CaseKey, CriterionKey, Entry, ExerciseKey, Failure, MisconceptionKey
+from course_lib.lab.course_folder import answers_of_course
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
@@ -32,6 +33,7 @@ __all__ = [
     "decode_key",
     "encode_key",
     "exercise_ids",
+    "installed_answers",
     "load_key",
     "write_keys",
 ]
@@ -40,6 +42,7 @@ ENVIRONMENT_VARIABLE = "COURSE_ANSWERS"
 """Names a folder that is looked into before the one in this package."""
 
 _FORMAT = "course answers 2"
+_BESIDE = Path(__file__).parent.parent / "answers"
 
 
 def encode_key(key: ExerciseKey) -> dict[str, Any]:
@@ -132,11 +135,15 @@ def write_keys(path: Path, assignment: str, keys: Iterable[ExerciseKey]) -> None
         raise
 
 
+def installed_answers() -> Path:
+    """Where answer data lies beside this library, or where the environment says."""
+    return Path(os.environ.get(ENVIRONMENT_VARIABLE) or _BESIDE)
+
+
 def answer_folders() -> tuple[Path, ...]:
-    """Where answer data is looked for, in order."""
+    """Where answer data is looked for: as the environment says, in the course's folder, beside this library."""
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    own = Path(__file__).parent.parent / "answers"
-    return (Path(chosen), own) if chosen else (own,)
+    return tuple(Path(folder) for folder in (chosen, answers_of_course(), _BESIDE) if folder)
 
 
 def load_key(exercise_id: str) -> ExerciseKey:

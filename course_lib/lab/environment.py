@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_lib.lab.course_folder import answers_of_course
+
 __all__ = ["Fault", "check_environment", "faults"]
 
 _PYTHON = (3, 11)
@@ -71,7 +73,8 @@ def faults(
         yield Fault(where, f"{install}, then restart the kernel")
     else:
         yield from _other_versions(bundle, install)
-    if not any((bundle / "course_lib" / "answers").glob("*.safetensors")) and "COURSE_ANSWERS" not in os.environ:
+    answers = any((bundle / "course_lib" / "answers").glob("*.safetensors"))
+    if not answers and "COURSE_ANSWERS" not in os.environ and answers_of_course(folder) is None:
         yield Fault("there is no answer data, so check() cannot work", "unpack the course's archive again, all of it")
     if not os.access(folder or Path(), os.W_OK):
         yield Fault("this folder cannot be written, so nothing is saved", "move the course to a folder of your own")

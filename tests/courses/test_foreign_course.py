@@ -18,6 +18,8 @@ from autograder.errors import CourseError, SourceNotebookError, UnknownAssignmen
 from autograder.grading.batch import Options, grade_course
 from autograder.releasing.release import release
 from autograder.results import SubmissionResult
+from course_lib.checking.answers import answer_folders, load_key
+from course_lib.lab.environment import faults
 from tests.support import made_up, small_course
 from tests.support.dask_cluster import scheduler
 from tests.support.paths import ROOT
@@ -77,13 +79,6 @@ try:
 except ImportError:
     print("nothing to import")
 """
-
-
-@pytest.fixture(autouse=True)
-def _answers_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The checkout's own answer data stays as it is."""
-    (tmp_path / "answers").mkdir()
-    monkeypatch.setenv("COURSE_ANSWERS", str(tmp_path / "answers"))
 
 
 @pytest.fixture
@@ -204,10 +199,20 @@ def test_the_bundle_is_the_courses_and_checks_alone(course: Course, tmp_path: Pa
     code = "\n".join(["import torch", "from course_lib import check", RIGHT, BASIS])
     code += '\ncheck("project-onto-line", project_onto_line)\ncheck("orthonormal-basis", orthonormal_basis)'
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1"}
-    environment.pop("COURSE_ANSWERS")
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("passed") == 2
+
+
+def test_its_authors_check_in_its_folder(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer data stays with the course, where its source notebooks find it, and our own is as it was."""
+    folders = answer_folders()
+    before = {path: path.stat().st_mtime_ns for folder in folders for path in folder.glob("*")}
+    release(course, [NAME])
+    assert {path: path.stat().st_mtime_ns for folder in folders for path in folder.glob("*")} == before
+    monkeypatch.chdir(course.source / NAME)
+    assert load_key("project-onto-line").names == ("project_onto_line",)
+    assert not any("no answer data" in fault.wrong for fault in faults(course.root))
 
 
 @pytest.mark.parametrize("between", ["\n", "\n\n    # then\n        "], ids=["as it is", "spread"])

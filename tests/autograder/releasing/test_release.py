@@ -48,7 +48,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests write no answers into the checkout, and find the programs beside this Python."""
     # nbgrader calls the program `alembic` by name; the command line sets this for itself.
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    monkeypatch.setattr(releases, "answer_folders", lambda: (tmp_path / "installed" / "answers",))
+    monkeypatch.setattr(releases, "installed_answers", lambda: tmp_path / "installed" / "answers")
 
 
 @pytest.fixture(scope="module")
@@ -389,7 +389,7 @@ def test_an_unwritable_library_is_a_note_not_a_failure(
 ) -> None:
     """A course_lib installed for all users does not stop a release."""
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(releases, "answer_folders", lambda: (tmp_path / "file" / "answers",))
+    monkeypatch.setattr(releases, "installed_answers", lambda: tmp_path / "file" / "answers")
     assert "cannot be written" in make(course).answers_note
 
 
