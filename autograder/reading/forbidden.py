@@ -267,7 +267,7 @@ class SourceReader:
     def _global_aliases(self) -> dict[str, set[str]]:
         """Imported names, and global names assigned to dotted names (``f = torch.nn.functional``)."""
         statements = [statement for definitions in self._definitions.values() for statement in definitions]
-        pairs = [pair for statement in dict.fromkeys(statements) for pair in assigned(statement)]
+        pairs = [(*pair, NOTHING) for statement in dict.fromkeys(statements) for pair in assigned(statement)]
         return self._with_assignments(self._imports, {}, pairs)
 
     def _local_aliases(self, node: ast.AST) -> Aliases:
@@ -278,19 +278,23 @@ class SourceReader:
         for part, _ in self._parts(node):
             for name, dotted in imported(part):
                 imports.setdefault(name, set()).add(dotted)
-        pairs = [pair for part, _ in self._parts(node) for pair in assigned(part)]
+        pairs = [(*pair, local) for part, local in self._parts(node) for pair in assigned(part)]
         return self._with_assignments(imports, self._global_aliases, pairs) if pairs else imports
 
     def _with_assignments(
-        self, known: Aliases, outer: Aliases, pairs: Sequence[tuple[str, ast.expr]]
+        self, known: Aliases, outer: Aliases, pairs: Sequence[tuple[str, ast.expr, frozenset[str]]]
     ) -> dict[str, set[str]]:
-        """Follow assignments of dotted names to names, three steps deep."""
+        """Follow assignments of dotted names to names, three steps deep.
+
+        Args:
+            pairs: a name, what is assigned to it, and the local names there, which hide those of `outer`: a parameter
+                called like an imported module is not that module.
+        """
         aliases = {name: set(found) for name, found in known.items()}
-        layered = Layered(aliases, outer)
         for _ in range(3):
             changed = False
-            for name, value in pairs:
-                found = self._names.resolve(value, layered)
+            for name, value, hidden in pairs:
+                found = self._names.resolve(value, Layered(aliases, outer, hidden))
                 if found and not found <= aliases.get(name, NOTHING):
                     aliases[name] = aliases.get(name, set()) | found
                     changed = True

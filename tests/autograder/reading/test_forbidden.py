@@ -320,6 +320,38 @@ def test_right_but_unusual_answers_are_not_flagged(exercise: Exercise, name: str
 PACKAGES = {"cv2": "OpenCV", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def g(x, features=None):\n    y = x if features is None else features\n    return y.T\ndef f(x): return g(x)",
+        "def f(features):\n    experiments = features\n    return experiments.run",
+        "def f(figures):\n    for features in figures:\n        x = features\n    return x.mean()",
+    ],
+    ids=["a default", "renamed", "in a loop"],
+)
+def test_a_parameter_called_like_an_imported_module_is_not_that_module(source: str) -> None:
+    """Notebooks import `features`, `figures` and `experiments`; students use these words for what they are given."""
+    setup = "from course_lib.transfer.experiments import features\nfrom course_lib.transfer import experiments, figures"
+    found = SourceReader([setup, source]).look(("f",), ())
+    assert (found.banned, found.dynamic) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from course_lib.augmentation.nets import augment\ndef f(x): return augment.mixup(x)",
+        "from course_lib.augmentation import nets\ndef f(x):\n    tool = nets.augment\n    return tool.mixup(x)",
+        "import course_lib.augmentation.widgets.sheets as s\ndef f(x): return s.transformed(x)",
+        "from course_lib.transfer.experiments import features\ndef f(x): return features.table(x)",
+    ],
+)
+def test_whatever_of_the_library_is_not_the_bench_is_found(source: str) -> None:
+    """A list of folders, so that no re-export is forgotten; what lies in `course_lib.lab` may be used."""
+    assert SourceReader([source]).look(("f",), ()).dynamic
+    bench = "from course_lib.lab import data, models\ndef f(x): return models.seeded(x, data.CLASSES)"
+    assert SourceReader([bench]).look(("f",), ()).dynamic == []
+
+
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
 def test_a_notebook_names_every_package_that_it_forbids(assignment: str) -> None:
     """Nobody loses points for a package that the text does not speak of."""
