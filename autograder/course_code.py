@@ -202,13 +202,16 @@ def _import(name: str, code: CourseCode) -> ModuleType:
     except CourseError:
         raise
     except Exception as error:  # the file is Python: anything can happen
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if str(code.root) in frame.filename]
-        line = (
-            getattr(error, "lineno", None) if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
-        )
-        place = Path(getattr(error, "filename", None) or (frames[-1].filename if frames else name))
-        where = f"{place}, line {line}" if line else name
-        raise CourseError(f"{name} cannot be imported: {type(error).__name__}: {error}", f"correct {where}") from error
+        message = f"{name} cannot be imported: {type(error).__name__}: {error}"
+        raise CourseError(message, f"correct {_place(error, code) or name}") from error
+
+
+def _place(error: Exception, code: CourseCode) -> str:
+    """The file and line of the course that an exception points at; empty if none."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(f"{code.root}/")]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
 
 
 @dataclass

@@ -251,8 +251,8 @@ class Exercise:
 
     def _answer(self, answer: Any) -> Answer:
         """A class that holds some of the exercise's names stands for all of them."""
-        held = {name: vars(answer)[name] for name in self.names if name in vars(answer)} if _is_class(answer) else {}
-        return held or answer
+        members = vars(answer) if isinstance(answer, type) else {}
+        return {name: members[name] for name in self.names if name in members} or answer
 
     # --- what it means
 
@@ -363,10 +363,6 @@ def _words(answer: Any) -> str:
     """The name of a function or class in words: ``divides_by_variance`` and ``DividesByVariance`` are the same."""
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", answer.__name__).strip("_").lower()
     return name.replace("_", " ")
-
-
-def _is_class(answer: Any) -> bool:
-    return isinstance(answer, type)
 
 
 @dataclass(frozen=True)
