@@ -4,7 +4,7 @@ A file of a course's `exercises/` folder reads from top to bottom like this (CON
 
     exercise = Exercise("horizontal-flip", "random_horizontal_flip(x, p, u)", returns="y", forbidden=LIBRARY_FLIPS)
     MIRRORS = exercise.criterion("mirrors left and right", 1, cases="all*")
-    KEEPS = exercise.criterion("keeps the dtype", 0.5, cases="all*", aspect="dtype")
+    DECIDES = exercise.criterion("decides for every example by its own u", 0.5, cases="some*")
 
     @exercise.cases
     def cases(g):
@@ -16,21 +16,24 @@ A file of a course's `exercises/` folder reads from top to bottom like this (CON
     @exercise.right
     def gather(x, p, u): ...
 
-    @exercise.wrong(loses=MIRRORS)
+    @exercise.wrong(loses=MIRRORS, costs=0.5)
     def upside_down(x, p, u):
         '''The images stand on their heads: the rows were reversed. ...'''
 
-A mistake is a function: its name is the slug, its docstring is the hint that the student reads, and what it loses
-stands beside it.  What follows from a wrong value (a dtype that nobody can judge any more) is not written down: it is
-derived.
+A mistake is a function: its name is the slug, its docstring is the hint that the student reads, and what it is about
+and what it costs stand beside it.  What follows from it (other criteria whose values it spoils) is not written down,
+and not charged again.  The conventions of the course (dtype and device kept, inputs left alone) are criteria of every
+exercise and are written nowhere: a file says only why one of them does not apply.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -39,8 +42,8 @@ import torch
 
 from autograder.errors import CourseError
 from course_lib.checking.comparison import compare
-from course_lib.checking.drivers import attempt, run_case
-from course_lib.checking.verdict import (
+from course_lib.checking.drivers import STRIDED, attempt, run_case, tensors_in
+from course_lib.checking.keys import (
     Aspect,
     CaseKey,
     CriterionKey,
@@ -49,12 +52,14 @@ from course_lib.checking.verdict import (
     Failure,
     MisconceptionKey,
     Response,
-    judge,
-    observe,
     respond,
 )
+from course_lib.checking.verdict import Verdict, judge, observe
 
-__all__ = ["Case", "Criterion", "Exercise", "Misconception", "generator", "one_of", "wrong_entries"]
+__all__ = ["CONVENTION", "Case", "Criterion", "Exercise", "Misconception", "generator", "one_of", "wrong_entries"]
+
+CONVENTION = 0.25
+"""Points for each convention of the course that is kept."""
 
 T = TypeVar("T")
 Answer = Callable[..., Any] | Mapping[str, Any]
@@ -94,35 +99,23 @@ class Case:
 
 @dataclass(frozen=True)
 class Criterion:
-    """Points given together when all selected entries are right.
+    """Points given together when all selected values are right.
 
     Attributes:
         title: what is asked, as a phrase ("normalizes over the batch"); its slug is the stable key.
         cases: names of the cases looked at; all by default.  A name ending in ``*`` is a prefix.
         outputs: names of the outputs looked at; all by default.
-        aspect: ``value``, ``dtype`` or ``inputs`` (left unchanged), or several of them.  The last two count only where
-            the value is right.
     """
 
     title: str
     points: float
     cases: tuple[str, ...] | None = None
     outputs: tuple[str, ...] | None = None
-    aspect: Aspect | tuple[Aspect, ...] = "value"
 
     @property
     def slug(self) -> str:
         """The title as an identifier."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
-
-    @property
-    def is_convention(self) -> bool:
-        """Whether it asks nothing about values, only about dtype or inputs."""
-        return "value" not in self._aspects
-
-    @property
-    def _aspects(self) -> tuple[Aspect, ...]:
-        return (self.aspect,) if isinstance(self.aspect, str) else self.aspect
 
     def entries(self, cases: Mapping[str, tuple[str, ...]]) -> tuple[Entry, ...]:
         """The entries this criterion selects.
@@ -130,13 +123,12 @@ class Criterion:
         Args:
             cases: case name -> names of its outputs.
         """
-        chosen = [name for name in cases if self.cases is None or any(_matches(name, p) for p in self.cases)]
         return tuple(
-            Entry(name, output, aspect)
-            for aspect in self._aspects
-            for name in chosen
-            for output in (("",) if aspect == "inputs" else cases[name])
-            if aspect == "inputs" or self.outputs is None or output in self.outputs
+            Entry(name, output)
+            for name, outputs in cases.items()
+            if self.cases is None or any(_matches(name, pattern) for pattern in self.cases)
+            for output in outputs
+            if self.outputs is None or output in self.outputs
         )
 
 
@@ -145,20 +137,51 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Convention:
+    """A criterion that the machine adds to every exercise.
+
+    Attributes:
+        points: what it is worth; 0 where it is not asked for.
+        why_not: why it is not asked for.
+    """
+
+    title: str
+    points: float
+    why_not: str = ""
+
+    @property
+    def slug(self) -> str:
+        """The title as an identifier."""
+        return Criterion(self.title, self.points).slug
+
+
+@dataclass(frozen=True)
 class Misconception:
     """A known wrong implementation.
 
     Attributes:
-        slug: stable key.
+        slugs: stable key; two for two mistakes made together.
         wrong: the wrong function (for the exercise's first name), or a namespace of several.
-        hint: what was probably done and why it is wrong; never the answer's code.
-        loses: the criteria that it loses by itself; conventions that nobody can judge beside a wrong value follow.
+        hints: what was probably done and why it is wrong, for each slug; never the answer's code.
+        loses: the criteria it is about.
+        prices: what a person would take off, for each slug.
     """
 
-    slug: str
+    slugs: tuple[str, ...]
     wrong: Answer
-    hint: str
+    hints: tuple[str, ...]
     loses: tuple[Criterion, ...]
+    prices: tuple[float, ...]
+
+    @property
+    def costs(self) -> float:
+        """What is taken off in all."""
+        return sum(self.prices)
+
+    @property
+    def slug(self) -> str:
+        """The slugs in one word."""
+        return "+".join(self.slugs)
 
 
 class Exercise:
@@ -168,10 +191,15 @@ class Exercise:
         id: the `grade_id` of its test cell.
         defines: signatures of what the student defines, ``"f(x, eps)"`` or ``"class Layer(num_features)"``.
         returns: name of what the function returns, or names if it returns several values.
-        forbidden: operations that may not be used, as dotted names (a prefix forbids what is below it) or ``.method``.
+        forbidden: operations that may not run (`course_lib.checking.watch` says how they are written).
+        dtype: points for keeping dtype and device, or the reason why that is not asked.
+        inputs: points for leaving the inputs alone, or the reason why that is not asked.
+        layout: points for taking tensors that are not contiguous in memory, where cases have such; without points an
+            answer that does not take them gets a remark.
+        tells: whether a card may say what is expected; not where that is all there is to find out.
 
     Attributes:
-        criteria: what points are given for, in the order of the card.
+        criteria: what points are given for, in the order of the card; the conventions come after them.
         misconceptions: what is recognised by name; common ones come first.
         right_answers: right but unusual implementations; the tests hold that they get full marks.
         reference_answer: the right function, or a namespace of several; called with float64 inputs.
@@ -180,12 +208,26 @@ class Exercise:
     reference_answer: Answer
 
     def __init__(
-        self, id: str, *defines: str, returns: str | tuple[str, ...] = "result", forbidden: tuple[str, ...] = ()
+        self,
+        id: str,
+        *defines: str,
+        returns: str | tuple[str, ...] = "result",
+        forbidden: tuple[str, ...] = (),
+        dtype: float | str = CONVENTION,
+        inputs: float | str = CONVENTION,
+        layout: float = 0.0,
+        tells: bool = True,
     ) -> None:
         self.id = id
         self.defines = defines
         self.returns = (returns,) if isinstance(returns, str) else returns
         self.forbidden = forbidden
+        self.tells = tells
+        self.conventions: dict[Aspect, Convention] = {
+            "dtype": _convention("keeps dtype and device", dtype),
+            "inputs": _convention("leaves its inputs unchanged", inputs),
+            "layout": _convention("accepts any memory layout", layout),
+        }
         self.criteria: list[Criterion] = []
         self.misconceptions: list[Misconception] = []
         self.right_answers: dict[str, Answer] = {}
@@ -203,10 +245,9 @@ class Exercise:
         *,
         cases: str | tuple[str, ...] | None = None,
         outputs: str | tuple[str, ...] | None = None,
-        aspect: Aspect | tuple[Aspect, ...] = "value",
     ) -> Criterion:
         """Add a criterion (see `Criterion`); a single case or output need not be a tuple."""
-        made = Criterion(title, points, _names(cases), _names(outputs), aspect)
+        made = Criterion(title, points, _names(cases), _names(outputs))
         self.criteria.append(made)
         return made
 
@@ -229,25 +270,82 @@ class Exercise:
         return answer
 
     def wrong(
-        self, *, loses: Criterion | tuple[Criterion, ...], of: str | None = None, hint: str = ""
+        self,
+        *,
+        loses: Criterion | tuple[Criterion, ...],
+        costs: float | None = None,
+        of: str | None = None,
+        hint: str = "",
     ) -> Callable[[T], T]:
         """A known mistake: its name is the slug, its docstring the hint.
 
         Args:
-            loses: the criteria that it loses by itself, on every seed.
+            loses: the criteria it is about, which it loses on every seed; others that it spoils follow from it.
+            costs: the points that a person would take off; by default those of `loses`, or all if these are all
+                criteria.
             of: which of the exercise's names it stands for; the first one by default.
             hint: in place of the docstring, for a hint that several exercises share.
         """
 
         def add(answer: T) -> T:
-            found = self._answer(answer) if of is None else {of: answer}
             slug = _words(answer).replace(" ", "-")
             text = hint or inspect.cleandoc(getattr(answer, "__doc__", None) or "")
             lost = (loses,) if isinstance(loses, Criterion) else loses
-            self.misconceptions.append(Misconception(slug, found, " ".join(text.split()), lost))
+            price = (
+                (self.points if set(lost) == set(self.criteria) else sum(c.points for c in lost))
+                if costs is None
+                else costs
+            )
+            self._add((slug,), (" ".join(text.split()),), lost, (price,), answer, of)
             return answer
 
         return add
+
+    def both(self, *mistakes: Any, costs: float | None = None, of: str | None = None) -> Callable[[T], T]:
+        """Two known mistakes made together, where the two touch the same numbers; both are named.
+
+        Args:
+            mistakes: the decorated functions.
+            costs: the sum of theirs by default.
+        """
+
+        def add(answer: T) -> T:
+            parts = [self._known(mistake) for mistake in mistakes]
+            slugs = tuple(slug for part in parts for slug in part.slugs)
+            hints = tuple(hint for part in parts for hint in part.hints)
+            lost = tuple(dict.fromkeys(criterion for part in parts for criterion in part.loses))
+            own = [price for part in parts for price in part.prices]
+            price = min(sum(own) if costs is None else costs, self.points)
+            self._add(slugs, hints, lost, tuple(one * price / sum(own) for one in own), answer, of)
+            return answer
+
+        return add
+
+    def also(self, mistake: Any, *, of: str | None = None) -> Callable[[T], T]:
+        """Another way to a known mistake, which gives other numbers: same name, same hint, same price."""
+
+        def add(answer: T) -> T:
+            known = self._known(mistake)
+            self._add(known.slugs, known.hints, known.loses, known.prices, answer, of)
+            return answer
+
+        return add
+
+    def _known(self, mistake: Any) -> Misconception:
+        slug = _words(mistake).replace(" ", "-")
+        return next(known for known in self.misconceptions if known.slugs == (slug,))
+
+    def _add(
+        self,
+        slugs: tuple[str, ...],
+        hints: tuple[str, ...],
+        loses: tuple[Criterion, ...],
+        prices: tuple[float, ...],
+        answer: Any,
+        of: str | None,
+    ) -> None:
+        found = self._answer(answer) if of is None else {of: answer}
+        self.misconceptions.append(Misconception(slugs, found, hints, loses, prices))
 
     def _answer(self, answer: Any) -> Answer:
         """A class that holds some of the exercise's names stands for all of them."""
@@ -264,7 +362,12 @@ class Exercise:
     @property
     def points(self) -> float:
         """All points of the exercise."""
-        return sum(criterion.points for criterion in self.criteria)
+        return sum(criterion.points for criterion in self.marked)
+
+    @property
+    def marked(self) -> list[Criterion | Convention]:
+        """All that points are given for, in the order of the card."""
+        return [*self.criteria, *(convention for convention in self.conventions.values() if convention.points)]
 
     def lack(self) -> str:
         """What its file does not say yet, in words; empty if it is whole."""
@@ -274,7 +377,8 @@ class Exercise:
             return "no reference: decorate a right answer with @exercise.reference"
         if not self.criteria:
             return "no criteria: exercise.criterion(title, points)"
-        return next((f"no hint for {m.slug}: write it as its docstring" for m in self.misconceptions if not m.hint), "")
+        bare = [m.slug for m in self.misconceptions if not all(m.hints)]
+        return f"no hint for {bare[0]}: write it as its docstring" if bare else ""
 
     def namespace(self, what: Answer) -> dict[str, Any]:
         """A reference or a wrong answer as a namespace; names it leaves out come from the reference."""
@@ -297,25 +401,33 @@ class Exercise:
             seed: anything with a stable `str`; equal seeds give equal keys.
             diagnose: also run every misconception (not needed when the answer turns out right).
         """
-        keys = tuple(self._case_key(name, case) for name, case in self.draw(generator(self.id, seed)).items())
-        outputs = {key.name: key.outputs for key in keys}
-        criteria = tuple(CriterionKey(c.slug, c.title, c.points, c.entries(outputs)) for c in self.criteria)
-        key = ExerciseKey(self.id, self.defines, keys, criteria)
+        cases = tuple(self._case_key(name, case) for name, case in self.draw(generator(self.id, seed)).items())
+        outputs = {case.name: case.outputs for case in cases}
+        criteria = [CriterionKey(c.slug, c.title, c.points, c.entries(outputs)) for c in self.criteria]
+        for aspect, convention in self.conventions.items():
+            if convention.points:
+                entries = tuple(entry for case in cases for entry in _of_convention(aspect, case))
+                criteria.append(CriterionKey(convention.slug, convention.title, convention.points, entries))
+        key = ExerciseKey(self.id, self.defines, cases, tuple(criteria), (), self.forbidden, self.tells)
         return self.with_misconceptions(key) if diagnose else key
 
     def with_misconceptions(self, key: ExerciseKey) -> ExerciseKey:
         """The same key with the footprints of all misconceptions on its cases, as data."""
         found = tuple(
             MisconceptionKey(
-                m.slug, m.hint, {e: seen for case in key.cases for e, seen in self.footprint(m, case).items()}
+                suspect.slugs,
+                suspect.hints,
+                suspect.loses,
+                suspect.prices,
+                {entry: seen for case in key.cases for entry, seen in suspect.at(case).items()},
             )
-            for m in self.misconceptions
+            for suspect in self._suspects
         )
-        return ExerciseKey(key.id, key.signatures, key.cases, key.criteria, found)
+        return dataclasses.replace(key, misconceptions=found)
 
     def with_suspects(self, key: ExerciseKey) -> ExerciseKey:
         """The same key with misconceptions that are run only as far as a diagnosis asks."""
-        return ExerciseKey(key.id, key.signatures, key.cases, key.criteria, self._suspects)
+        return dataclasses.replace(key, misconceptions=self._suspects)
 
     @cached_property
     def _suspects(self) -> tuple[_Suspect, ...]:
@@ -335,7 +447,7 @@ class Exercise:
         if failed:
             message = f"the reference of {self.id} fails on case {name!r}: {failed[0].message}"
             raise CourseError(message, "a case gives the inputs in the order of the parameters, tensors as float64")
-        return CaseKey(name, function, case.driver, case.inputs, outputs, expected, case.tolerance)
+        return dataclasses.replace(key, expected=expected, returns=response.returned)
 
     def footprint(self, misconception: Misconception, case: CaseKey) -> dict[Entry, Any]:
         """What a misconception gives at the entries of a case where it is wrong."""
@@ -343,12 +455,13 @@ class Exercise:
 
     def respond(self, what: Answer, case: CaseKey) -> Response:
         """Put a reference or a wrong answer through a case, as a student's answer is."""
-        return respond(run_case(self.namespace(what), case.function, case.driver, case.inputs))
+        with warnings.catch_warnings():  # whoever grades need not hear what a wrong answer is warned of
+            warnings.simplefilter("ignore")
+            return respond(run_case(self.namespace(what), case.function, case.driver, case.inputs))
 
-    def lost_by(self, what: Answer, key: ExerciseKey) -> frozenset[str]:
-        """Slugs of the criteria that an answer loses on a key, those included that follow from a wrong value."""
-        verdict = judge(key, {case.name: self.respond(what, case) for case in key.cases})
-        return frozenset(result.criterion.slug for result in verdict.results if not result.holds)
+    def verdict(self, what: Answer, key: ExerciseKey) -> Verdict:
+        """The verdict on an answer."""
+        return judge(key, {case.name: self.respond(what, case) for case in key.cases})
 
     @cached_property
     def _reference_namespace(self) -> dict[str, Any]:
@@ -373,12 +486,16 @@ class _Suspect:
     misconception: Misconception
 
     @property
-    def slug(self) -> str:
-        return self.misconception.slug
+    def slugs(self) -> tuple[str, ...]:
+        return self.misconception.slugs
 
     @property
-    def hint(self) -> str:
-        return self.misconception.hint
+    def hints(self) -> tuple[str, ...]:
+        return self.misconception.hints
+
+    @property
+    def prices(self) -> tuple[float, ...]:
+        return self.misconception.prices
 
     @cached_property
     def loses(self) -> frozenset[str]:
@@ -389,19 +506,30 @@ class _Suspect:
 
 
 def wrong_entries(case: CaseKey, response: Response) -> dict[Entry, Any]:
-    """What a response shows at those entries of a case where it is wrong."""
-    return {entry: seen for entry, seen in observe(case, response).items() if _is_wrong(case, entry, seen)}
+    """What a response shows at those values of a case where it is wrong."""
+    return {
+        entry: seen
+        for entry, seen in observe(case, response).items()
+        if entry.aspect == "value"
+        and (isinstance(seen, Failure) or compare(seen, case.expected[entry.output], case.tolerance) is not None)
+    }
 
 
-def _is_wrong(case: CaseKey, entry: Entry, seen: Any) -> bool:
-    if isinstance(seen, Failure):
-        return True
-    if entry.aspect == "inputs":
-        return bool(seen)
-    expected = case.expected[entry.output]
-    if entry.aspect == "dtype":
-        return isinstance(expected, torch.Tensor) and seen != str(expected.dtype).removeprefix("torch.")
-    return compare(seen, expected, case.tolerance) is not None
+def _convention(title: str, asked: float | str) -> Convention:
+    return Convention(title, 0.0, asked) if isinstance(asked, str) else Convention(title, asked)
+
+
+def _of_convention(aspect: Aspect, case: CaseKey) -> Iterator[Entry]:
+    """Where a convention can show in a case."""
+    inputs = dict(case.inputs)
+    if aspect == "inputs" and next(tensors_in(inputs), None) is not None:
+        yield Entry(case.name, "", "inputs")
+    if aspect == "layout" and case.driver.endswith(STRIDED):
+        yield Entry(case.name, "", "layout")
+    if aspect == "dtype" and _first_dtype(inputs) is not None:
+        for output, expected in case.expected.items():
+            if isinstance(expected, torch.Tensor) and expected.is_floating_point():
+                yield Entry(case.name, output, "dtype")
 
 
 def _in_float64(value: Any) -> Any:

@@ -23,7 +23,7 @@ class ExerciseResult:
     """One exercise of one submission.
 
     Attributes:
-        criteria: slug -> holds.
+        criteria: slug -> whether it holds; None where it was not judged.
         misconceptions: slugs of the known mistakes that were recognised.
         message: one line: what was lost and why; empty for full marks.
         reasons: for each lost criterion (slug), why, in words.
@@ -36,7 +36,7 @@ class ExerciseResult:
 
     score: float
     max_score: float
-    criteria: Mapping[str, bool]
+    criteria: Mapping[str, bool | None]
     misconceptions: tuple[str, ...] = ()
     message: str = ""
     reasons: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +54,7 @@ class SubmissionResult:
     Attributes:
         seconds: wall-clock time of its grading.
         flags: what a person should look at: `banned-operation`, `dynamic-code`, `edited-tests`, ...
+        findings: the places where code reaches into the machine that watches it, for `dynamic-code`.
         notes: what was repaired in the notebook, in words.
         digest: SHA-256 of the submitted bytes; a result is valid only for these.
         engine: version of the grader and of the exercises (`autograder.grading.engine.engine_version`).
@@ -65,6 +66,7 @@ class SubmissionResult:
     exercises: Mapping[str, ExerciseResult]
     seconds: float = 0.0
     flags: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     message: str = ""
     digest: str = ""
@@ -144,7 +146,7 @@ def read_result(path: Path) -> SubmissionResult | None:
         exercises = {name: _exercise(values) for name, values in data.pop("exercises").items()}
         data.pop("score")
         data.pop("max_score")
-        for name in ("flags", "notes"):
+        for name in ("flags", "findings", "notes"):
             data[name] = tuple(data[name])
         return SubmissionResult(exercises=exercises, **data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -89,7 +89,7 @@ def _timer(spent: dict[str, list[float]], part: str) -> Iterator[None]:
 def _instrumented(spent: dict[str, list[float]]) -> Iterator[None]:
     """Time the functions that the parts are made of."""
     from autograder.exercise import Exercise
-    from autograder.reading.forbidden import SourceReader
+    from autograder.reading.source_reader import SourceReader
 
     def timed(function: Callable[..., Any], part: str) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -110,7 +110,7 @@ def _instrumented(spent: dict[str, list[float]]) -> Iterator[None]:
         (Exercise, "make_key", _REFERENCES),
         (engine, "judge", "judge and diagnose"),
         (engine, "mark", "cards"),
-        (SourceReader, "look", "read the code"),
+        (SourceReader, "__init__", "read the code"),
         (engine, "repair", "repair"),
         (engine, "_autograded", "make the notebook"),
     ]

@@ -20,12 +20,13 @@ from autograder.grading.missing_names import MissingNames
 from autograder.grading.outputs import score_output
 from autograder.grading.student_process import StudentProcess
 from autograder.grading.task import Task
-from autograder.reading.forbidden import SourceReader
+from autograder.reading.source_reader import SourceReader
 from autograder.results import Status, SubmissionResult
 from autograder.sandbox import Sandbox, SessionEnded
 from autograder.submissions.notebook import Cell, Master, Repaired, UnreadableError, read_cells, repair
 from autograder.submissions.submission import Job
-from course_lib.checking.verdict import ExerciseKey, Failure, Response, Verdict, judge
+from course_lib.checking.keys import ExerciseKey, Failure, Response
+from course_lib.checking.verdict import Verdict, judge
 
 __all__ = ["grade_submission"]
 
@@ -43,13 +44,14 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
     log = CellLog(task.limits)
     flags: list[str] = []
     ended: list[str] = []
+    findings: tuple[str, ...] = ()
     if problem:
         marked = {name: lost(exercise, problem) for name, exercise in task.exercises.items()}
         notes = [problem]
     else:
         with _Submission(task, sandbox, repaired, log) as submission:
             marked, flags = submission.graded(f"{task.seed}:{job.student}:{job.digest}")
-        ended = submission.process.ended
+        ended, findings = submission.process.ended, submission.findings
         notes = [*([job.problem] if job.problem else []), *repaired.notes]
         flags += ["renamed-notebook"] if job.problem else []
     result = SubmissionResult(
@@ -58,6 +60,7 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
         _status(ended, job, problem),
         {name: mark.result for name, mark in marked.items()},
         flags=(*repaired.flags, *flags, *(["late"] if job.late_s > 0 else [])),
+        findings=findings,
         notes=tuple(notes),
         message="; ".join(notes),
         digest=job.digest,
@@ -105,12 +108,17 @@ class _Submission:
         deadline = time.monotonic() + task.limits.submission_s  # what follows is done on the submission's time
         cells = [(name, repaired.by_id[name].source) for name in repaired.runnable]
         self._exercises = task.exercises
-        self._reader = SourceReader([source for _, source in cells], task.code.libraries)
+        self._reader = SourceReader([source for _, source in cells], [name for name, _ in cells])
         for position, why in self._reader.refused.items():
             reason = f"not run, because the grader cannot read it: {why}"
             log.stop(cells[position][0], SessionEnded("unread", reason))
         self._missing = MissingNames(repaired, log)
         self.process = StudentProcess(sandbox, task.limits, task.device, cells, log, deadline)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Where code reaches into the machine that watches it."""
+        return self._reader.findings
 
     def __enter__(self) -> _Submission:
         return self
@@ -119,14 +127,13 @@ class _Submission:
         self.process.close()
 
     def graded(self, seed: str) -> tuple[dict[str, Marked], list[str]]:
-        """All exercises, and what a person should look at."""
+        """All exercises, and flags for what a person should look at."""
         marked: dict[str, Marked] = {}
-        flags: list[str] = ["unread-code"] if self._reader.refused else []
+        flags = ["unread-code"] * bool(self._reader.refused) + ["dynamic-code"] * bool(self._reader.findings)
         for exercise, key in self._asked_ahead(seed):
             verdict, advice = self._verdict(exercise, key)
-            findings = self._reader.look(exercise.names, exercise.forbidden)
-            marked[exercise.id] = mark(exercise, verdict, findings, advice)
-            flags += ["banned-operation"] * bool(findings.banned) + ["dynamic-code"] * bool(findings.dynamic)
+            marked[exercise.id] = mark(exercise, verdict, advice)
+            flags += ["banned-operation"] * bool(verdict.banned)
         return marked, list(dict.fromkeys(flags))
 
     def _asked_ahead(self, seed: str) -> Iterator[tuple[Exercise, ExerciseKey]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autograder.exercise import Exercise
-from autograder.reading.forbidden import Findings
 from autograder.results import ExerciseResult
-from course_lib.checking.card import Card, plain, reason
-from course_lib.checking.verdict import Failure, Response, Verdict, judge
+from course_lib.checking.card import Card, plain, reason, withheld
+from course_lib.checking.keys import Failure, Response
+from course_lib.checking.verdict import Verdict, judge
 
 __all__ = ["Marked", "lost", "mark"]
 
@@ -24,43 +24,38 @@ class Marked:
     text: str
 
 
-def mark(exercise: Exercise, verdict: Verdict, findings: Findings, advice: tuple[str, ...] = ()) -> Marked:
-    """Turn a verdict into points; forbidden operations withhold them."""
-    reasons = {r.criterion.slug: _cut(reason(r)) for r in verdict.results if not r.holds}
-    criteria = {r.criterion.slug: r.holds for r in verdict.results}
-    withheld = ""
-    score = verdict.score
-    if findings.banned and score > 0:
-        names = ", ".join(findings.banned[:5])
-        withheld = f"The points are withheld: this exercise is to be solved without {names}."
-        score = 0.0
-        criteria = dict.fromkeys(criteria, False)
-        reasons = dict.fromkeys(criteria, f"withheld: uses {names}")
-    card = Card(verdict, advice=(*([withheld] if withheld else []), *advice))
+def mark(exercise: Exercise, verdict: Verdict, advice: tuple[str, ...] = ()) -> Marked:
+    """Turn a verdict into a result and a card."""
+    card = Card(verdict, advice=advice)
     result = ExerciseResult(
-        score,
+        verdict.score,
         exercise.points,
-        criteria,
+        {r.criterion.slug: None if r.state == "not judged" else r.holds for r in verdict.results},
         tuple(m.slug for m in verdict.misconceptions),
-        withheld or _message(verdict),
-        reasons,
+        _message(verdict),
+        {r.criterion.slug: _cut(reason(verdict, r)) for r in verdict.results if r.state == "lost"},
         tuple(m.hint for m in verdict.misconceptions),
         card.example,
-        tuple(findings.banned) if withheld else (),
-        advice,
+        verdict.banned,
+        (*verdict.remarks, *advice),
         tuple(sorted({seen.kind for seen in verdict.observed.values() if isinstance(seen, Failure)})),
     )
     return Marked(result, card.html(), card.text())
 
 
 def _message(verdict: Verdict) -> str:
-    first = next((r for r in verdict.results if not r.holds), None)
-    if first is None:
+    if verdict.banned:
+        return withheld(verdict)
+    if verdict.passed:
         return ""
     if verdict.failure is not None:
         return _cut(plain(verdict.failure.message or verdict.failure.kind))
-    lost = ", ".join(r.criterion.title for r in verdict.results if not r.holds)
-    return _cut(f"lost: {lost}. {reason(first)}")
+    lost = [result for result in verdict.results if result.state == "lost"]
+    if not lost:
+        return ""
+    titles = ", ".join(result.criterion.title for result in lost)
+    unnamed = "" if verdict.misconceptions or not verdict.likeness else f" {verdict.likeness}"
+    return _cut(f"Lost: {titles}. {reason(verdict, lost[0])}{unnamed}")
 
 
 def _cut(text: str) -> str:
@@ -71,4 +66,4 @@ def lost(exercise: Exercise, why: str) -> Marked:
     """An exercise of a submission that could not be read."""
     key = exercise.make_key("nothing handed in", diagnose=False)
     failure = Response(failure=Failure("not-run", why))
-    return mark(exercise, judge(key, {case.name: failure for case in key.cases}), Findings())
+    return mark(exercise, judge(key, {case.name: failure for case in key.cases}))

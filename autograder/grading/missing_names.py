@@ -6,9 +6,9 @@ from functools import cached_property
 
 from autograder.exercise import Exercise
 from autograder.grading.cell_log import CellLog
-from autograder.reading.forbidden import SourceReader
+from autograder.reading.source_reader import SourceReader
 from autograder.submissions.notebook import Repaired
-from course_lib.checking.verdict import Failure, Response
+from course_lib.checking.keys import Failure, Response
 
 __all__ = ["MissingNames"]
 

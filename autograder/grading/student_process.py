@@ -9,7 +9,7 @@ from autograder.grading.cell_log import CellLog
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
 from course_lib.checking.card import plain
 from course_lib.checking.gpu_trace import traced_cases
-from course_lib.checking.verdict import CaseKey, ExerciseKey, Failure, Response, respond
+from course_lib.checking.keys import CaseKey, ExerciseKey, Failure, Response, respond
 
 __all__ = ["StudentProcess"]
 

@@ -38,7 +38,7 @@ _STATUS_REASON = {
 }
 _FLAG_REASON = {
     "banned-operation": "uses an operation that the exercise forbids",
-    "dynamic-code": "builds code while it runs",
+    "dynamic-code": "code reaches into the machine that watches it",
     "edited-tests": "changed locked test cells (they were restored)",
     "renamed-notebook": "handed in under another file name",
     "late": "handed in late",
@@ -56,7 +56,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class CriterionStats:
-    """How many of the class met one criterion."""
+    """How many met one criterion, of those in whose answers it could be judged."""
 
     slug: str
     title: str
@@ -240,14 +240,14 @@ def _exercise_stats(name: str, results: Sequence[SubmissionResult], definition: 
 
 
 def _criteria(answers: Sequence[ExerciseResult], definition: Exercise | None, total: int) -> tuple[CriterionStats, ...]:
-    titles = {c.slug: (c.title, c.points) for c in definition.criteria} if definition else {}
+    titles = {c.slug: (c.title, c.points) for c in definition.marked} if definition else {}
     slugs = dict.fromkeys([*titles, *(slug for answer in answers for slug in answer.criteria)])
     return tuple(
         CriterionStats(
             slug,
             *titles.get(slug, (slug, 0.0)),
-            met=sum(answer.criteria.get(slug, False) for answer in answers),
-            of=total,
+            met=sum(answer.criteria.get(slug) is True for answer in answers),
+            of=total - sum(slug in answer.criteria and answer.criteria[slug] is None for answer in answers),
         )
         for slug in slugs
     )
@@ -257,7 +257,12 @@ def _misconceptions(
     results: Sequence[SubmissionResult], known: Mapping[str, Exercise]
 ) -> tuple[MisconceptionStats, ...]:
     students: dict[tuple[str, str], list[str]] = {}
-    hints = {(name, m.slug): m.hint for name, exercise in known.items() for m in exercise.misconceptions}
+    hints = {
+        (name, slug): hint
+        for name, exercise in known.items()
+        for mistake in exercise.misconceptions
+        for slug, hint in zip(mistake.slugs, mistake.hints, strict=True)
+    }
     for result in results:
         for name, exercise in result.exercises.items():
             for position, slug in enumerate(exercise.misconceptions):
@@ -299,6 +304,7 @@ def _attention(result: SubmissionResult) -> Attention | None:
     if result.status in _STATUS_REASON:
         reasons.append(": ".join(filter(None, (_STATUS_REASON[result.status], result.message))))
     reasons += [_FLAG_REASON.get(flag, flag) for flag in result.flags]
+    reasons += [f"found in {', '.join(result.findings[:3])}"] if result.findings else []
     reasons += [
         f"{name}: points withheld for {', '.join(exercise.withheld)}"
         for name, exercise in result.exercises.items()

@@ -1,1 +1,1 @@
-"""Reading code without running it: forbidden operations, and what cannot be followed."""
+"""Reading code without running it: what it does to the machine, and which names it defines."""

@@ -51,7 +51,7 @@ class Expectation:
         found = []
         for name, slugs in self.lost.items():
             exercise = result.exercises.get(name)
-            lost = {slug for slug, holds in exercise.criteria.items() if not holds} if exercise else set()
+            lost = {slug for slug, holds in exercise.criteria.items() if holds is False} if exercise else set()
             if lost != slugs:
                 found.append(f"{name}: lost {sorted(lost)}, expected {sorted(slugs)}")
         for name, slug in self.named.items():

@@ -6,19 +6,24 @@ A kind is a function that edits a solved `Draft` and says what grading must find
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 from autograder.exercise import Exercise, Misconception
-from autograder.reading.forbidden import SourceReader
 from autograder.sample_class import tricks
 from autograder.sample_class.draft import Draft
 from autograder.sample_class.expectation import Expectation
 from autograder.sample_class.material import Material
 from autograder.sample_class.student_code import UnportableCodeError, student_code
+from course_lib.checking.drivers import run_case
 
-__all__ = ["KINDS", "Kind", "MisconceptionDeck"]
+__all__ = ["KINDS", "Kind", "MisconceptionDeck", "shortcut_in"]
 
 _STOPPED = frozenset({"graded", "timeout", "crashed"})
 
@@ -87,9 +92,15 @@ def _cell_for(material: Material, exercise: Exercise, what: object) -> str | Non
         source = student_code(own, exercise.id.replace("-", "_"))
     except UnportableCodeError:
         return None
-    if SourceReader([source]).look(tuple(own), exercise.forbidden).banned:
+    if _is_forbidden(exercise, given):
         return None
     return source if len(own) == len(exercise.names) else f"{material.solutions[exercise.id].rstrip()}\n\n\n{source}"
+
+
+def _is_forbidden(exercise: Exercise, given: dict[str, Any]) -> bool:
+    key = exercise.make_key("sample class", diagnose=False)
+    watched = [case for case in key.cases if case.name in key.called_twice]
+    return any(run_case(given, c.function, c.driver, c.inputs, forbidden=key.forbidden).get("used") for c in watched)
 
 
 def _differs(exercise: Exercise, name: str, value: object) -> bool:
@@ -164,7 +175,9 @@ class _Hand:
 
 
 def _lost(exercise: Exercise, misconception: Misconception) -> frozenset[str]:
-    return exercise.lost_by(misconception.wrong, exercise.make_key("sample class", diagnose=False))
+    key = exercise.with_suspects(exercise.make_key("sample class", diagnose=False))
+    verdict = exercise.verdict(misconception.wrong, key)
+    return frozenset(result.criterion.slug for result in verdict.results if result.state == "lost")
 
 
 def _syntax_error(draft: Draft) -> Expectation:
@@ -237,21 +250,40 @@ def _flood(draft: Draft) -> Expectation:
 
 
 def _shortcut(draft: Draft) -> Expectation:
-    """Uses what the exercise is about to implement, where the graded code can reach it."""
-    named = {
-        exercise.id: [name for name in exercise.forbidden if not name.startswith(".") and "*" not in name]
-        for exercise in draft.material.exercises.values()
-    }
-    choices = [exercise for exercise in draft.material.exercises.values() if named[exercise.id]]
-    if not choices:
+    """Calls what the exercise is about to implement, to compare with it, and leaves it there."""
+    exercises = draft.material.exercises.values()
+    shortcuts = {e.id: source for e in exercises if (source := shortcut_in(e, draft.read(e.id)))}
+    if not shortcuts:
         return _solution(draft)
-    exercise = draft.rng.choice(choices)
-    operation = named[exercise.id][0]
-    tree = ast.parse(draft.read(exercise.id))
-    definition = next(node for node in tree.body if getattr(node, "name", None) in exercise.names)
-    definition.body[:0] = ast.parse(f"shortcut = {operation}").body  # type: ignore[attr-defined]
-    draft.write(exercise.id, f"import {operation.split('.')[0]}\n\n\n{ast.unparse(tree)}\n")
-    return Expectation(full=_except(draft, exercise.id), nothing=frozenset({exercise.id}), flag="banned-operation")
+    chosen = draft.rng.choice(list(shortcuts))
+    draft.write(chosen, shortcuts[chosen])
+    return Expectation(full=_except(draft, chosen), nothing=frozenset({chosen}), flag="banned-operation")
+
+
+def shortcut_in(exercise: Exercise, source: str) -> str:
+    """A solution with a call of what the exercise forbids in it; empty if it forbids nothing of PyTorch's."""
+    call = next(filter(None, map(_call_of, exercise.forbidden)), "")
+    if not call:
+        return ""
+    tree = ast.parse(source)
+    definition: Any = next((node for node in tree.body if getattr(node, "name", None) in exercise.names), None)
+    if definition is None:
+        return ""
+    inner = next((node for node in definition.body if isinstance(node, ast.FunctionDef)), definition)
+    inner.body[:0] = ast.parse(f"try:\n    {call}\nexcept Exception:\n    pass").body
+    return f"import torch\n\n\n{ast.unparse(tree)}\n"
+
+
+def _call_of(operation: str) -> str:
+    """A call of one of PyTorch's functions with a tensor for each argument that it needs; empty for anything else."""
+    try:
+        found: Any = functools.reduce(getattr, operation.split(".")[1:], torch)
+    except AttributeError:
+        return ""
+    if not operation.startswith("torch.") or not inspect.isfunction(found):
+        return ""
+    needed = [p for p in inspect.signature(found).parameters.values() if p.default is p.empty]
+    return f"{operation}({', '.join(['torch.ones(4, 4)'] * max(1, len(needed)))})"
 
 
 def _stopping(trick: str) -> Callable[[Draft], Expectation]:

@@ -81,17 +81,37 @@ class _Writer:
     def _define_code(self, name: str, value: types.FunctionType | type) -> None:
         node = _strip(_syntax_tree(value))
         scope = _scope(value)
-        own = getattr(value, "__name__", name)
+        own = value.__name__ if isinstance(value, type) else value.__code__.co_name
         renamed = {own: name} if own != "<lambda>" else {}
         for used in _names_used(node):
             if used in scope and used not in renamed:
                 renamed[used] = self._refer(used, scope[used])
+        if isinstance(value, types.FunctionType) and not isinstance(node, ast.ClassDef):
+            self._set_defaults(node, value)
+            self._set_wrapped(node, value)
         node = _Renamer(renamed).visit(node)
         if isinstance(node, ast.Lambda):
             self._definitions.append(f"{name} = {ast.unparse(node)}")
         else:
             node.name = name
             self._definitions.append(ast.unparse(node))
+
+    def _set_defaults(self, node: ast.FunctionDef | ast.Lambda, value: types.FunctionType) -> None:
+        """Defaults as the values that they have: the names in them may mean something else by now."""
+        node.args.defaults = [self._parsed(found) for found in value.__defaults__ or ()]
+        named = value.__kwdefaults__ or {}
+        keywords = [argument.arg for argument in node.args.kwonlyargs]
+        node.args.kw_defaults = [self._parsed(named[name]) if name in named else None for name in keywords]
+
+    def _set_wrapped(self, node: ast.FunctionDef | ast.Lambda, value: types.FunctionType) -> None:
+        """``@functools.wraps`` of the very function: the name it had where it was written is not at hand."""
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            wraps = ast.parse(f"functools.wraps({self._item(value.__wrapped__)})", mode="eval").body  # type: ignore[attr-defined]
+            node.decorator_list = [wraps]
+            self._imports["import functools"] = None
+
+    def _parsed(self, value: Any) -> ast.expr:
+        return ast.parse(self._item(value), mode="eval").body
 
     def _refer(self, name: str, value: Any) -> str:
         """The name under which `value` can be used, defined or imported if it was not yet."""
@@ -147,7 +167,7 @@ class _Writer:
         return _literal(value)
 
     def _item(self, value: Any) -> str:
-        if isinstance(value, types.FunctionType | type | functools.partial):
+        if callable(value):
             return self._refer(getattr(value, "__name__", "inner").strip("<>"), value)
         return self._expression(value)
 
@@ -172,28 +192,31 @@ def _is_ours(value: Any) -> bool:
 def _syntax_tree(value: types.FunctionType | type) -> ast.FunctionDef | ast.ClassDef | ast.Lambda:
     name = getattr(value, "__name__", "?")
     try:
-        if name == "<lambda>":
-            assert isinstance(value, types.FunctionType)
-            return _lambda_tree(value)
         if isinstance(value, type):
             return _class_tree(value)
-        node = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
+        if value.__code__.co_name == "<lambda>":
+            return _lambda_tree(value)
+        # Its very own code: what `functools.wraps` names, or a decorator made of it, is another function.
+        node = ast.parse(textwrap.dedent(inspect.getsource(value.__code__))).body[0]
     except (OSError, TypeError, SyntaxError) as error:
         raise UnportableCodeError(f"{name} has no readable source ({error})") from error
     if not isinstance(node, ast.FunctionDef):
         raise UnportableCodeError(f"{name} is a {type(node).__name__}, not a function")
+    node.decorator_list = [decorator for decorator in node.decorator_list if _is_wraps(decorator)]
     return node
 
 
 def _class_tree(value: type) -> ast.ClassDef:
     """A class's own node, in the file of its methods: its module may have stepped aside for another course's."""
-    methods = _methods(value)
+    methods = _methods(value) or [method for base in value.__mro__ if _is_ours(base) for method in _methods(base)]
     if not methods:
         raise UnportableCodeError(f"{value.__name__} has no method, so its source is not found")
     text = _file_text(methods[0].__code__.co_filename)
     found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
-    line = methods[0].__code__.co_firstlineno
-    around = [node for node in found if node.name == value.__name__ and node.lineno < line <= (node.end_lineno or 0)]
+    around = [node for node in found if node.name == value.__name__]
+    if _methods(value):
+        line = methods[0].__code__.co_firstlineno
+        around = [node for node in around if node.lineno < line <= (node.end_lineno or 0)]
     if not around:
         raise UnportableCodeError(f"{value.__name__} was not found in its file")
     return around[-1]
@@ -233,7 +256,6 @@ class _Stripper(ast.NodeTransformer):
         for argument in every:
             if argument is not None:
                 argument.annotation = None
-        node.decorator_list = [decorator for decorator in node.decorator_list if not _is_an_exercises(decorator)]
         return self._without_docstring(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
@@ -258,6 +280,11 @@ def _is_an_exercises(decorator: ast.expr) -> bool:
     return isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "exercise"
 
 
+def _is_wraps(decorator: ast.expr) -> bool:
+    """Whether it is ``@functools.wraps(...)``, which gives back the same function."""
+    return isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "functools.wraps"
+
+
 class _Renamer(ast.NodeTransformer):
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
@@ -279,6 +306,8 @@ def _scope(value: types.FunctionType | type) -> dict[str, Any]:
     """
     functions = [value] if isinstance(value, types.FunctionType) else _methods(value)
     scope: dict[str, Any] = dict(vars(inspect.getmodule(value) or builtins)) if isinstance(value, type) else {}
+    if isinstance(value, type):
+        scope |= {base.__name__: base for base in value.__bases__}
     bound: set[str] = set()
     for function in functions:
         scope |= {k: v for k, v in function.__globals__.items() if k not in vars(builtins) and not k.startswith("__")}

@@ -16,9 +16,9 @@ from typing import Any, Self
 from autograder.errors import SandboxError
 from autograder.sandbox.inside import frames
 from autograder.sandbox.limits import Limits
-from course_lib.checking.drivers import changed_inputs
+from course_lib.checking.drivers import changed_inputs, eased
+from course_lib.checking.keys import CaseKey, ExerciseKey, respond
 from course_lib.checking.values import ValueFormatError, pack, unpack
-from course_lib.checking.verdict import CaseKey, ExerciseKey
 
 __all__ = ["CellResult", "Session", "SessionEnded"]
 
@@ -51,9 +51,16 @@ class _Question:
             "names": list(self.key.names),
             "device": device,
             "cases": [
-                {"name": case.name, "function": case.function, "driver": case.driver, "size": len(inputs)}
+                {
+                    "name": case.name,
+                    "function": case.function,
+                    "driver": case.driver,
+                    "size": len(inputs),
+                    "twice": case.name in self.key.called_twice,
+                }
                 for case, inputs in zip(cases, self.sent, strict=True)
             ],
+            "forbidden": list(self.key.forbidden),
             "traced": [number for number, case in enumerate(cases) if any(case is other for other in traced)],
         }
 
@@ -245,10 +252,10 @@ def _response(size: Any, body: bytes, case: CaseKey, sent: bytes) -> Any:
     if not isinstance(raw, dict) or "result" not in raw:
         return raw
     if after == sent:  # nearly always; it spares reading them
-        return {"result": raw["result"], "changed": ()}
-    inputs = unpack(after, len(body))
-    changed = changed_inputs(case.inputs, inputs) if isinstance(inputs, dict) else tuple(case.inputs)
-    return {"result": raw["result"], "changed": changed}
+        return {**raw, "changed": ()}
+    inputs, before = unpack(after, len(body)), eased(case.inputs, respond(raw).eased)
+    changed = changed_inputs(before, inputs) if isinstance(inputs, dict) else tuple(case.inputs)
+    return {**raw, "changed": changed}
 
 
 def _in_words(ended: Mapping[str, Any], limits: Limits) -> str:

@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.checking.drivers import driver
+from course_lib.checking.drivers import Shown, driver
+from course_lib.checking.watch import unwatched
 
 __all__: list[str] = []
 
 
-@driver("training-run")
+_TRAINING_RUN = """\
+layer = {function}(**settings).to(probe)
+layer.load_state_dict(parameters, strict=False)
+x = batches[-1].clone().requires_grad_(gradients)
+with torch.set_grad_enabled(gradients):
+    for earlier in batches[:-1]:
+        layer(earlier)
+    train = layer(x)
+layer.eval()
+evaluation, evaluation_again = layer(probe), layer(probe)"""
+_GRADIENT = (
+    "torch.autograd.grad("
+    "(train * torch.linspace(-1, 2, train.numel(), dtype=train.dtype).reshape(train.shape) ** 2).sum(), x)[0]"
+)
+
+
+@driver(
+    "training-run",
+    shown=Shown(
+        _TRAINING_RUN,
+        {
+            "train": "train",
+            "gradient": _GRADIENT,
+            "running_mean": "layer.running_mean",
+            "running_var": "layer.running_var",
+            "evaluation": "evaluation",
+            "evaluation_again": "evaluation_again",
+            "trainable": "sum(p.numel() for p in layer.parameters() if p.requires_grad)",
+            "history": "layer.running_mean.grad_fn is not None or layer.running_var.grad_fn is not None",
+        },
+    ),
+)
 def _training_run(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """Put a normalisation module through training steps, then evaluation.
+    """Put a normalization module through training steps, then evaluation.
 
     Inputs:
         settings: keyword arguments of the constructor.
@@ -33,29 +66,52 @@ def _training_run(namespace: Mapping[str, Any], function: str, inputs: dict[str,
     module.to(inputs["probe"])
     _set_parameters(module, inputs["parameters"])
     module.train()
-    batch = inputs["batches"][-1].requires_grad_(inputs["gradients"])
-    with torch.set_grad_enabled(inputs["gradients"]):
-        for earlier in inputs["batches"][:-1]:
-            module(earlier)
-        train = module(batch)
+    *before, batch = inputs["batches"]
+    with torch.set_grad_enabled(inputs["gradients"]), _copies() as copy:
+        for earlier in before:
+            module(copy(earlier))
+        batch.requires_grad_(inputs["gradients"])
+        train = module(copy(batch))
         gradient = _gradient(train, batch)
-    batch.requires_grad_(False)
+        batch.requires_grad_(False)
     statistics = {name: _statistic(module, name) for name in ("running_mean", "running_var")}
+    history = any(tensor is not None and tensor.grad_fn is not None for tensor in statistics.values())
+    # Copies, for evaluation may change them.
+    kept = {name: None if tensor is None else tensor.detach().flatten().clone() for name, tensor in statistics.items()}
     module.eval()
-    return {
-        "train": train.detach(),
-        "gradient": gradient,
-        **{name: None if tensor is None else tensor.detach().flatten().clone() for name, tensor in statistics.items()},
-        "evaluation": module(inputs["probe"]).detach(),
-        "evaluation_again": module(inputs["probe"]).detach(),
-        "trainable": sum(p.numel() for p in module.parameters() if p.requires_grad),
-        "history": any(tensor is not None and tensor.grad_fn is not None for tensor in statistics.values()),
-    }
+    with _copies() as copy:
+        once, again = (_plain(module(copy(inputs["probe"]))) for _ in range(2))
+    trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    found = {"train": _plain(train), "gradient": gradient, **kept, "evaluation": once, "evaluation_again": again}
+    return {**found, "trainable": trainable, "history": history}
 
 
-@driver("state-exchange")
+_STATE_EXCHANGE = """\
+layer = {function}(**settings).to(probe)
+initial = dict(layer.state_dict())
+layer.load_state_dict(state)
+imported = layer.eval()(probe)
+layer.train()(batch)
+torchs = torch.nn.BatchNorm2d(**settings).to(probe)
+torchs.load_state_dict(layer.state_dict())
+exported = torchs.eval()(probe)"""
+
+
+@driver(
+    "state-exchange",
+    shown=Shown(
+        _STATE_EXCHANGE,
+        {
+            "initial": "initial",
+            "counts_in_integers": "not layer.num_batches_tracked.is_floating_point()",
+            "imported": "imported",
+            "state": "dict(layer.state_dict())",
+            "exported": "exported",
+        },
+    ),
+)
 def _state_exchange(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """Carry a state from PyTorch's batch normalisation into the student's module, and back after a training step.
+    """Carry a state from PyTorch's batch normalization into the student's module, and back after a training step.
 
     Inputs:
         settings: keyword arguments of the constructor.
@@ -63,22 +119,48 @@ def _state_exchange(namespace: Mapping[str, Any], function: str, inputs: dict[st
         batch: input of the training step, (N, C, H, W).
         probe: input for evaluation mode, (M, C, H, W).
 
-    Returns a dict: `initial`, the student's first `state_dict`; `imported`, the student's evaluation output after
+    Returns a dict: `initial`, the student's first `state_dict`; `counts_in_integers`, whether `num_batches_tracked` is
+    an integer tensor (None without one); `imported`, the student's evaluation output after
     loading the state; `state`, the student's `state_dict` after the step; `exported`, the evaluation output of
     PyTorch's module after loading that.  None stands for what loading did not allow.
     """
     module = namespace[function](**inputs["settings"])
     module.to(inputs["probe"])
     initial = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-    nothing = {"initial": initial, "imported": None, "state": None, "exported": None}
+    counter = initial.get("num_batches_tracked")
+    whole = None if counter is None else not counter.is_floating_point()
+    nothing = {"initial": initial, "counts_in_integers": whole, "imported": None, "state": None, "exported": None}
     if not _loads(module, inputs["state"]):
         return nothing
-    imported = module.eval()(inputs["probe"]).detach()
-    module.train()(inputs["batch"])
+    with unwatched():  # PyTorch's own layer is this driver's, not the student's
+        original = nn.BatchNorm2d(**inputs["settings"]).to(inputs["probe"]).eval()
+    probe = inputs["probe"].clone()
+    with _copies() as copy:
+        imported = _plain(module.eval()(copy(inputs["probe"])))
+        module.train()(copy(inputs["batch"]))
     state = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-    found = {**nothing, "imported": imported, "state": state}
-    original = nn.BatchNorm2d(**inputs["settings"]).to(inputs["probe"])
-    return {**found, "exported": original.eval()(inputs["probe"]).detach() if _loads(original, state) else None}
+    with unwatched():
+        exported = original(probe).detach() if _loads(original, state) else None
+    return {**nothing, "imported": imported, "state": state, "exported": exported}
+
+
+@contextlib.contextmanager
+def _copies() -> Iterator[Callable[[Tensor], Tensor]]:
+    """Hand out copies of inputs, and carry over to the inputs at the end what was done to the copies.
+
+    So a layer that works in place loses that alone: neither is a leaf changed on which a gradient hangs, nor does
+    the next call see the change.
+    """
+    lent: list[tuple[Tensor, Tensor]] = []
+
+    def copy(x: Tensor) -> Tensor:
+        lent.append((x, x.clone()))
+        return lent[-1][1]
+
+    yield copy
+    with torch.no_grad():
+        for x, spoiled in [(x, copied) for x, copied in lent if not torch.equal(x, copied)]:
+            x.copy_(spoiled.reshape(x.shape))
 
 
 def _loads(module: nn.Module, state: dict[str, Tensor]) -> bool:
@@ -91,17 +173,28 @@ def _loads(module: nn.Module, state: dict[str, Tensor]) -> bool:
 
 
 def _set_parameters(module: nn.Module, values: Mapping[str, Tensor]) -> None:
-    """Set parameters by name, or in their order where they have other names."""
-    named = dict(module.named_parameters())
-    targets = [named[name] for name in values] if set(values) <= set(named) else list(named.values())
+    """Set weights by name, whatever kind of tensor they are, or parameters in order where they have other names."""
+    named, everything = dict(module.named_parameters()), _tensors(module)
+    targets = [everything[name] for name in values] if set(values) <= set(everything) else list(named.values())
     with torch.no_grad():
         for target, value in zip(targets, values.values(), strict=False):
             target.copy_(value.reshape(target.shape))
 
 
-def _gradient(output: Tensor, x: Tensor) -> Tensor | None:
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters, buffers and plain attributes that are tensors, by name."""
+    found: dict[str, Any] = {**dict(module.named_parameters()), **dict(module.named_buffers()), **vars(module)}
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def _plain(output: Any) -> Any:
+    """What a module returned, without its graph."""
+    return output.detach() if isinstance(output, Tensor) else output
+
+
+def _gradient(output: Any, x: Tensor) -> Tensor | None:
     """The gradient of a sum of `output` in which every element has a weight of its own."""
-    if not output.requires_grad or not x.requires_grad:
+    if not isinstance(output, Tensor) or not output.requires_grad or not x.requires_grad:
         return None
     weights = torch.linspace(-1, 2, output.numel(), dtype=output.dtype, device=output.device).reshape(output.shape)
     (gradient,) = torch.autograd.grad((output * weights.square()).sum(), x, allow_unused=True)
@@ -110,10 +203,6 @@ def _gradient(output: Tensor, x: Tensor) -> Tensor | None:
 
 def _statistic(module: nn.Module, name: str) -> Tensor | None:
     """A running statistic by its name in PyTorch, or the first tensor whose name holds its last word."""
-    tensors: dict[str, Any] = {**dict(module.named_parameters()), **dict(module.named_buffers()), **vars(module)}
-    word = name.split("_")[-1]
-    candidates = [key for key in tensors if isinstance(tensors[key], Tensor) and word in key]
-    if not candidates:
-        return None
-    found: Tensor = tensors[name if name in candidates else candidates[0]]
-    return found
+    tensors = _tensors(module)
+    candidates = [key for key in tensors if name.split("_")[-1] in key]
+    return tensors[name if name in candidates else candidates[0]] if candidates else None

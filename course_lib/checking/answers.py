@@ -22,8 +22,8 @@ import safetensors.torch
 import torch
 
 from course_lib.checking.errors import AnswersMissingError, UnknownExerciseError
+from course_lib.checking.keys import CaseKey, CriterionKey, Entry, ExerciseKey, Failure, MisconceptionKey
 from course_lib.checking.values import pack, unpack
-from course_lib.checking.verdict import CaseKey, CriterionKey, Entry, ExerciseKey, Failure, MisconceptionKey
 from course_lib.lab.course_folder import answers_of_course
 
 __all__ = [
@@ -41,7 +41,8 @@ __all__ = [
 ENVIRONMENT_VARIABLE = "COURSE_ANSWERS"
 """Names a folder that is looked into before the one in this package."""
 
-_FORMAT = "course answers 2"
+_NAME, _VERSION = "course answers", 3
+_FORMAT = f"{_NAME} {_VERSION}"
 _BESIDE = Path(__file__).parent.parent / "answers"
 
 
@@ -60,12 +61,16 @@ def encode_key(key: ExerciseKey) -> dict[str, Any]:
         ],
         "misconceptions": [
             {
-                "slug": m.slug,
-                "hint": m.hint,
+                "slugs": list(m.slugs),
+                "hints": list(m.hints),
+                "loses": sorted(m.loses),
+                "prices": list(m.prices),
                 "footprint": [_encode_print(*item) for case in key.cases for item in m.at(case).items()],
             }
             for m in key.misconceptions
         ],
+        "forbidden": list(key.forbidden),
+        "tells": key.tells,
     }
 
 
@@ -78,6 +83,7 @@ def _encode_case(case: CaseKey) -> dict[str, Any]:
         "outputs": list(case.outputs),
         "expected": dict(case.expected),
         "tolerance": case.tolerance,
+        "returns": case.returns,
     }
 
 
@@ -102,9 +108,17 @@ def decode_key(data: Mapping[str, Any]) -> ExerciseKey:
             for c in data["criteria"]
         ),
         misconceptions=tuple(
-            MisconceptionKey(m["slug"], m["hint"], dict(map(_decode_print, m["footprint"])))
+            MisconceptionKey(
+                tuple(m["slugs"]),
+                tuple(m["hints"]),
+                frozenset(m["loses"]),
+                tuple(m["prices"]),
+                dict(map(_decode_print, m["footprint"])),
+            )
             for m in data["misconceptions"]
         ),
+        forbidden=tuple(data["forbidden"]),
+        tells=data["tells"],
     )
 
 
@@ -153,9 +167,12 @@ def load_key(exercise_id: str) -> ExerciseKey:
         AnswersMissingError: if there is no answer data at all, or it is damaged.
         UnknownExerciseError: with the nearest name, if no assignment has the exercise.
     """
-    path = _index().get(exercise_id)
+    index, unreadable = _index()
+    path = index.get(exercise_id)
+    if path is None and unreadable:  # it may be in there
+        raise unreadable[0]
     if path is None:
-        raise UnknownExerciseError(_unknown(exercise_id, tuple(_index())))
+        raise UnknownExerciseError(_unknown(exercise_id, tuple(index)))
     return _read_key(path, _stamp(path), exercise_id)
 
 
@@ -173,7 +190,7 @@ def exercise_ids(assignment: str) -> tuple[str, ...]:
 
 def assignment_of(exercise_id: str) -> str | None:
     """The assignment that has the exercise."""
-    path = _index().get(exercise_id)
+    path = _index()[0].get(exercise_id)
     return path.stem if path is not None else None
 
 
@@ -191,8 +208,16 @@ def _files() -> dict[str, Path]:
     return found
 
 
-def _index() -> dict[str, Path]:
-    return {name: path for path in _files().values() for name in _read_ids(path, _stamp(path))}
+def _index() -> tuple[dict[str, Path], list[AnswersMissingError]]:
+    """Where each exercise is, and why some files cannot be read: the others can be used all the same."""
+    found: dict[str, Path] = {}
+    unreadable = []
+    for path in _files().values():
+        try:
+            found.update(dict.fromkeys(_read_ids(path, _stamp(path)), path))
+        except AnswersMissingError as error:
+            unreadable.append(error)
+    return found, unreadable
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -222,11 +247,20 @@ def _read_key(path: Path, stamp: tuple[int, int], exercise_id: str) -> ExerciseK
 def _opened(path: Path) -> Any:
     try:
         file: Any = safetensors.safe_open(path, framework="pt")
-        if _about(file)["format"] == _FORMAT:
-            return file
+        found = str(_about(file)["format"])
     except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise _damaged(path) from error
-    raise _damaged(path)
+    if found == _FORMAT:
+        return file
+    name, _, version = found.rpartition(" ")
+    if name != _NAME or not version.isdigit():
+        raise _damaged(path)
+    older = int(version) < _VERSION
+    raise AnswersMissingError(
+        f"the answer data {path} is of {'an older' if older else 'a newer'} version of the course (format {version}, "
+        f"this library reads {_VERSION}). Students: download the course bundle again; your notebooks and answers stay. "
+        f"Instructors: run `autograder release {path.stem}` again."
+    )
 
 
 def _about(file: Any) -> dict[str, Any]:
@@ -236,6 +270,6 @@ def _about(file: Any) -> dict[str, Any]:
 
 def _damaged(path: Path) -> AnswersMissingError:
     return AnswersMissingError(
-        f"the answer data {path} is damaged or of another version. Students: unpack the course bundle again. "
+        f"the answer data {path} is damaged. Students: unpack the course bundle again. "
         f"Instructors: run `autograder release {path.stem}` again."
     )

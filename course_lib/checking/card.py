@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import functools
 import html
-import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from course_lib.checking.comparison import TOLERANCE, describe, scale_of
+from course_lib.checking.comparison import TOLERANCE, scale_of
 from course_lib.checking.counterexample import counterexample
+from course_lib.checking.drivers import takes_a_value
 from course_lib.checking.fault import Fault
-from course_lib.checking.verdict import CriterionResult, Entry, MisconceptionKey, Verdict
+from course_lib.checking.keys import Entry
+from course_lib.checking.verdict import CONVENTION_SLIPS, CriterionResult, Named, State, Verdict
 
-__all__ = ["Card", "counterexample", "plain", "points", "reason"]
+__all__ = ["Card", "counterexample", "plain", "points", "reason", "shown", "withheld"]
 
 _ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -73,31 +74,12 @@ def plain(text: str) -> str:
     return _CONTROL.sub("", _ANSI.sub("", text))
 
 
-def reason(result: CriterionResult) -> str:
-    """Why a criterion was lost, in one line of words; empty if it holds."""
+def reason(verdict: Verdict, result: CriterionResult) -> str:
+    """Why a criterion is not right, as a sentence; empty if it is."""
     if result.holds or result.mismatch is None or result.entry is None:
         return ""
-    mismatch = result.mismatch
-    output = f"{result.entry.output}: " if result.entry.output and mismatch.index is not None else ""
-    words = f"case “{result.entry.case}”: {output}{mismatch.reason}"
-    if mismatch.error is not None and math.isfinite(mismatch.error) and mismatch.error > 0:
-        words += f", the largest error is {mismatch.error:.2g}"
-    return plain(words)
-
-
-def _first_wrong(result: CriterionResult) -> str:
-    """The first wrong element, got and expected; empty where there is no element."""
-    mismatch, entry = result.mismatch, result.entry
-    if mismatch is None or entry is None or mismatch.index is None:
-        return ""
-    inner = mismatch.reason.partition(": ")[0] if ": " in mismatch.reason else ""
-    name = f"{entry.output} ({inner})" if inner else entry.output
-    place = f"{name}[{', '.join(map(str, mismatch.index))}]" if mismatch.index else name
-    return plain(f"{place}: got {_number(mismatch.got)}, expected {_number(mismatch.expected)}")
-
-
-def _number(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else describe(value)
+    why = result.mismatch.told(result.entry.output, answers=verdict.key.tells)
+    return plain(f"In the case “{result.entry.case}”, {why}.")
 
 
 @dataclass(frozen=True)
@@ -107,30 +89,69 @@ class _Story:
     state: str
     headline: str
     summary: str
-    criteria: tuple[tuple[bool, str, str], ...]
-    hints: tuple[MisconceptionKey, ...]
-    facts: tuple[tuple[str, str], ...]
+    criteria: tuple[tuple[State, str, str], ...]
+    hints: tuple[tuple[str, str], ...]
+    facts: tuple[str, ...]
     code: str
     advice: tuple[str, ...]
 
 
-_SIGNS = {"pass": ("✓", "passed"), "fail": ("✗", "not yet"), "open": ("○", "open")}
+_SIGNS = {
+    "pass": ("✓", "passed"),
+    "fail": ("✗", "not yet"),
+    "open": ("○", "open"),
+    "right": ("✓", "right"),
+    "lost": ("✗", "lost"),
+    "not judged": ("–", "not judged"),
+}
 
 
 def _story(verdict: Verdict, fault: Fault | None, advice: Sequence[str]) -> _Story:
-    lost = next((result for result in verdict.results if not result.holds), None)
-    criteria = tuple((r.holds, r.criterion.title, points(r.criterion.points)) for r in verdict.results)
-    earned = f"{verdict.score:g} of {points(verdict.key.points)}"
-    more = tuple(plain(line) for line in advice)
-    name = verdict.key.id
-    if lost is None:
+    criteria = tuple((r.state, r.criterion.title, points(r.criterion.points)) for r in verdict.results)
+    more = tuple(plain(line) for line in (*verdict.remarks, *advice))
+    headline = f"{verdict.key.id}: {verdict.score:g} of {points(verdict.key.points)}"
+    if verdict.banned:
+        return _Story("fail", headline, withheld(verdict), criteria, (), (), "", more)
+    if verdict.passed:
         summary = f"Every criterion holds. {_accuracy(verdict)}Grading asks the same with other numbers."
-        return _Story("pass", f"{name}: {earned}", summary, criteria, (), (), "", more)
+        return _Story("pass", headline, summary, criteria, (), (), "", more)
     if verdict.failure is not None and verdict.failure.kind in ("NotImplementedError", "missing"):
-        return _Story("open", f"{name}: {earned}", _open(verdict), (), (), (), "", more)
-    facts = tuple((label, plain(text)) for label, text in _facts(lost, fault))
-    code = counterexample(verdict, lost)
-    return _Story("fail", f"{name}: {earned}", "", criteria, verdict.misconceptions, facts, code, more)
+        return _Story("open", headline, _open(verdict), (), (), (), "", more)
+    lost = shown(verdict)
+    hints = tuple((_headline(hint), hint.hint) for hint in verdict.misconceptions)
+    facts = tuple(plain(text) for text in _facts(verdict, lost, fault))
+    return _Story("fail", headline, _not_judged(verdict), criteria, hints, facts, counterexample(verdict, lost), more)
+
+
+def shown(verdict: Verdict) -> CriterionResult:
+    """The criterion that is explained: the first that is lost."""
+    bad = [result for result in verdict.results if not result.holds]
+    return next((result for result in bad if result.state == "lost"), bad[0])
+
+
+def withheld(verdict: Verdict) -> str:
+    """Why the points of an answer that uses what is forbidden are withheld."""
+    names = " and ".join(f"`{name}`" for name in verdict.banned[:3])
+    return f"Your code uses {names}. This exercise is to be solved without, so its points are withheld."
+
+
+def _headline(hint: Named) -> str:
+    where = f"In {' and '.join(f'`{name}`' for name in hint.outputs)} this" if hint.outputs else "This"
+    price = f", {points(hint.costs)} off" if hint.costs else ""
+    return f"{where} is what a known mistake gives ({hint.slug.replace('-', ' ')}{price})"
+
+
+def _not_judged(verdict: Verdict) -> str:
+    """Why some criteria are not judged, if some are not."""
+    unjudged = [result for result in verdict.results if result.state == "not judged"]
+    if not unjudged:
+        return ""
+    sentences = []
+    if any(result.entry is not None for result in unjudged):
+        sentences.append("Some values are wrong only because of the mistake named below: they are not counted again.")
+    if any(result.entry is None for result in unjudged):
+        sentences.append("What cannot be seen in wrong values is not judged yet.")
+    return " ".join(sentences)
 
 
 def _open(verdict: Verdict) -> str:
@@ -138,21 +159,25 @@ def _open(verdict: Verdict) -> str:
     if verdict.failure.kind == "missing":
         return plain(f"{verdict.failure.message}. Run the cell that defines it, then check again.")
     wanted = " and ".join(f"`{signature}`" for signature in verdict.key.signatures)
+    if all(takes_a_value(case.driver) for case in verdict.key.cases):
+        return plain(f"{verdict.failure.message[:1].upper()}{verdict.failure.message[1:]}. Then check again.")
     return f"Not implemented yet. Replace `raise NotImplementedError()` by your {wanted}, run that cell, check again."
 
 
-def _facts(lost: CriterionResult, fault: Fault | None) -> list[tuple[str, str]]:
-    """Label and text of what is known about the first lost criterion."""
+def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iterator[str]:
+    """What is known about the criterion that is explained, in sentences."""
+    if verdict.unsteady:
+        noise = any("u" in case.inputs for case in verdict.key.cases)
+        yield "Two calls with the same inputs give different results." + (
+            " The random numbers are given, as `u`: use them instead of drawing your own." if noise else ""
+        )
+    elif not any(hint.slug not in CONVENTION_SLIPS for hint in verdict.misconceptions) and verdict.likeness:
+        yield verdict.likeness
     if fault is not None:
-        facts = [("Your code stopped with", f"{fault.kind}: {fault.message}" if fault.message else fault.kind)]
-        if fault.line_number is not None:
-            facts.append((f"In line {fault.line_number}", fault.line or "(its text is not known)"))
-        elif fault.signature:
-            facts.append(("It must be callable as", fault.signature))
-        return [*facts, (f"Case “{fault.case}”", fault.call)]
-    facts = [(f"Lost: {lost.criterion.title}", reason(lost))]
-    first = _first_wrong(lost)
-    return [*facts, ("First wrong element", first)] if first else facts
+        yield fault.told()
+        return
+    if lost.entry is not None:
+        yield f"“{lost.criterion.title}” fails. {reason(verdict, lost)}"
 
 
 def _accuracy(verdict: Verdict) -> str:
@@ -172,7 +197,7 @@ def _accuracy(verdict: Verdict) -> str:
             if b.size:
                 worst = max(worst, float((np.abs(a - b) / scale_of(b)).max()))
                 allowed = max(allowed, case.tolerance or TOLERANCE.get(expected.dtype, 0.0))
-    return f"Largest relative error {worst:.0e} (up to {allowed:.0e} is allowed). " if allowed else ""
+    return f"The largest relative error is {worst:.0e} (up to {allowed:.0e} is allowed). " if allowed else ""
 
 
 def _text(story: _Story) -> str:
@@ -180,15 +205,13 @@ def _text(story: _Story) -> str:
     lines = [f"{sign} {story.headline} ({word})"]
     lines += _wrapped(story.summary, "  ") if story.summary else []
     width = max((len(title) for _, title, _ in story.criteria), default=0)
-    for holds, title, worth in story.criteria:
-        lines.append(f"  {'✓' if holds else '✗'} {title:<{width}}  {worth}{'' if holds else ' lost'}")
-    for hint in story.hints:
-        lines += [
-            f"  ► This is what you get from a known mistake ({_in_words(hint.slug)}):",
-            *_wrapped(hint.hint, "    "),
-        ]
-    for label, text in story.facts:
-        lines += _wrapped(f"{label}: {text}", "  ")
+    for state, title, worth in story.criteria:
+        sign, word = _SIGNS[state]
+        lines.append(f"  {sign} {title:<{width}}  {worth}{'' if state == 'right' else f', {word}'}")
+    for headline, hint in story.hints:
+        lines += [f"  ► {headline}:", *_wrapped(hint, "    ")]
+    for text in story.facts:
+        lines += _wrapped(text, "  ")
     for line in story.advice:
         lines += _wrapped(f"! {line}", "  ")
     if story.code:
@@ -200,12 +223,17 @@ def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ") or [indent]
 
 
-def _in_words(slug: str) -> str:
-    return slug.replace("-", " ")
-
-
 # Colours are in borders and pills only (white on these is above 5:1); text inherits, so light and dark both work.
-_COLOUR = {"pass": "#1a7f37", "fail": "#b3261e", "open": "#5f6368", "hint": "#8a4b00"}
+_GREEN, _RED, _GREY, _BROWN = "#1a7f37", "#b3261e", "#5f6368", "#8a4b00"
+_COLOUR = {
+    "pass": _GREEN,
+    "right": _GREEN,
+    "fail": _RED,
+    "lost": _RED,
+    "open": _GREY,
+    "not judged": _GREY,
+    "hint": _BROWN,
+}
 _BOX = (
     "border-left:4px solid {colour};padding:.5em .9em;margin:.4em 0;background:rgba(127,127,127,.08);border-radius:3px"
 )
@@ -218,8 +246,8 @@ def _html(story: _Story) -> str:
         f"<p style='margin:0 0 .3em;font-size:1.1em'>{_pill(story.state)} <strong>{_esc(story.headline)}</strong></p>",
         f"<p style='margin:.2em 0'>{_code_spans(story.summary)}</p>" if story.summary else "",
         _criteria_html(story),
-        *(_hint_html(hint) for hint in story.hints),
-        *(f"<p style='margin:.3em 0'><strong>{_esc(a)}:</strong> <code>{_esc(b)}</code></p>" for a, b in story.facts),
+        *(_hint_html(headline, hint) for headline, hint in story.hints),
+        *(f"<p style='margin:.3em 0'>{_code_spans(text)}</p>" for text in story.facts),
         *(f"<p style='margin:.3em 0'><strong>Advice:</strong> {_code_spans(line)}</p>" for line in story.advice),
         _code_html(story.code) if story.code else "",
     ]
@@ -230,17 +258,16 @@ def _html(story: _Story) -> str:
 
 def _criteria_html(story: _Story) -> str:
     items = "".join(
-        f"<li style='margin:.15em 0'>{_pill('pass' if holds else 'fail', 'right' if holds else 'lost')} "
-        f"{_esc(title)} ({_esc(worth)})</li>"
-        for holds, title, worth in story.criteria
+        f"<li style='margin:.15em 0'>{_pill(state)} {_esc(title)} ({_esc(worth)})</li>"
+        for state, title, worth in story.criteria
     )
     return f"<ul style='list-style:none;padding:0;margin:.4em 0'>{items}</ul>" if items else ""
 
 
-def _hint_html(hint: MisconceptionKey) -> str:
+def _hint_html(headline: str, hint: str) -> str:
     return (
-        f"<div style='{_BOX.format(colour=_COLOUR['hint'])}'><strong>► This is what you get from a known mistake "
-        f"({_esc(_in_words(hint.slug))}):</strong><br>{_code_spans(hint.hint)}</div>"
+        f"<div style='{_BOX.format(colour=_COLOUR['hint'])}'><strong>► {_code_spans(headline)}:</strong><br>"
+        f"{_code_spans(hint)}</div>"
     )
 
 
@@ -252,9 +279,9 @@ def _code_html(code: str) -> str:
     )
 
 
-def _pill(state: str, word: str | None = None) -> str:
-    sign, own = _SIGNS[state]
-    return f"<span style='{_PILL.format(colour=_COLOUR[state])}'>{sign} {word or own}</span>"
+def _pill(state: str) -> str:
+    sign, word = _SIGNS[state]
+    return f"<span style='{_PILL.format(colour=_COLOUR[state])}'>{sign} {word}</span>"
 
 
 def _esc(text: str) -> str:

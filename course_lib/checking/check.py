@@ -1,8 +1,9 @@
 """The instant check: a student's function, the public cases, and a card that says what holds.
 
 It compares with the numbers that ship with the course.  The grader asks the
-same with other numbers and judges with the same code (`verdict`), so what this
-check accepts, grading accepts.
+same with other numbers, under the same watch for forbidden operations, and
+judges with the same code (`verdict`), so what this check accepts, grading
+accepts.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from course_lib.checking import gpu_trace, watch
 from course_lib.checking.answers import load_key
 from course_lib.checking.card import Card, plain
 from course_lib.checking.comparison import describe
 from course_lib.checking.drivers import run_case, takes_a_value
 from course_lib.checking.errors import CheckFailedError, CheckUsageError
 from course_lib.checking.fault import Fault, find_fault
-from course_lib.checking.gpu_trace import gpu_advice, traced_cases, warm_up
+from course_lib.checking.gpu_trace import gpu_advice, traced_cases
+from course_lib.checking.keys import CaseKey, ExerciseKey, Response, respond
 from course_lib.checking.progress import record
 from course_lib.checking.values import ValueFormatError, pack, unpack
-from course_lib.checking.verdict import CaseKey, ExerciseKey, Response, Verdict, judge, respond
+from course_lib.checking.verdict import Verdict, judge
 from course_lib.lab.display import show
 
 __all__ = ["check", "examine"]
@@ -43,7 +46,9 @@ def check(exercise_id: str, *objects: Any) -> None:
     """
     # Stock nbgrader gives 0 to a test cell that writes to stderr, whatever the reason.
     with contextlib.redirect_stderr(sys.stdout):
-        warm_up()  # here, so that what its imports warn of is not taken for a warning of the student's code
+        # Here, so that what their imports warn of is not taken for a warning of the student's code.
+        gpu_trace.warm_up()
+        watch.warm_up()
         key = load_key(exercise_id)
         verdict, fault, advice = examine(key, objects)
         record(exercise_id, verdict.passed)
@@ -61,7 +66,7 @@ def examine(key: ExerciseKey, objects: Sequence[Any]) -> tuple[Verdict, Fault | 
     """
     namespace = _namespace(key, objects)
     with _collected_warnings() as remarks:
-        responses = {case.name: _response(namespace, case) for case in key.cases}
+        responses = {case.name: _response(namespace, case, key) for case in key.cases}
         verdict = judge(key, responses)
         fault = None if verdict.passed else find_fault(verdict, namespace)
     return verdict, fault, (*remarks, *_gpu_remarks(key, namespace))
@@ -73,9 +78,10 @@ def _gpu_remarks(key: ExerciseKey, namespace: Mapping[str, Any]) -> list[str]:
     return [advice for advice in found if advice]
 
 
-def _response(namespace: Mapping[str, Any], case: CaseKey) -> Response:
+def _response(namespace: Mapping[str, Any], case: CaseKey, key: ExerciseKey) -> Response:
     # Through bytes and back, as in grading: what cannot travel there must not pass here.
-    raw = pack(run_case(namespace, case.function, case.driver, case.inputs))
+    forbidden = key.forbidden if case.name in key.called_twice else None
+    raw = pack(run_case(namespace, case.function, case.driver, case.inputs, forbidden=forbidden))
     try:
         return respond(unpack(raw))
     except ValueFormatError as error:

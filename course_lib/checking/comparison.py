@@ -7,6 +7,7 @@ dtypes, so that a float32 answer to a float64 question is judged as float32
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -37,10 +38,11 @@ class Mismatch:
     """How a value differs from the expected one.
 
     Attributes:
-        reason: one sentence, no trailing full stop.
+        reason: a clause in which ``{it}`` stands for the value.
         error: largest absolute difference, where there are numbers to subtract.
         index: index of the first wrong element.
         got, expected: that element, or the whole value where there is no element.
+        inside: whether it lies in an item of a structure.
     """
 
     reason: str
@@ -48,6 +50,25 @@ class Mismatch:
     index: tuple[int, ...] | None = None
     got: Any = None
     expected: Any = None
+    inside: bool = False
+
+    def told(self, name: str = "", *, answers: bool = True) -> str:
+        """The clause about a value of that name, with the first wrong element.
+
+        Args:
+            answers: whether what is expected may be said.
+        """
+        it = f"`{name}`" if name and name != "result" else "the result"
+        if not answers and self.expected is not None:
+            return f"{it} is wrong"
+        words = self.reason.replace("{it}", it)
+        if self.index and self.error is not None and math.isfinite(self.error) and self.error > 0:
+            words += f", by up to {self.error:.2g}"
+        if self.index:
+            place = "" if self.inside else f", `{name or 'result'}[{', '.join(map(str, self.index))}]`,"
+            got, expected = _apart(self.got, self.expected)
+            words += f"; the first of them{place} is {got} and should be {expected}"
+        return words
 
 
 def dtype_of(value: Any) -> torch.dtype | None:
@@ -79,7 +100,21 @@ def compare(got: Any, expected: Any, tolerance: float | None = None) -> Mismatch
 
 
 def _differs(got: Any, expected: Any) -> Mismatch:
-    return Mismatch(f"got {describe(got)}, expected {describe(expected)}", got=got, expected=expected)
+    return Mismatch(_is_and_should_be(got, expected), got=got, expected=expected)
+
+
+def _is_and_should_be(got: Any, expected: Any) -> str:
+    if got is None:
+        return f"{{it}} is None (is a `return` missing?) and should be {describe(expected)}"
+    return f"{{it}} is {describe(got)} and should be {describe(expected)}"
+
+
+def _apart(got: Any, expected: Any) -> tuple[str, str]:
+    """Two numbers in as few digits as tell them apart."""
+    if not isinstance(got, float) or not isinstance(expected, float):
+        return describe(got), describe(expected)
+    pairs = ((f"{got:.{digits}g}", f"{expected:.{digits}g}") for digits in (6, 9, 17))
+    return next((pair for pair in pairs if pair[0] != pair[1]), (repr(got), repr(expected)))
 
 
 def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) -> Mismatch | None:
@@ -88,12 +123,15 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
     if expected.ndim == 0 and isinstance(got, bool | int | float):
         got = torch.tensor(_as_float(got), dtype=torch.float64)
     if not isinstance(got, torch.Tensor):
-        return Mismatch(f"got {describe(got)}, expected {describe(expected)}", got=got, expected=expected)
+        return _differs(got, expected)
     if got.shape != expected.shape:
         return Mismatch(
-            f"the shape is {tuple(got.shape)}, expected {tuple(expected.shape)}", got=got, expected=expected
+            f"{{it}} has the shape {tuple(got.shape)} and should have the shape {tuple(expected.shape)}",
+            got=got,
+            expected=expected,
         )
     allowed = tolerance if tolerance is not None else _tolerance(got, expected)
+    of_truth = got.dtype == expected.dtype == torch.bool
     a, b = _numbers(got), _numbers(expected)
     wrong = _wrong_elements(a, b, allowed)
     if not wrong.any():
@@ -104,10 +142,16 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
         difference = np.abs(a - b)
     finite = np.isfinite(difference)
     error = float(difference[finite].max()) if finite.any() else math.inf
-    where = "the value is wrong" if total == 1 else f"{count} of {total} elements are wrong"
+    if not index:
+        return Mismatch(
+            f"{{it}} is {' and should be '.join(_apart(float(a), float(b)))}", error, (), float(a), float(b)
+        )
+    where = f"{count} of {total} elements of {{it}} are wrong" if total > 1 else "the only element of {it} is wrong"
     bad = int((~np.isfinite(a) & np.isfinite(b)).sum())
     if bad:
         where += f" ({bad} of them NaN or infinite)"
+    if of_truth:
+        return Mismatch(where, None, index, bool(a[index]), bool(b[index]))
     return Mismatch(where, error, index, float(a[index]), float(b[index]))
 
 
@@ -159,7 +203,8 @@ def _compare_numbers(got: Any, expected: bool | int | float, tolerance: float | 
             return None
     elif got == expected and isinstance(got, bool) == isinstance(expected, bool):
         return None
-    return Mismatch("the value is wrong", _distance(got, expected), None, got, expected)
+    words = _apart(got, expected) if isinstance(expected, float) else (describe(got), describe(expected))
+    return Mismatch(f"{{it}} is {words[0]} and should be {words[1]}", _distance(got, expected), None, got, expected)
 
 
 def _as_float(number: bool | int | float) -> float:
@@ -183,7 +228,7 @@ def _compare_sequences(got: Any, expected: tuple[Any, ...] | list[Any], toleranc
     for position, (one, other) in enumerate(zip(got, expected, strict=True)):
         mismatch = compare(one, other, tolerance)
         if mismatch is not None:
-            return _inside(f"item {position}", mismatch)
+            return _inside(f"item {position} of {{it}}", mismatch)
     return None
 
 
@@ -193,12 +238,12 @@ def _compare_dicts(got: Any, expected: dict[Any, Any], tolerance: float | None) 
     missing = [key for key in expected if key not in got]
     extra = [key for key in got if key not in expected]
     if missing or extra:
-        parts = [f"missing {_listed(missing)}"] * bool(missing) + [f"unexpected {_listed(extra)}"] * bool(extra)
-        return Mismatch("the keys differ: " + ", ".join(parts), got=got, expected=expected)
+        parts = [f"lacks {_listed(missing)}"] * bool(missing) + [f"should not have {_listed(extra)}"] * bool(extra)
+        return Mismatch(f"{{it}} {' and '.join(parts)}", got=got, expected=expected)
     for key, value in expected.items():
         mismatch = compare(got[key], value, tolerance)
         if mismatch is not None:
-            return _inside(f"{key!r}", mismatch)
+            return _inside(f"{{it}}[{key!r}]", mismatch)
     return None
 
 
@@ -208,8 +253,7 @@ def _listed(keys: list[Any]) -> str:
 
 
 def _inside(place: str, mismatch: Mismatch) -> Mismatch:
-    reason = f"{place}: {mismatch.reason}"
-    return Mismatch(reason, mismatch.error, mismatch.index, mismatch.got, mismatch.expected)
+    return dataclasses.replace(mismatch, reason=mismatch.reason.replace("{it}", place), inside=True)
 
 
 def describe(value: Any) -> str:
@@ -221,7 +265,9 @@ def describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"a NumPy array of shape {value.shape}"
     if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
+        shapes = {tuple(item.shape) for item in value[:100] if isinstance(item, torch.Tensor)}
+        tensors = len(shapes) == 1 and all(isinstance(item, torch.Tensor) for item in value[:100])
+        return f"a {type(value).__name__} of {len(value)}" + (f" tensors of shape {shapes.pop()}" if tensors else "")
     if isinstance(value, dict):
         return f"a dict of {len(value)}"
     if isinstance(value, float):

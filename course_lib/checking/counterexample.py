@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_lib.checking.verdict import CaseKey, CriterionResult, Entry, Failure, Verdict
+from course_lib.checking.drivers import STRIDED, Shown, shown_by
+from course_lib.checking.keys import CaseKey, Entry, Failure
+from course_lib.checking.verdict import CriterionResult, Verdict
 
 __all__ = ["counterexample"]
 
@@ -31,58 +33,61 @@ def counterexample(verdict: Verdict, result: CriterionResult) -> str:
     if result.entry is None:
         return ""
     case = next(case for case in verdict.key.cases if case.name == result.entry.case)
-    if not all(_is_small(value) for value in (*case.inputs.values(), *case.expected.values())):
+    shown = shown_by(case.driver)
+    hidden = {} if shown is None else dict.fromkeys(shown.hides)
+    inputs = {name: value for name, value in case.inputs.items() if name not in hidden}
+    if shown is None or (shown.outputs and result.entry.aspect == "value" and result.entry.output not in shown.outputs):
+        return ""
+    if not all(_is_small(value) for value in (*inputs.values(), case.expected.get(result.entry.output))):
         return ""
     seen = verdict.observed.get(result.entry)
-    lines = ["import torch", "", *_call(case, result.entry)]
-    if not isinstance(seen, Failure):
-        lines += _comparison(case, result.entry)
-    elif case.driver != "call":
-        lines.append("print(answer)")
+    lines = ["import torch", "", *_call(case, shown, inputs, result.entry)]
+    if not isinstance(seen, Failure) and result.entry.aspect != "layout":
+        lines += _comparison(case, shown, result.entry, verdict.key.tells)
     if isinstance(seen, torch.Tensor) and seen.numel() <= MAX_NUMBERS and result.entry.aspect == "value":
-        lines += [f"# {line}" for line in f"The check got {_literal(seen, _DIGITS_OF_RESULTS)}".split("\n")]
+        lines += [f"# The check got {_literal(seen, _DIGITS_OF_RESULTS)}".replace("\n", "\n# ")]
     code = "\n".join(lines)
     return code if len(code) <= _MAX_CHARACTERS else ""
 
 
-def _call(case: CaseKey, entry: Entry) -> Iterator[str]:
+def _call(case: CaseKey, shown: Shown, inputs: Mapping[str, Any], entry: Entry) -> Iterator[str]:
     """Lines that define the inputs and call."""
-    if case.driver == "call":
-        for name, value in case.inputs.items():
-            yield f"{name} = {_literal(value)}"
-        if entry.aspect == "inputs":
-            yield f"before = {{{', '.join(f'{name!r}: {name}.clone()' for name in _tensors(case.inputs))}}}"
-        yield f"{', '.join(case.outputs)} = {case.function}({', '.join(case.inputs)})"
-        return
-    yield "from course_lib.checking.drivers import run_case"
-    yield ""
-    yield f"inputs = {_literal(dict(case.inputs))}"
-    yield f"answer = run_case({{{case.function!r}: {case.function}}}, {case.function!r}, {case.driver!r}, inputs)"
-
-
-def _comparison(case: CaseKey, entry: Entry) -> Iterator[str]:
-    """Lines that print what came back beside what is expected."""
-    if entry.aspect == "inputs" and case.driver == "call":
-        yield "for name, old in before.items():"
-        yield '    print(name, "was", old, "and is", locals()[name])'
-        return
+    for name, value in inputs.items():
+        yield f"{name} = {_literal(value)}"
+    if case.driver.endswith(STRIDED):
+        yield "# The same numbers, not contiguous in memory:"
+        for name, value in inputs.items():
+            if isinstance(value, torch.Tensor) and value.ndim > 1:
+                backwards = f".permute({', '.join(map(str, reversed(range(value.ndim))))})"
+                yield f"{name} = {name}{backwards}.contiguous(){backwards}"
     if entry.aspect == "inputs":
-        yield 'print("changed inputs:", answer["changed"])'
+        yield f"before = {{{', '.join(f'{name!r}: {name}.clone()' for name in _tensors(inputs))}}}"
+    yield from shown.prepare(case.inputs) if shown.prepare is not None else ()
+    call = shown.call.format(function=case.function, arguments=", ".join(case.inputs))
+    if _is_plain(case):
+        call = call.replace("result", ", ".join(case.outputs), 1)
+    yield from call.split("\n")
+
+
+def _is_plain(case: CaseKey) -> bool:
+    return case.driver.removesuffix(STRIDED) == "call"
+
+
+def _comparison(case: CaseKey, shown: Shown, entry: Entry, tells: bool) -> Iterator[str]:
+    """Lines that print what came back beside what is expected."""
+    if entry.aspect == "inputs":
+        yield "for name, old in before.items():"
+        yield '    print(name, "was", old, "and is", globals()[name])'
         return
-    got = entry.output
-    if case.driver != "call":
-        got = "result"
-        yield 'result = answer["result"]'
-        if len(case.outputs) > 1:
-            position = case.outputs.index(entry.output)
-            yield f"result = result[{entry.output!r} if isinstance(result, dict) else {position}]"
+    got = entry.output if _is_plain(case) else shown.outputs.get(entry.output, "result")
     expected = case.expected[entry.output]
     if entry.aspect == "dtype" and isinstance(expected, torch.Tensor):
-        yield f'print("got     ", getattr({got}, "dtype", type({got})))'
+        yield f'print("got     ", getattr({got}, "dtype", None))'
         yield f'print("expected", {expected.dtype})'
         return
     yield f'print("got     ", {got})'
-    yield f'print("expected", {_literal(expected, _DIGITS_OF_RESULTS)})'
+    if tells:
+        yield f'print("expected", {_literal(expected, _DIGITS_OF_RESULTS)})'
 
 
 def _tensors(inputs: Mapping[str, Any]) -> list[str]:

@@ -11,41 +11,80 @@ misconception and for the student.  Those of one topic live in its package's `dr
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.checking.comparison import describe
+from course_lib.checking.watch import Watch
+
 __all__ = [
+    "CONTIGUOUS",
     "DRIVERS",
+    "STRIDED",
     "Driver",
+    "Shown",
     "as_numbers",
     "attempt",
     "changed_inputs",
     "driver",
     "driver_named",
+    "eased",
     "run_case",
+    "shown_by",
     "strided",
     "takes_a_value",
+    "tensors_in",
 ]
 
 Driver = Callable[[Mapping[str, Any], str, dict[str, Any]], Any]
 
+STRIDED = "-strided"
+"""Ends the name of a driver that hands over tensors which are not contiguous in memory."""
+
+CONTIGUOUS = "contiguous"
+
+_OWN_LIBRARY = "course_lib"
+
 DRIVERS: dict[str, Driver] = {}
 """Drivers that have been imported, by the name that cases use."""
 
-_OWN_LIBRARY = "course_lib"
+
+@dataclass(frozen=True)
+class Shown:
+    """How a case of a driver looks in plain code, for the example that a student can paste and run.
+
+    Attributes:
+        call: lines that make ``result`` out of the inputs, which stand above under their names; ``{function}`` is what
+            the student defined, ``{arguments}`` are the names of the inputs.
+        outputs: output name -> expression in ``result``; each is ``result`` itself if there is none at all, and one
+            that is left out has no example.
+        hides: inputs that are not shown as they are, because `prepare` shows them in another way.
+        prepare: lines that come before the call, from the inputs.
+    """
+
+    call: str = "result = {function}({arguments})"
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    hides: tuple[str, ...] = ()
+    prepare: Callable[[Mapping[str, Any]], Sequence[str]] | None = None
+
+
+_SHOWN: dict[str, Shown] = {}
 _OF_VALUES: set[str] = set()
 
 
-def driver(name: str, *, of_value: bool = False) -> Callable[[Driver], Driver]:
+def driver(name: str, *, of_value: bool = False, shown: Shown | None = None) -> Callable[[Driver], Driver]:
     """Register a driver under a name that cases can use; a topic's own gets the topic in front.
 
     Args:
         of_value: the student defines a plain value, no function or class.
+        shown: how its cases look in plain code; without it a card shows no example of them.
     """
 
     def register(function: Driver) -> Driver:
@@ -53,9 +92,17 @@ def driver(name: str, *, of_value: bool = False) -> Callable[[Driver], Driver]:
         DRIVERS[full] = function
         if of_value:
             _OF_VALUES.add(full)
+        if shown is not None:
+            _SHOWN[full] = shown
         return function
 
     return register
+
+
+def shown_by(name: str) -> Shown | None:
+    """How cases of a driver look in plain code."""
+    driver_named(name)
+    return _SHOWN.get(name)
 
 
 def _prefix(module: str) -> str:
@@ -90,12 +137,12 @@ def takes_a_value(name: str) -> bool:
     return name in _OF_VALUES
 
 
-@driver("call")
+@driver("call", shown=Shown())
 def _call(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     return namespace[function](*inputs.values())
 
 
-@driver("call-strided")
+@driver("call-strided", shown=Shown())
 def _call_strided(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """As `call`, with tensors that are not contiguous in memory (bytes cannot carry that, so it is made here)."""
     return namespace[function](*map(strided, inputs.values()))
@@ -109,7 +156,7 @@ def strided(value: Any) -> Any:
     return value.permute(backwards).contiguous().permute(backwards)
 
 
-@driver("value", of_value=True)
+@driver("value", of_value=True, shown=Shown(call="result = {function}"))
 def _value(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """The student defines a plain value (a dict, say): hand it over."""
     return namespace[function]
@@ -128,28 +175,130 @@ def as_numbers(result: Any) -> Any:
 
 
 def run_case(
-    namespace: Mapping[str, Any], function: str, driver_name: str, inputs: Mapping[str, Any], device: str = "cpu"
+    namespace: Mapping[str, Any],
+    function: str,
+    driver_name: str,
+    inputs: Mapping[str, Any],
+    device: str = "cpu",
+    forbidden: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
-    """Put an object through a case; the raw response, ready for `values.pack` and `verdict.respond`.
+    """Put an object through a case; the raw response, ready for `values.pack` and `keys.respond`.
 
     The object gets copies of the inputs, so `inputs` itself stays as it is and tells which of them were changed.
+
+    Args:
+        forbidden: say which of these operations ran, and call a second time.
     """
-    raw, given = attempt(namespace, function, driver_name, inputs, device)
-    return raw if "error" in raw else {**raw, "changed": changed_inputs(inputs, given)}
+    raw, given = attempt(namespace, function, driver_name, inputs, device, forbidden)
+    return raw if "error" in raw else {**raw, "changed": changed_inputs(eased(inputs, raw.get("eased", ())), given)}
 
 
 def attempt(
-    namespace: Mapping[str, Any], function: str, driver_name: str, inputs: Mapping[str, Any], device: str = "cpu"
+    namespace: Mapping[str, Any],
+    function: str,
+    driver_name: str,
+    inputs: Mapping[str, Any],
+    device: str = "cpu",
+    forbidden: tuple[str, ...] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """As `run_case`, but hands over the copies of the inputs as they are afterwards instead of judging them."""
     if function not in namespace:
         return {"error": "missing", "message": f"{function} is not defined"}, {}
+    if forbidden is None:
+        return _with_ease(namespace, function, driver_name, inputs, device)
+    # The call that counts is the watched one: what runs in the other must not be of use.
+    with Watch(forbidden) if forbidden else contextlib.nullcontext() as watch:
+        raw, given = _with_ease(namespace, function, driver_name, inputs, device)
+    if "error" not in raw:
+        again, _ = _with_ease(namespace, function, driver_name, inputs, device)
+        raw["again"] = again
+    return {**raw, "used": watch.used if watch else ()}, given
+
+
+def _with_ease(
+    namespace: Mapping[str, Any], function: str, driver_name: str, inputs: Mapping[str, Any], device: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Call; where that raises, with inputs that are easier to take: one slip should not hide everything else."""
+    raw, given, error = _once(namespace, function, driver_name, inputs, device)
+    if isinstance(error, NotImplementedError) or not isinstance(error, RuntimeError | TypeError | ValueError):
+        return raw, given
+    for ease in _eases(driver_name, inputs):
+        name = driver_name.removesuffix(STRIDED) if CONTIGUOUS in ease else driver_name
+        easier, other, failed = _once(namespace, function, name, eased(inputs, ease), device)
+        if failed is None:
+            return {**easier, "eased": ease, "obstacle": raw["message"]}, other
+    return raw, given
+
+
+def _once(
+    namespace: Mapping[str, Any], function: str, driver_name: str, inputs: Mapping[str, Any], device: str
+) -> tuple[dict[str, Any], dict[str, Any], BaseException | None]:
     given = {name: _to_device(value, device) for name, value in inputs.items()}
+    plain = driver_name.removesuffix(STRIDED) == "call"
+    recorder = None if plain or isinstance(namespace[function], type) else _Recorder(namespace[function])
+    if recorder is not None and callable(recorder.function):
+        namespace = {**namespace, function: recorder}
+    raw: dict[str, Any]
     try:
-        return {"result": driver_named(driver_name)(namespace, function, given)}, given
+        result = driver_named(driver_name)(namespace, function, given)
+        raw, failed = {"result": result}, None
+        if plain and device != "cpu" and isinstance(result, Tensor) and result.device.type != torch.device(device).type:
+            raw["device"] = result.device.type
     # SystemExit too: a call to exit() in an answer must not end the notebook's kernel or the grader's worker.
     except (Exception, SystemExit) as error:
-        return {"error": type(error).__name__, "message": _in_one_line(error)}, given
+        raw, failed = {"error": type(error).__name__, "message": _in_one_line(error)}, error
+    if recorder is not None and recorder.returned:
+        raw["returned"] = recorder.returned
+    return raw, given, failed
+
+
+class _Recorder:
+    """A function, and what it returned last, in words: its driver may take that apart."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.returned = ""
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        result = self.function(*args, **settings)
+        self.returned = describe(result)
+        return result
+
+
+def _eases(driver_name: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Ways to make inputs easier to take: contiguous in memory, in the other floating dtype, both."""
+    found = next((t.dtype for t in tensors_in(inputs) if t.is_floating_point()), None)
+    other = {torch.float64: "float32", torch.float32: "float64"}.get(found) if found is not None else None
+    strided_case = driver_name.endswith(STRIDED)
+    if strided_case:
+        yield (CONTIGUOUS,)
+    if other is not None:
+        yield (other,)
+    if strided_case and other is not None:
+        yield (CONTIGUOUS, other)
+
+
+def eased(inputs: Mapping[str, Any], ease: Sequence[str]) -> dict[str, Any]:
+    """The inputs as they were given after easing: floats in the dtype that it names."""
+    name = next((word for word in ease if word in ("float32", "float64")), None)
+    return dict(inputs) if name is None else {key: _cast(v, getattr(torch, name)) for key, v in inputs.items()}
+
+
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(dtype) if value.is_floating_point() else value
+    if isinstance(value, dict):
+        return {key: _cast(item, dtype) for key, item in value.items()}
+    return type(value)(_cast(item, dtype) for item in value) if isinstance(value, tuple | list) else value
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """All tensors of a tree."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping | tuple | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from tensors_in(item)
 
 
 def changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
@@ -191,6 +340,6 @@ def _equal_tensors(after: Tensor, before: Tensor) -> bool:
 def _in_one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     name = type(error).__name__
-    if isinstance(error, NotImplementedError) and not text:
-        return "not implemented yet"
+    if isinstance(error, NotImplementedError):
+        return text[:300] or "not implemented yet"
     return f"{name}: {text[:300]}" if text else name

@@ -7,16 +7,17 @@ import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
 import torch
 
 from course_lib.checking.drivers import driver_named
-from course_lib.checking.verdict import CaseKey, Entry, Failure, Verdict
+from course_lib.checking.keys import CaseKey, Entry, Failure
+from course_lib.checking.verdict import Verdict
 
-__all__ = ["Fault", "describe_call", "find_fault"]
+__all__ = ["Fault", "describe_call", "find_fault", "innermost_of_student"]
 
 _NOT_THE_STUDENTS = (
     str(Path(__file__).parent.parent),
@@ -51,15 +52,30 @@ class Fault:
     line: str = ""
     signature: str = ""
 
+    def told(self) -> str:
+        """What happened, in sentences."""
+        what = f"{self.kind}: {self.message}" if self.message else self.kind
+        words = f"Your code stopped with `{_spaced(what)}`"
+        if self.line_number is not None:
+            words += f" in line {self.line_number}" + (f", `{_spaced(self.line)}`" if self.line else "")
+        elif self.signature:
+            words += f" when it was called; it must be callable as `{self.signature}`"
+        return f"{words}. That was in the case “{self.case}”, `{self.call}`."
+
+
+def _spaced(text: str) -> str:
+    """In one line, without the quotes that set code apart."""
+    return " ".join(text.replace("`", "'").split())
+
 
 def find_fault(verdict: Verdict, namespace: Mapping[str, Any]) -> Fault | None:
     """Repeat the call that raised, to learn where; None if none did, or if it does not raise again.
 
     Of several it is the one that the first lost criterion is explained with.
     """
-    shown = next((result.entry.case for result in verdict.results if result.entry is not None), "")
+    shown = next((r.entry.case for r in verdict.results if r.state == "lost" and r.entry is not None), "")
     cases = sorted(verdict.key.cases, key=lambda case: case.name != shown)
-    case = next((case for case in cases if _failed(verdict, case)), None)
+    case = next((case for case in cases if _failed(verdict, case, shown)), None)
     if case is None:
         return None
     inputs = {name: _copy(value) for name, value in case.inputs.items()}
@@ -70,9 +86,12 @@ def find_fault(verdict: Verdict, namespace: Mapping[str, Any]) -> Fault | None:
     return None
 
 
-def _failed(verdict: Verdict, case: CaseKey) -> bool:
+def _failed(verdict: Verdict, case: CaseKey, shown: str) -> bool:
+    """Whether a call raised, or did so before its inputs were made easier and that is what is explained."""
     seen = verdict.observed.get(Entry(case.name, case.outputs[0]))
-    return isinstance(seen, Failure) and seen.kind not in _NO_EXCEPTION
+    response = verdict.responses.get(case.name)
+    eased = response is not None and bool(response.eased) and case.name == shown
+    return eased or (isinstance(seen, Failure) and seen.kind not in _NO_EXCEPTION)
 
 
 def _fault(error: Exception, case: CaseKey, verdict: Verdict) -> Fault:
@@ -90,12 +109,16 @@ def _signature(verdict: Verdict, function: str) -> str:
 
 
 def _students_line(traceback: TracebackType | None) -> tuple[int | None, str]:
-    """The innermost frame that is neither ours nor a library's."""
-    found: tuple[int | None, str] = (None, "")
+    frame, number = innermost_of_student(traceback)
+    return (number, linecache.getline(frame.f_code.co_filename, number).strip()) if frame is not None else (None, "")
+
+
+def innermost_of_student(traceback: TracebackType | None) -> tuple[FrameType | None, int]:
+    """The innermost frame that is neither ours nor a library's, and its line."""
+    found: tuple[FrameType | None, int] = (None, 0)
     while traceback is not None:
-        filename = traceback.tb_frame.f_code.co_filename
-        if not filename.startswith(_NOT_THE_STUDENTS):
-            found = traceback.tb_lineno, linecache.getline(filename, traceback.tb_lineno).strip()
+        if not traceback.tb_frame.f_code.co_filename.startswith(_NOT_THE_STUDENTS):
+            found = traceback.tb_frame, traceback.tb_lineno
         traceback = traceback.tb_next
     return found
 

@@ -8,6 +8,9 @@ values (``if x.sum() > 0``) cannot be followed, and the process that traces is t
 from __future__ import annotations
 
 import functools
+import linecache
+import logging
+import re
 import sys
 import threading
 import types
@@ -22,7 +25,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 from course_lib.checking.drivers import driver_named
-from course_lib.checking.verdict import CaseKey, size_of
+from course_lib.checking.fault import innermost_of_student
+from course_lib.checking.keys import CaseKey, size_of
 
 __all__ = ["DRIVERS_TRACED", "gpu_advice", "may_leave_the_gpu", "traced_cases", "warm_up", "warm_up_in_background"]
 
@@ -52,10 +56,19 @@ _MOST = 500
 _MOST_OPERATIONS, _MOST_REPEATED = 60, 15
 """A loop does the same again and again, and an operation on fake tensors takes half a millisecond."""
 _warming = threading.Lock()
+_LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
-_MIXED = "will fail on a GPU: it mixes a tensor made on the CPU with inputs on the GPU; make new tensors on x.device"
-_NUMPY = "will fail on a GPU: NumPy cannot read a tensor that lies there"
-_RESULT = "on a GPU its result stays on the CPU; make new tensors on x.device"
+_MIXED = (
+    "`{function}` will fail on a GPU: {made} on the CPU and meets an input that lies on the GPU. Make new tensors "
+    "where the inputs are, with `device={input}.device`."
+)
+_NUMPY = (
+    "`{function}` will fail on a GPU: NumPy cannot read a tensor that lies there (`{input}`, or what is made of it)."
+)
+_RESULT = (
+    "On a GPU the result of `{function}` stays on the CPU. Make new tensors where the inputs are, with "
+    "`device={input}.device`."
+)
 
 
 class _NumpyOnGpuError(Exception):
@@ -159,17 +172,36 @@ def gpu_advice(namespace: Mapping[str, Any], function: str, driver: str, inputs:
 
 
 def _trace(namespace: Mapping[str, Any], function: str, driver: str, inputs: Mapping[str, Any]) -> str | None:
+    of_a_tensor = next(name for name, value in inputs.items() if next(_tensors([value]), None) is not None)
+    words = {"function": function, "input": of_a_tensor}
+    # What the framework would log of an operation that fails is said here in the student's own terms.
+    _LOG.disabled, was_disabled = True, _LOG.disabled
     try:
         with warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True), _Watch():
             warnings.simplefilter("ignore")
             result = driver_named(driver)(namespace, function, {name: _faked(value) for name, value in inputs.items()})
             on_cpu = any(tensor.device.type == "cpu" for tensor in _tensors([result]))
     except _NumpyOnGpuError:
-        return f"{function} {_NUMPY}"
+        return _NUMPY.format(**words)
     except Exception as error:
         mixed = "same device" in str(error) or "different devices" in str(error)
-        return f"{function} {_MIXED}" if mixed else None
-    return f"{function}: {_RESULT}" if on_cpu else None
+        return _MIXED.format(**words, made=_made_on_the_cpu(error)) if mixed else None
+    finally:
+        _LOG.disabled = was_disabled
+    return _RESULT.format(**words) if on_cpu else None
+
+
+def _made_on_the_cpu(error: Exception) -> str:
+    """Which of the student's own variables lies on the CPU where the trace ended, as the start of a clause."""
+    frame, number = innermost_of_student(error.__traceback__)
+    if frame is None:
+        return "a tensor is made"
+    names = [name for name, value in frame.f_locals.items() if isinstance(value, Tensor) and value.device.type == "cpu"]
+    line = linecache.getline(frame.f_code.co_filename, number).strip()
+    used = [name for name in names if name in re.findall(r"\w+", line)] or names
+    if used:
+        return f"{' and '.join(f'`{name}`' for name in used[:2])} {'are' if len(used) > 1 else 'is'} made"
+    return f"in `{line.replace('`', '')}` a tensor is made" if line else "a tensor is made"
 
 
 def _faked(value: Any) -> Any:

@@ -1,231 +1,162 @@
-"""From what a student's code returned to a verdict: criteria, misconceptions, reasons.
+"""From what a student's code returned to a verdict: criteria, named mistakes, points, reasons.
 
-`judge` is a pure function of an `ExerciseKey` (inputs, expected values, wrong
-values) and of the responses to its cases.  The instant check uses it with the
-key that ships with the course, the grader with a key made from a fresh secret
-seed, outside the process in which the student's code ran.
+`judge` is a pure function of an `ExerciseKey` (inputs, expected values, wrong values) and of the responses to its
+cases.  The instant check uses it with the key that ships with the course, the grader with a key made from a fresh
+secret seed, outside the process in which the student's code ran.
+
+How points are given, as a fair person would:
+
+- A criterion about values is right where every value it looks at is right.
+- Where all that is wrong with it is what a known mistake gives, the mistake is charged once, at its own price.  What it
+  is about is lost; what merely follows from it is *not judged*.
+- Conventions (dtype and device, inputs left alone, any memory layout) are judged on the calls whose values are right or
+  those of a known mistake, if at least half of the points for values were earned or all that is wrong is known.
+  Otherwise they are not judged, and earn nothing: nobody is praised for the tidiness of a wrong answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
 
 from course_lib.checking.comparison import Mismatch, compare, describe, dtype_of
+from course_lib.checking.keys import (
+    CaseKey,
+    CriterionKey,
+    Entry,
+    ExerciseKey,
+    Failure,
+    Footprint,
+    MisconceptionKey,
+    Response,
+    Suspect,
+    size_of,
+)
+from course_lib.checking.likeness import Look, likeness
 from course_lib.checking.values import Unsupported
 
-__all__ = [
-    "Aspect",
-    "CaseKey",
-    "CriterionKey",
-    "CriterionResult",
-    "Entry",
-    "ExerciseKey",
-    "Failure",
-    "MisconceptionKey",
-    "Response",
-    "Suspect",
-    "Verdict",
-    "judge",
-    "observe",
-    "respond",
-    "size_of",
-]
+__all__ = ["CONVENTION_SLIPS", "CriterionResult", "Named", "State", "Verdict", "judge", "observe"]
 
-Aspect = Literal["value", "dtype", "inputs"]
-"""What is looked at: an output's value, its dtype, or whether the inputs were left alone."""
+State = Literal["right", "lost", "not judged"]
 
-
-@dataclass(frozen=True)
-class Failure:
-    """A call that gave no value.
-
-    Attributes:
-        kind: the exception's class name, or `missing`, `timeout`, `crash`, `unreadable`, `not-run`.
-        message: one line in words.
-    """
-
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Response:
-    """What came back from one call: a result or a failure, and the names of the inputs it changed."""
-
-    result: Any = None
-    failure: Failure | None = None
-    changed: tuple[str, ...] = ()
-
-
-def respond(raw: Any) -> Response:
-    """Read a response that untrusted code may have made: anything odd becomes a failure."""
-    if not isinstance(raw, dict):
-        return Response(failure=Failure("unreadable", "the answer could not be read"))
-    error = raw.get("error")
-    if isinstance(error, str):
-        message = raw.get("message")
-        return Response(failure=Failure(error[:80], str(message)[:2000] if message is not None else ""))
-    if "result" not in raw:
-        return Response(failure=Failure("unreadable", "the answer could not be read"))
-    changed = raw.get("changed", ())
-    names = (
-        tuple(name[:80] for name in changed[:20] if isinstance(name, str))
-        if isinstance(changed, tuple | list)
-        else ("inputs",)
-    )
-    return Response(result=raw["result"], changed=names)
-
-
-@dataclass(frozen=True)
-class CaseKey:
-    """One call and its expected outputs.
-
-    Attributes:
-        function: the name that is called.
-        driver: how it is called (`course_lib.checking.drivers`).
-        outputs: names of what it returns, in order.
-        expected: output name -> value.
-        tolerance: replaces the tolerance by dtype.
-    """
-
-    name: str
-    function: str
-    driver: str
-    inputs: Mapping[str, Any]
-    outputs: tuple[str, ...]
-    expected: Mapping[str, Any]
-    tolerance: float | None = None
-
-
-class Entry(NamedTuple):
-    """One thing that can be right or wrong: an aspect of an output of a case."""
-
-    case: str
-    output: str
-    aspect: Aspect = "value"
-
-
-@dataclass(frozen=True)
-class CriterionKey:
-    """Points that are given together: when every one of `entries` is right."""
-
-    slug: str
-    title: str
-    points: float
-    entries: tuple[Entry, ...]
-
-
-Footprint = Mapping[Entry, Any]
-"""What a known mistake gives at the entries where it is wrong."""
-
-
-@dataclass(frozen=True)
-class MisconceptionKey:
-    """A known mistake and its footprint, as data."""
-
-    slug: str
-    hint: str
-    footprint: Footprint
-    loses: frozenset[str] = frozenset()
-
-    def at(self, case: CaseKey) -> Footprint:
-        """The part of the footprint that lies in one case."""
-        return {entry: seen for entry, seen in self.footprint.items() if entry.case == case.name}
-
-
-class Suspect(Protocol):
-    """A known mistake that can say what it gives on a case; the grader's ones compute it when asked."""
-
-    @property
-    def slug(self) -> str:
-        """Stable key."""
-
-    @property
-    def hint(self) -> str:
-        """What was probably done."""
-
-    @property
-    def loses(self) -> frozenset[str]:
-        """Criteria that whoever makes it loses at the least, as slugs: spares asking; none where that is not known."""
-
-    def at(self, case: CaseKey) -> Footprint:
-        """The part of the footprint that lies in one case."""
-
-
-@dataclass(frozen=True)
-class ExerciseKey:
-    """All that is needed to judge one exercise, as data."""
-
-    id: str
-    signatures: tuple[str, ...]
-    cases: tuple[CaseKey, ...]
-    criteria: tuple[CriterionKey, ...]
-    misconceptions: tuple[Suspect, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names that the student defines."""
-        return tuple(signature.split("(")[0].removeprefix("class ").strip() for signature in self.signatures)
-
-    @property
-    def points(self) -> float:
-        """All points of the exercise."""
-        return sum(criterion.points for criterion in self.criteria)
+_BY_HAND = 30
+"""A first case with no more numbers than these is the one to show."""
+_NOT_RUN = Response(failure=Failure("not-run", "was not run"))
 
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """One criterion, and for a lost one the smallest case that shows why."""
+    """One criterion, and for one that is not right the smallest case that shows why."""
 
     criterion: CriterionKey
-    holds: bool
+    state: State
     entry: Entry | None = None
     mismatch: Mismatch | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is right."""
+        return self.state == "right"
+
+
+class Named(NamedTuple):
+    """A mistake that was recognised.
+
+    Attributes:
+        outputs: where it shows, if not in everything that the call returns: its name claims no more.
+        costs: points taken off for it.
+    """
+
+    slug: str
+    hint: str
+    outputs: tuple[str, ...] = ()
+    costs: float = 0.0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one exercise."""
+    """The judgement of one exercise.
+
+    Attributes:
+        misconceptions: the mistakes that were recognised.
+        score: the points.
+        failure: set when no call at all gave a value: the reason of the first.
+        banned: forbidden operations that ran, for which the points are withheld.
+        unsteady: whether two calls with the same inputs gave different results.
+        remarks: what is worth saying and costs nothing.
+        observed: what the responses show at each entry.
+        explained: the entries at which a recognised mistake shows.
+        wrong: the entries that are wrong, and how.
+        responses: what came back, by case.
+    """
 
     key: ExerciseKey
     results: tuple[CriterionResult, ...]
-    misconceptions: tuple[MisconceptionKey, ...] = ()
+    misconceptions: tuple[Named, ...] = ()
+    score: float = 0.0
     failure: Failure | None = None
-    """Set when no call at all gave a value: the reason of the first."""
-
+    banned: tuple[str, ...] = ()
+    unsteady: bool = False
+    remarks: tuple[str, ...] = ()
     observed: Mapping[Entry, Any] = field(default_factory=dict, repr=False)
-
-    @property
-    def score(self) -> float:
-        """Points of the criteria that hold."""
-        return sum(result.criterion.points for result in self.results if result.holds)
+    wrong: Mapping[Entry, Mismatch] = field(default_factory=dict, repr=False)
+    explained: frozenset[Entry] = field(default=frozenset(), repr=False)
+    responses: Mapping[str, Response] = field(default_factory=dict, repr=False)
 
     @property
     def passed(self) -> bool:
         """Whether every criterion holds."""
         return all(result.holds for result in self.results)
 
+    @cached_property
+    def likeness(self) -> str:
+        """The nearest true sentence about what is wrong and has no name; empty if there is none."""
+        values = [entry for entry in self.observed if entry.aspect == "value"]
+        if any(isinstance(self.observed[entry], Failure) for entry in values):
+            return ""  # what holds of the calls that gave a value may be untrue of the others
+        looks = []
+        for case in self.key.cases:
+            known = {name: value for name, value in _flat(case.inputs) if name in self.key.parameters}
+            for output in case.outputs:
+                entry = Entry(case.name, output)
+                told = self.wrong[entry].reason if entry in self.wrong else ""
+                if entry not in self.explained and self.observed[entry] is not None and not told.startswith(_YOURS):
+                    seen, expected = self.observed[entry], case.expected[output]
+                    looks.append(Look(case.name, output, known, seen, expected, bool(told), case.tolerance))
+        return likeness(looks) if any(look.wrong for look in looks) else ""
+
+
+def _flat(inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in inputs.items():
+        yield from value.items() if isinstance(value, dict) else ((name, value),)
+
+
+# --- what the responses show
+
 
 def observe(case: CaseKey, response: Response) -> dict[Entry, Any]:
-    """What a response shows at each entry of a case: a value, a dtype's name, changed inputs, or a `Failure`."""
+    """What a response shows at each entry of a case: a value, a dtype in words, changed inputs, or a `Failure`."""
     if response.failure is not None:
         return dict.fromkeys(_entries(case), response.failure)
     outputs = _split(case, response.result)
     if isinstance(outputs, Failure):
         return dict.fromkeys(_entries(case), outputs)
     observed: dict[Entry, Any] = {Entry(case.name, "", "inputs"): response.changed}
+    observed[Entry(case.name, "", "layout")] = "contiguous" not in response.eased
     for name in case.outputs:
         observed[Entry(case.name, name)] = outputs[name]
-        observed[Entry(case.name, name, "dtype")] = _dtype_name(outputs[name])
+        observed[Entry(case.name, name, "dtype")] = _dtype_in_words(outputs[name], response)
     return observed
 
 
 def _entries(case: CaseKey) -> list[Entry]:
-    aspects: tuple[Aspect, ...] = ("value", "dtype")
-    entries = [Entry(case.name, name, aspect) for name in case.outputs for aspect in aspects]
-    return [*entries, Entry(case.name, "", "inputs")]
+    of_outputs = [Entry(case.name, name, aspect) for name in case.outputs for aspect in ("value", "dtype")]
+    return [*of_outputs, Entry(case.name, "", "inputs"), Entry(case.name, "", "layout")]
 
 
 def _split(case: CaseKey, result: Any) -> dict[str, Any] | Failure:
@@ -236,101 +167,304 @@ def _split(case: CaseKey, result: Any) -> dict[str, Any] | Failure:
         return {name: result.get(name, Failure("missing-output", f"{name!r} is missing")) for name in names}
     if len(names) == 1:
         return {names[0]: result}
+    if isinstance(result, torch.Tensor) and result.ndim and len(result) == len(names):
+        result = result.unbind()  # as good as a tuple to whoever unpacks it
     if isinstance(result, tuple | list) and len(result) == len(names):
         return dict(zip(names, result, strict=True))
-    wanted = f"{len(names)} values ({', '.join(names)})"
-    return Failure("wrong-number", f"returned {describe(result)}, expected {wanted}")
+    missing = " (is a `return` missing?)" if result is None else ""
+    wanted = f"{len(names)} values, {', '.join(f'`{name}`' for name in names)}"
+    return Failure("wrong-number", f"your function returned {describe(result)}{missing} and should return {wanted}")
 
 
-def _dtype_name(value: Any) -> str:
+def _dtype_in_words(value: Any, response: Response) -> str:
     dtype = dtype_of(value)
-    return str(dtype).removeprefix("torch.") if dtype is not None else describe(value)
+    if dtype is None:
+        return "a NumPy array" if isinstance(value, np.ndarray) else ""
+    only = next((word for word in response.eased if word in ("float32", "float64")), "")
+    name = f"only {only}" if only else str(dtype).removeprefix("torch.")
+    return name + (f" on {response.device}" if response.device else "")
 
 
-def _mismatch(case: CaseKey, entry: Entry, seen: Any) -> Mismatch | None:
+def _mismatch(case: CaseKey, entry: Entry, seen: Any, response: Response) -> Mismatch | None:
     if isinstance(seen, Failure):
         return Mismatch(seen.message or seen.kind)
     if entry.aspect == "inputs":
-        return Mismatch(f"changed its input {', '.join(seen)}") if seen else None
+        return Mismatch(f"the caller's own {_listed(seen)} was overwritten") if seen else None
+    if entry.aspect == "layout":
+        return None if seen else Mismatch(_NOT_CONTIGUOUS.format(response.obstacle))
     expected = case.expected[entry.output]
     if entry.aspect == "dtype":
-        wanted = _dtype_name(expected)
-        return None if seen == wanted else Mismatch(f"the dtype is {seen}, expected {wanted}")
-    return compare(seen, expected, case.tolerance)
+        return _dtype_mismatch(seen, expected, response)
+    mismatch = compare(seen, expected, case.tolerance)
+    if mismatch is None:
+        return _second_call(case, entry, response)
+    if mismatch.index is None and response.returned and response.returned != case.returns and case.returns:
+        return Mismatch(_of_the_function(response.returned, case.returns), got=mismatch.got, expected=expected)
+    return mismatch
+
+
+def _of_the_function(returned: str, expected: str) -> str:
+    """What the student's function returned and what it should, where a driver looks at parts of it only."""
+    if returned == "None":
+        returned = "None (is a `return` missing?)"
+    elif " tensors of shape" in returned and expected.startswith("a tensor"):
+        returned += " (`torch.stack` makes one tensor of them)"
+    return f"{_YOURS} {returned} and should return {expected}"
+
+
+_YOURS = "your function returned"
+
+
+_NOT_CONTIGUOUS = (
+    "with an input that is not contiguous in memory the call fails ({}); with the same numbers in contiguous memory "
+    "it works"
+)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _dtype_mismatch(seen: str, expected: Any, response: Response) -> Mismatch | None:
+    # A Python number has no dtype: it takes that of whatever it is used with.
+    if not isinstance(expected, torch.Tensor) or not expected.is_floating_point() or not seen:
+        return None
+    wanted = str(expected.dtype).removeprefix("torch.")
+    if seen.startswith("only "):
+        words = seen.removeprefix("only ").partition(" ")[0]
+        return Mismatch(f"with {wanted} inputs the call fails ({response.obstacle}); with {words} inputs it works")
+    name, _, device = seen.partition(" on ")
+    if name != wanted:
+        return Mismatch(f"the result is {name}, its inputs are {wanted if name[0] != 'a' else 'tensors'}")
+    return Mismatch(f"the result lies on the {device}, its inputs do not") if device else None
+
+
+def _second_call(case: CaseKey, entry: Entry, response: Response) -> Mismatch | None:
+    """Where the first call happened to be right and a second one, with the same inputs, is wrong."""
+    if response.again is None:
+        return None
+    seen = observe(case, response.again).get(entry)
+    if isinstance(seen, Failure) or compare(seen, case.expected[entry.output], case.tolerance) is not None:
+        return Mismatch("a second call with the same inputs does not give the same result")
+    return None
+
+
+# --- the verdict
 
 
 def judge(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
-    """Judge the responses to an exercise's cases.
-
-    A criterion about dtype or inputs holds only where the value is right too: no points for nothing.
-    A case without a response counts as not run.
-    """
+    """Judge the responses to an exercise's cases; a case without a response counts as not run."""
+    answers = {case.name: responses.get(case.name, _NOT_RUN) for case in key.cases}
     observed: dict[Entry, Any] = {}
-    wrong: dict[Entry, Mismatch | None] = {}
-    not_run = Response(failure=Failure("not-run", "was not run"))
+    wrong: dict[Entry, Mismatch] = {}
     for case in key.cases:
-        seen = observe(case, responses.get(case.name, not_run))
-        observed.update(seen)
-        wrong.update({entry: _mismatch(case, entry, what) for entry, what in seen.items()})
-    results = tuple(_judge_criterion(key, criterion, wrong) for criterion in key.criteria)
-    failures = [responses.get(case.name, not_run).failure for case in key.cases]
-    nothing = failures[0] if all(failure is not None for failure in failures) else None
-    lost = frozenset(result.criterion.slug for result in results if not result.holds)
-    found = () if not lost else _diagnose(key, observed, wrong, lost)
-    return Verdict(key, results, found, nothing, observed)
+        for entry, seen in observe(case, answers[case.name]).items():
+            observed[entry] = seen
+            mismatch = _mismatch(case, entry, seen, answers[case.name])
+            if mismatch is not None:
+                wrong[entry] = mismatch
+    failures = [answer.failure for answer in answers.values()]
+    marks = _Marks(key, observed, wrong)
+    banned = tuple(dict.fromkeys(name for answer in answers.values() for name in answer.used))
+    withheld = banned if marks.score > 0 else ()
+    results = tuple(marks.result(criterion) for criterion in key.criteria)
+    if withheld:
+        results = tuple(CriterionResult(result.criterion, "not judged") for result in results)
+    return Verdict(
+        key,
+        results,
+        marks.named,
+        0.0 if withheld else marks.score,
+        failures[0] if all(failure is not None for failure in failures) else None,
+        withheld,
+        bool(marks.wrong_values) and any(_is_unsteady(case, answers[case.name]) for case in key.cases),
+        marks.remarks(answers.values()),
+        observed,
+        wrong,
+        frozenset(marks.explained),
+        answers,
+    )
 
 
-def _judge_criterion(
-    key: ExerciseKey, criterion: CriterionKey, wrong: Mapping[Entry, Mismatch | None]
-) -> CriterionResult:
-    needed = list(criterion.entries)
-    for entry in criterion.entries:
-        if entry.aspect != "value":
-            case = next(case for case in key.cases if case.name == entry.case)
-            needed += [Entry(entry.case, name) for name in case.outputs]
-    lost = [entry for entry in needed if wrong[entry] is not None]
-    if not lost:
-        return CriterionResult(criterion, True)
-    size = {case.name: size_of(case.inputs) for case in key.cases} if len(lost) > 1 else {lost[0].case: 0}
-    # The smallest case that shows numbers teaches most; an exception is the next best.
-    first = min(lost, key=lambda entry: (wrong[entry].index is None, size[entry.case]))  # type: ignore[union-attr]
-    return CriterionResult(criterion, False, first, wrong[first])
+def _is_unsteady(case: CaseKey, response: Response) -> bool:
+    if response.again is None or response.failure is not None:
+        return False
+    once, twice = observe(case, response), observe(case, response.again)
+    return any(not _same(once[entry], twice[entry], case.tolerance) for entry in once if entry.aspect == "value")
 
 
-def size_of(value: Any) -> int:
-    """How many numbers a case's inputs hold: the smallest case teaches most."""
-    if isinstance(value, Mapping):
-        return sum(size_of(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return sum(size_of(item) for item in value)
-    return int(value.numel()) if hasattr(value, "numel") else 1
+class _Marks:
+    """Points and states, worked out from what is wrong."""
+
+    def __init__(self, key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch]) -> None:
+        self.key, self.observed, self.wrong = key, observed, wrong
+        values = [criterion for criterion in key.criteria if not criterion.is_convention]
+        self._conventions = [criterion for criterion in key.criteria if criterion.is_convention]
+        looked_at = {entry for criterion in values for entry in criterion.entries}
+        self.wrong_values = {entry for entry in wrong if entry in looked_at}
+        lost = [criterion for criterion in values if not self.wrong_values.isdisjoint(criterion.entries)]
+        self._found = _diagnose(key, observed, wrong, frozenset(c.slug for c in lost)) if lost else ()
+        self.explained = {entry for found in self._found for entry in found.footprint}
+        self._unknown = self.wrong_values - self.explained
+        price = sum(sum(found.prices) for found in self._found)
+        price += sum(c.points for c in lost if not self._unknown.isdisjoint(c.entries))
+        worth = sum(criterion.points for criterion in lost)
+        taken_off = min(worth, price)
+        self._judges_conventions = price <= worth and (
+            not self._unknown or 2 * taken_off <= sum(criterion.points for criterion in values)
+        )
+        self._about = frozenset(slug for found in self._found for slug in found.loses)
+        earned = sum(c.points for c in self._conventions if self.result(c).holds or self._is_excused(c))
+        self.score = sum(criterion.points for criterion in values) - taken_off + earned
+
+    def result(self, criterion: CriterionKey) -> CriterionResult:
+        """The state of one criterion."""
+        entries = self._judged(criterion) if criterion.is_convention else list(criterion.entries)
+        bad = [entry for entry in entries if entry in self.wrong]
+        if not bad:
+            return CriterionResult(criterion, "right" if entries else "not judged")
+        unknown = [entry for entry in bad if entry not in self.explained]
+        first = self._smallest(unknown or bad)
+        follows = not criterion.is_convention and not unknown and criterion.slug not in self._about
+        return CriterionResult(criterion, "not judged" if follows else "lost", first, self.wrong[first])
+
+    def _is_excused(self, criterion: CriterionKey) -> bool:
+        """Whether a convention could not be judged only because a known mistake stopped what would show it."""
+        unknown = {entry.case for entry in self._unknown}
+        return (
+            self._judges_conventions
+            and not self._judged(criterion)
+            and all(entry.case not in unknown for entry in criterion.entries)
+        )
+
+    def _judged(self, criterion: CriterionKey) -> list[Entry]:
+        """The entries of a convention that can be judged."""
+        if not self._judges_conventions:
+            return []
+        values = {entry for entry in self.wrong if entry.aspect == "value"}
+        spoiled = {entry.case for entry in values - self.explained}
+        spoiled |= {entry.case for entry in values if isinstance(self.observed[entry], Failure)}
+        return [entry for entry in criterion.entries if entry.case not in spoiled]
+
+    def _smallest(self, entries: Sequence[Entry]) -> Entry:
+        """A first case that can be worked by hand, else the smallest; an exception is the next best."""
+        if len(entries) == 1:
+            return entries[0]
+        size = {case.name: size_of(case.inputs) for case in self.key.cases}
+        first = self.key.cases[0].name
+        size[first] *= size[first] > _BY_HAND
+        return min(entries, key=lambda entry: (self.wrong[entry].index is None, size[entry.case]))
+
+    @cached_property
+    def named(self) -> tuple[Named, ...]:
+        """The recognised mistakes, those about conventions last."""
+        found = [
+            Named(slug, hint, self._outputs_of(mistake), price)
+            for mistake in self._found
+            for slug, hint, price in zip(mistake.slugs, mistake.hints, mistake.prices, strict=True)
+        ]
+        for criterion in self._conventions:
+            result = self.result(criterion)
+            if result.state == "lost" and result.entry is not None:
+                slug = self._kind_of_slip(criterion)
+                found.append(Named(slug, CONVENTION_SLIPS[slug], (), criterion.points))
+        return tuple({named.slug: named for named in reversed(found)}.values())[::-1]
+
+    def _outputs_of(self, mistake: MisconceptionKey) -> tuple[str, ...]:
+        """The outputs in which a mistake shows, if something else is wrong in the others."""
+        shows = {entry.output for entry in mistake.footprint}
+        others = {entry.output for entry in self.wrong_values - set(mistake.footprint)}
+        return tuple(sorted(shows)) if others - shows else ()
+
+    def _kind_of_slip(self, criterion: CriterionKey) -> str:
+        bad = [entry for entry in self._judged(criterion) if entry in self.wrong]
+        if bad[0].aspect == "inputs":
+            return "input-changed"
+        if bad[0].aspect == "layout":
+            return "needs-contiguous-memory"
+        seen = {self.observed[entry] for entry in bad}
+        if all(" on " in words for words in seen):
+            return "result-on-another-device"
+        if all(words.startswith("only ") for words in seen):
+            return f"works-in-{min(seen).split()[1]}-only"
+        if seen == {"a NumPy array"}:
+            return "numpy-array"
+        names = {words.partition(" ")[0] for words in seen}
+        return f"always-{names.pop()}" if len(names) == 1 and names <= {"float32", "float64"} else "another-dtype"
+
+    def remarks(self, answers: Iterable[Response]) -> tuple[str, ...]:
+        """Inputs that had to be made easier, where no criterion asks for it."""
+        asked = {entry.aspect for criterion in self._conventions for entry in criterion.entries}
+        eased = {word for answer in answers for word in answer.eased}
+        found = [CONVENTION_SLIPS["needs-contiguous-memory"]] if "contiguous" in eased and "layout" not in asked else []
+        words = sorted(eased - {"contiguous"})
+        return (*found, *(CONVENTION_SLIPS[f"works-in-{word}-only"] for word in words if "dtype" not in asked))
+
+
+_KEEP = "Results keep the dtype of the inputs: look for a conversion, or for a tensor made with the default dtype."
+_MADE_INSIDE = (
+    "A tensor that is made inside it has a dtype of its own; make new tensors with the dtype of the inputs "
+    "(`dtype=x.dtype`), or from an input (`torch.zeros_like`, `x.new_tensor`)."
+)
+CONVENTION_SLIPS = {
+    "always-float32": f"The result is float32 whatever comes in. {_KEEP}",
+    "always-float64": f"The result is float64 whatever comes in. {_KEEP}",
+    "another-dtype": f"The result has another dtype than the inputs. {_KEEP}",
+    "numpy-array": "The result is a NumPy array. Everything here is a torch tensor: "
+    "`torch.from_numpy` makes one of an array.",
+    "works-in-float32-only": f"Your code works for float32 inputs and fails for float64 ones. {_MADE_INSIDE}",
+    "works-in-float64-only": f"Your code works for float64 inputs and fails for float32 ones. {_MADE_INSIDE}",
+    "result-on-another-device": "The result lies on another device than the inputs. Make new tensors with "
+    "`device=x.device`.",
+    "input-changed": "What the caller handed over was overwritten on the way. An operation in place on an argument, "
+    "such as an assignment with `-=` or to a part of it, or a method whose name ends in an underscore, does that.",
+    "needs-contiguous-memory": "Your answer needs contiguous memory, and a tensor need not have that: after a "
+    "transpose or a slice it does not. Use `reshape` where you use `view`. To make such an input yourself: "
+    "`x.transpose(0, -1).contiguous().transpose(0, -1)`.",
+}
+"""What is said of conventions that were not kept: the same in every exercise."""
+
+
+# --- known mistakes
 
 
 def _diagnose(
-    key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch | None], lost: frozenset[str]
+    key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch], lost: frozenset[str]
 ) -> tuple[MisconceptionKey, ...]:
     """The known mistakes whose whole footprint the responses show, the widest first, no two on one entry.
 
-    Two mistakes made together are both named when they touch different entries.
+    Two mistakes made together are both named when they touch different entries, or where their combination is known.
     """
     if all(isinstance(seen, Failure) for seen in observed.values()):
         return ()
-    suspects = [suspect for suspect in key.misconceptions if suspect.loses <= lost]
-    found_footprints = ((suspect, _matching_footprint(suspect, key, observed, wrong)) for suspect in suspects)
-    matching = [MisconceptionKey(suspect.slug, suspect.hint, found) for suspect, found in found_footprints if found]
-    matching.sort(key=lambda misconception: -len(misconception.footprint))
+    matching = []
+    for suspect in key.misconceptions:
+        footprint = _matching_footprint(suspect, key, observed, wrong) if suspect.loses <= lost else {}
+        if footprint:
+            matching.append(MisconceptionKey(suspect.slugs, suspect.hints, suspect.loses, suspect.prices, footprint))
+    matching.sort(key=lambda mistake: (-len(mistake.footprint), len(mistake.slugs)))
     found: list[MisconceptionKey] = []
     taken: set[Entry] = set()
-    for misconception in matching:
-        values = {entry for entry in misconception.footprint if entry.aspect == "value"} or set(misconception.footprint)
-        if not values & taken:
-            found.append(misconception)
-            taken |= values
-    return tuple(found)
+    for mistake in matching:
+        if taken.isdisjoint(mistake.footprint):
+            found.append(mistake)
+            taken |= set(mistake.footprint)
+    return _that_explain(found, key, wrong)
+
+
+def _that_explain(
+    found: Sequence[MisconceptionKey], key: ExerciseKey, wrong: Mapping[Entry, Mismatch]
+) -> tuple[MisconceptionKey, ...]:
+    """Those that explain, together, all that is wrong with the criteria they are about: a name claims no less."""
+    explained = {entry for mistake in found for entry in mistake.footprint}
+    unknown = {entry for entry in wrong if entry.aspect == "value"} - explained
+    unclear = {criterion.slug for criterion in key.criteria if not unknown.isdisjoint(criterion.entries)}
+    kept = [mistake for mistake in found if mistake.loses.isdisjoint(unclear)]
+    return tuple(kept) if len(kept) == len(found) else _that_explain(kept, key, wrong)
 
 
 def _matching_footprint(
-    suspect: Suspect, key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch | None]
+    suspect: Suspect, key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch]
 ) -> Footprint:
     """The whole footprint if the responses show it, else nothing.
 
@@ -340,9 +474,7 @@ def _matching_footprint(
     footprint: dict[Entry, Any] = {}
     for case in key.cases:
         part = suspect.at(case)
-        if any(
-            wrong.get(entry) is None or not _same(observed[entry], what, case.tolerance) for entry, what in part.items()
-        ):
+        if any(entry not in wrong or not _same(observed[entry], what, case.tolerance) for entry, what in part.items()):
             return {}
         footprint.update(part)
     return {} if _explains_half(footprint, observed) else footprint
@@ -355,7 +487,8 @@ def _explains_half(footprint: Footprint, observed: Mapping[Entry, Any]) -> bool:
     """
     kinds = {what.kind if isinstance(what, Failure) else None for what in footprint.values()}
     return None not in kinds and any(
-        isinstance(seen, Failure) and seen.kind in kinds and entry not in footprint for entry, seen in observed.items()
+        entry.aspect == "value" and isinstance(seen, Failure) and seen.kind in kinds and entry not in footprint
+        for entry, seen in observed.items()
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_lib.checking.drivers import as_numbers, driver, strided
+from course_lib.checking.comparison import describe
+from course_lib.checking.drivers import Shown, as_numbers, driver, strided
 from course_lib.checking.values import Unsupported
 
 __all__: list[str] = []
@@ -17,46 +18,90 @@ __all__: list[str] = []
 _MOST_NUMBERS = 1_000_000
 
 
-@driver("rows-in-any-order")
+@driver(
+    "rows-in-any-order",
+    shown=Shown(outputs={"masks": "sorted(torch.as_tensor(result).tolist())", "kind": "type(result)"}),
+)
 def _rows_in_any_order(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """A matrix whose rows may come in any order, as any kind of number: rows sorted, float64."""
-    result = as_numbers(namespace[function](*inputs.values()))
-    if not isinstance(result, torch.Tensor) or result.ndim != 2 or result.numel() > _MOST_NUMBERS:
-        return result
-    return torch.tensor(sorted(result.tolist()), dtype=torch.float64).reshape(result.shape)
+    """A matrix whose rows may come in any order, as any kind of number: `masks`, sorted, and the `kind` of matrix.
+
+    Of too many rows only their number is told.
+    """
+    result = namespace[function](*inputs.values())
+    rows = as_numbers([_plain(row) for row in result] if isinstance(result, list) else result)
+    if not isinstance(rows, torch.Tensor) or rows.ndim != 2:
+        return {"masks": rows, "kind": "no matrix"}
+    many = rows.numel() > _MOST_NUMBERS
+    rows = Unsupported(describe(rows)) if many else torch.tensor(sorted(rows.tolist())).reshape(rows.shape)
+    return {"masks": rows, "kind": "a tensor" if isinstance(result, torch.Tensor) else "a list or an array"}
 
 
-@driver("sequence")
+def _plain(row: Any) -> Any:
+    return row.tolist() if isinstance(row, torch.Tensor | np.ndarray) else row
+
+
+_STEPS = "torch.as_tensor(result).diff()"
+
+
+@driver(
+    "sequence",
+    shown=Shown(
+        outputs={
+            "boundaries": "result",
+            "first": "result[0]",
+            "last": "result[-1]",
+            "smallest_step": f"{_STEPS}.min()",
+            "largest_step": f"{_STEPS}.max()",
+        }
+    ),
+)
 def _sequence(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """An increasing sequence, as any kind of number: its terms, and besides them its ends and its extreme steps."""
     terms = as_numbers(namespace[function](*inputs.values()))
     if not isinstance(terms, torch.Tensor) or terms.ndim != 1 or len(terms) < 2:
         return dict.fromkeys(("boundaries", "first", "last", "smallest_step", "largest_step"), terms)
     steps = terms.diff()
+    whole = bool((terms.isfinite() & (terms == terms.round())).all())
     ends = {"first": float(terms[0]), "last": float(terms[-1])}
-    return {"boundaries": terms, **ends, "smallest_step": float(steps.min()), "largest_step": float(steps.max())}
+    return {
+        "boundaries": terms.long() if whole else terms,
+        **ends,
+        "smallest_step": float(steps.min()),
+        "largest_step": float(steps.max()),
+    }
 
 
-@driver("dropped-units")
+_ZEROS = Shown(outputs={"y": "result", "dropped": "result == 0", "drops": "bool((result == 0).any())"})
+
+
+@driver("dropped-units", shown=_ZEROS)
 def _dropped_units(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Call, and say besides the result `y` which of its entries are zero (`dropped`) and whether any is (`drops`)."""
     y = namespace[function](*inputs.values())
-    if isinstance(y, np.ndarray) and y.dtype.kind in "biuf":
-        y = torch.from_numpy(np.array(y))
-    if not isinstance(y, torch.Tensor):
+    array = isinstance(y, np.ndarray) and y.dtype.kind in "biuf"
+    if not array and not isinstance(y, torch.Tensor):
         return {"y": y, "dropped": y, "drops": y}
-    zero = y.detach() == 0
+    zero = torch.as_tensor(y).detach() == 0
     return {"y": y, "dropped": zero, "drops": bool(zero.any())}
 
 
-@driver("dropped-units-strided")
+@driver("dropped-units-strided", shown=_ZEROS)
 def _dropped_units_strided(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """As `dropped-units`, with matrices whose columns lie together in memory."""
     given = {name: strided(value) for name, value in inputs.items()}
     return _dropped_units(namespace, function, given)
 
 
-@driver("expressions")
+_KEYS = "both only_x only_y neither expectation variance test_factor inverted_scale"
+
+
+@driver(
+    "expressions",
+    shown=Shown(
+        call="import sympy as sp\n\nresult = {function}()\nnames, numbers = '{arguments}'.split(', '), ({arguments})",
+        outputs={key: f"sp.lambdify(names, result[{key!r}])(*numbers)" for key in _KEYS.split()},
+    ),
+)
 def _expressions(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Evaluate a dict of expressions at given numbers, so that only numbers are handed over.
 
@@ -77,9 +122,9 @@ def _expressions(namespace: Mapping[str, Any], function: str, inputs: dict[str, 
 def _evaluate_at(expression: Any, points: list[dict[str, float]], single: bool) -> Any:
     values = [_evaluate(expression, point) for point in points]
     unsupported = next((value for value in values if isinstance(value, Unsupported)), None)
-    if unsupported is not None or single:
-        return unsupported or values[0]
-    return torch.tensor(values, dtype=torch.float64)
+    if unsupported is not None:
+        return unsupported
+    return torch.tensor(values[0] if single else values, dtype=torch.float64)
 
 
 def _evaluate(expression: Any, numbers: dict[str, float]) -> float | Unsupported:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.checking.drivers import as_numbers, driver
-from course_lib.transfer.nets.tiny import fill, network
+from course_lib.checking.drivers import Shown, as_numbers, driver
+from course_lib.transfer.nets.tiny import IN_PLAIN_CODE, fill, network
 
 __all__: list[str] = []
 
@@ -47,6 +47,21 @@ def _build(inputs: Mapping[str, Any]) -> nn.Module:
     return model
 
 
+_NETWORK = ("network", "phase", "frozen", "images")
+_RESTING = ("0.1", "3")
+"""Layers in evaluation mode in a backbone of mixed modes: one inside a block, one outside."""
+_IMAGES = "torch.zeros(2, 2, 2, 2, dtype=weight.dtype)"
+
+
+def _in_plain_code(inputs: Mapping[str, Any], name: str = "model") -> list[str]:
+    """The network of a case as a student would write it; nothing where it takes too long to write."""
+    code = IN_PLAIN_CODE.get(inputs["network"], "")
+    imports = ["from collections import OrderedDict"] * ("OrderedDict" in code)
+    frozen = [f"{name}.get_submodule({part!r}).requires_grad_(False)" for part in inputs["frozen"]]
+    kind = [f"{name}.double()"] * (inputs["images"].dtype == torch.float64)
+    return [*imports, "from torch import nn", "", f"{name} = {code or 'nn.Sequential()'}", *kind, *frozen]
+
+
 def _last_linear(model: nn.Module) -> nn.Linear:
     return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
 
@@ -68,7 +83,22 @@ def _numbers_of(module: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
 
-@driver("replaced-head")
+@driver(
+    "replaced-head",
+    shown=Shown(
+        prepare=lambda inputs: [*_in_plain_code(inputs), "model.eval()"],
+        hides=_NETWORK,
+        call="result = {function}(model, num_classes)\nmodel = model if result is None else result\n"
+        "head = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]\nweight = head.weight",
+        outputs={
+            "shape": f"list(model({_IMAGES}).shape)",
+            "dtype": f"str(model({_IMAGES}).dtype)",
+            "trainable": "weight.requires_grad",
+            "others": "[p.requires_grad for p in model.parameters() if all(p is not own for own in head.parameters())]",
+            "returned": "isinstance(result, nn.Module) and result is not head",
+        },
+    ),
+)
 def _replaced_head(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Have the head of a network replaced, and use the result.
 
@@ -163,13 +193,31 @@ def _descend(model: nn.Module, velocities: dict[Tensor, Tensor], momentum: float
             parameter.sub_(_LEARNING_RATE * velocities[parameter])
 
 
-@driver("extraction")
+@driver(
+    "extraction",
+    shown=Shown(
+        prepare=lambda inputs: [
+            *_in_plain_code(inputs, "backbone"),
+            f"images = torch.randn({len(inputs['images'])}, 2, 2, 2, dtype={inputs['images'].dtype})",
+            f"backbone.train({inputs['mode'] != 'eval'})",
+            *[f"backbone.get_submodule({name!r}).eval()" for name in _RESTING if inputs["mode"] == "mixed"],
+        ],
+        hides=(*_NETWORK, "mode"),
+        call="result = {function}(backbone, images, batch_size)",
+        outputs={
+            "graph": "result.requires_grad",
+            "grad_mode": "torch.is_grad_enabled()",
+            "others": "[parameter.requires_grad for parameter in backbone.parameters()]",
+            "modes": "[module.training for module in backbone.modules()]",
+        },
+    ),
+)
 def _extraction(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Have features extracted, and look at what came back and at what was left behind.
 
     Inputs:
         network, phase, frozen: see `_build`.
-        mode: `train`, `eval`, or `mixed` (training mode, with the first part in evaluation mode).
+        mode: `train`, `eval`, or `mixed` (training mode, with both batch normalizations in evaluation mode).
         images: (N, 2, 2, 2).
         batch_size: images at a time.
 
@@ -181,7 +229,8 @@ def _extraction(namespace: Mapping[str, Any], function: str, inputs: dict[str, A
     with _own_randomness(), torch.enable_grad():
         backbone = _build(inputs).train(inputs["mode"] != "eval")
         if inputs["mode"] == "mixed":
-            backbone.get_submodule("0").eval()
+            for name in _RESTING:
+                backbone.get_submodule(name).eval()
         sizes: list[int] = []
         first = next(module for module in backbone.modules() if not list(module.children()))
         hook = first.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
@@ -201,21 +250,34 @@ def _extraction(namespace: Mapping[str, Any], function: str, inputs: dict[str, A
     }
 
 
-@driver("parameter-count")
+@driver(
+    "parameter-count",
+    shown=Shown(
+        prepare=lambda inputs: [
+            *_in_plain_code(inputs),
+            *[f'model.add_module("added", nn.Linear({inputs["added"]}, {inputs["added"] + 1}))']
+            * bool(inputs["added"]),
+        ],
+        hides=(*_NETWORK, "added"),
+        call="result = {function}(model)",
+        outputs={"trainable": "result[0]", "total": "result[1]"},
+    ),
+)
 def _parameter_count(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Have the parameters of a network counted: `trainable` and `total`, as whatever kind of number came back.
 
     Inputs: network, phase, frozen, see `_build`; images, (N, 2, 2, 2), of the dtype wanted; added, the width of one
-    more linear layer, which trains unless everything is frozen.
+    more linear layer, which trains unless everything is frozen, or 0 for none.
     """
     with _own_randomness():
         model = _build(inputs)
-        added = nn.Linear(inputs["added"], inputs["added"] + 1).to(inputs["images"])
-        model.add_module("added", added.requires_grad_("" not in inputs["frozen"]))
+        if inputs["added"]:
+            added = nn.Linear(inputs["added"], inputs["added"] + 1).to(inputs["images"])
+            model.add_module("added", added.requires_grad_("" not in inputs["frozen"]))
         return namespace[function](model)
 
 
-@driver("rates")
+@driver("rates", shown=Shown(outputs={"rates": "result", "layers": "len(result)", "last": "result[-1]"}))
 def _rates(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """A row of numbers of any kind: the `rates`, their number `layers`, and the `last` of them."""
     rates = as_numbers(namespace[function](*inputs.values()))

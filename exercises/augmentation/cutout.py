@@ -6,14 +6,12 @@ import numpy as np
 import torch
 
 from autograder.exercise import Case, Exercise
-from exercises.augmentation.shared import HINT_FLOAT32, HINT_IN_PLACE, KEPT, LIBRARY_IMAGES, numbered, picture
+from exercises.augmentation.shared import LIBRARY_IMAGES, numbered, picture
 
 exercise = Exercise("cutout", "cutout(image, length, centre_y, centre_x)", returns="image", forbidden=LIBRARY_IMAGES)
 INSIDE = exercise.criterion("a square hole in all channels", 0.5, cases="inside*")
 ODD = exercise.criterion("odd lengths", 0.5, cases="odd*")
 BORDER = exercise.criterion("clipped at the border", 1, cases="border*")
-KEEPS = exercise.criterion("keeps the dtype and leaves its inputs unchanged", 0.5, cases="inside*", aspect=KEPT)
-ALL_VALUES = (INSIDE, ODD, BORDER)
 
 @exercise.cases
 def cases(g):
@@ -24,7 +22,9 @@ def cases(g):
     def among(low, high):
         return int(torch.randint(low, high + 1, (1,), generator=g))
 
-    yield "inside, by hand", case(numbered(1, 4, 6), 2, 2, 4)
+    yield "border, by hand", case(numbered(1, 4, 5), 3, 0, 3)
+    yield "inside, by hand", case(numbered(1, 4, 5), 2, 2, 3)
+    yield "odd, by hand", case(numbered(1, 4, 5), 3, 2, 3)
     yield "inside", case(picture(g, 3, 8, 11), 4, among(2, 3), among(6, 8))
     yield "inside, float32, strided", case(picture(g, 2, 9, 9, dtype=torch.float32), 4, among(5, 6), 3, "call-strided")
     yield "odd", case(picture(g, 3, 9, 11), 3, among(2, 3), among(5, 8))
@@ -33,7 +33,7 @@ def cases(g):
     yield "border, first row and column", case(picture(g, 3, 7, 9), 4, 0, 1)
     yield "border, last row and column", case(picture(g, 3, 7, 9, dtype=torch.float32), 4, 6, 8)
     yield "border, top", case(picture(g, 2, 7, 6), 5, 1, 3)
-    yield "border, left, by hand", case(numbered(1, 4, 5), 3, 2, 0)
+    yield "border, left", case(picture(g, 2, 4, 5), 3, 2, 0)
     yield "border, corner", case(picture(g, 2, 7, 9), 6, 0, 8)
     yield "border, hole larger than the image", case(picture(g, 2, 3, 4), 12, among(0, 1), among(2, 3))
 
@@ -63,9 +63,9 @@ def mask_of_comparisons(image, length, centre_y, centre_x):
 
 @exercise.right
 def outer_product_of_indicators(image, length, centre_y, centre_x):
-    def inside(n, centre):
+    def inside(n, center):
         places = torch.arange(n, device=image.device)
-        return torch.isin(places, torch.arange(length, device=image.device) + centre - length // 2).to(image.dtype)
+        return torch.isin(places, torch.arange(length, device=image.device) + center - length // 2).to(image.dtype)
 
     return image * (1 - torch.outer(inside(image.shape[1], centre_y), inside(image.shape[2], centre_x)))
 
@@ -93,7 +93,7 @@ def the_centre_limited_to_the_image(image, length, centre_y, centre_x):
     return clipped_slices(image, length, min(max(centre_y, 0), height - 1), min(max(centre_x, 0), width - 1))
 
 def hole(span):
-    """A hole whose rows, and columns, are those from and before the two numbers `span(n, length, centre)`."""
+    """A hole whose rows, and columns, are those from and before the two numbers `span(n, length, center)`."""
 
     @functools.wraps(span)
     def answer(image, length, centre_y, centre_x):
@@ -108,73 +108,102 @@ def hole(span):
 def clipped(first, end, n):
     return max(first, 0), max(min(end, n), 0)
 
-@exercise.wrong(loses=(ODD, BORDER))
+@exercise.wrong(loses=ODD)
 @hole
-def odd_length_shortened(n, length, centre):
+def odd_length_shortened(n, length, center):
     """A hole of odd length is one row and one column too small: half the length, rounded down, was used on both sides
-    of the centre."""
-    return clipped(centre - length // 2, centre + length // 2, n)
+    of the center."""
+    return clipped(center - length // 2, center + length // 2, n)
 
-@exercise.wrong(loses=(INSIDE, BORDER))
+@exercise.wrong(loses=INSIDE)
 @hole
-def odd_length_extended(n, length, centre):
+def even_length_extended(n, length, center):
     """The hole reaches one row and one column too far when its length is even: the same number of rows before and after
-    the centre makes an odd length."""
-    return clipped(centre - length // 2, centre + length // 2 + 1, n)
+    the center makes an odd length."""
+    return clipped(center - length // 2, center + length // 2 + 1, n)
 
-@exercise.wrong(loses=(ODD, BORDER))
+@exercise.wrong(loses=ODD, costs=0.25)
 @hole
-def rounded_to_the_other_side(n, length, centre):
+def rounded_to_the_other_side(n, length, center):
     """A hole of odd length lies one row and one column too far up and left. It starts half the length, rounded down,
-    before the centre."""
-    return clipped(centre - length + length // 2, centre + length // 2, n)
+    before the center."""
+    return clipped(center - length + length // 2, center + length // 2, n)
 
-@exercise.wrong(loses=BORDER)
+@exercise.wrong(loses=BORDER, costs=0.75)
 @hole
-def negative_index_wraps(n, length, centre):
+def negative_index_wraps(n, length, center):
     """Near the top and left border nothing is cut, or too little. There the first row of the hole has a negative
     number, which as an index counts from the other end."""
-    return centre - length // 2, centre - length // 2 + length
+    return center - length // 2, center - length // 2 + length
 
-@exercise.wrong(loses=BORDER)
+@exercise.both(odd_length_shortened, negative_index_wraps)
 @hole
-def pushed_inside(n, length, centre):
+def shortened_and_wrapped(n, length, center):
+    return center - length // 2, center + length // 2
+
+@exercise.both(even_length_extended, negative_index_wraps)
+@hole
+def extended_and_wrapped(n, length, center):
+    return center - length // 2, center + length // 2 + 1
+
+@exercise.wrong(loses=BORDER, costs=0.75)
+@hole
+def pushed_inside(n, length, center):
     """Near the border the hole is moved so that it lies inside completely. Then the border is cut less often than in
     the paper: the part outside is simply lost."""
-    first = min(max(centre - length // 2, 0), max(n - length, 0))
+    first = min(max(center - length // 2, 0), max(n - length, 0))
     return first, first + length
 
-@exercise.wrong(loses=BORDER)
+@exercise.wrong(loses=BORDER, costs=0.5)
 @hole
-def clipped_start_not_end(n, length, centre):
+def clipped_start_not_end(n, length, center):
     """Near the top and left border the hole is too large: its end was counted from the clipped start. Compute both ends
     before clipping."""
-    first = max(centre - length // 2, 0)
+    first = max(center - length // 2, 0)
     return first, min(first + length, n)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=BORDER, costs=0.5)
 @hole
-def centre_taken_for_corner(n, length, centre):
-    """The hole starts at the given point. That is its centre, not its top left corner."""
-    return clipped(centre, centre + length, n)
+def last_row_left(n, length, center):
+    """The last row or column is never cut: the end was limited to the number of the last row. An end counts as not
+    included, so it may be the number of rows."""
+    return max(center - length // 2, 0), max(min(center - length // 2 + length, n - 1), 0)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=BORDER, costs=0.75)
+def skipped_at_the_border(image, length, centre_y, centre_x):
+    """Where a part of the hole would lie outside nothing is cut at all. The part inside is cut."""
+    first = centre_y - length // 2, centre_x - length // 2
+    inside = all(start >= 0 and start + length <= n for start, n in zip(first, image.shape[1:], strict=True))
+    return clipped_slices(image, length, centre_y, centre_x) if inside else image.clone()
+
+@exercise.wrong(loses=INSIDE, costs=0.75)
 @hole
-def twice_the_length(n, length, centre):
-    """The hole is twice as long as it should be: the whole length was used on either side of the centre."""
-    return clipped(centre - length, centre + length, n)
+def center_taken_for_corner(n, length, center):
+    """The hole starts at the given point. That is its center, not its top left corner."""
+    return clipped(center, center + length, n)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=INSIDE)
+@hole
+def twice_the_length(n, length, center):
+    """The hole is twice as long as it should be: the whole length was used on either side of the center."""
+    return clipped(center - length, center + length, n)
+
+@exercise.both(twice_the_length, negative_index_wraps)
+@hole
+def twice_and_wrapped(n, length, center):
+    return center - length, center + length
+
+@exercise.wrong(loses=INSIDE, costs=0.75)
 def row_and_column_swapped(image, length, centre_y, centre_x):
-    """Rows and columns of the centre are exchanged. The first number is the row."""
+    """Rows and columns of the center are exchanged. The first number is the row."""
     return clipped_slices(image, length, centre_x, centre_y)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=INSIDE)
 def first_channel_only(image, length, centre_y, centre_x):
     """Only the first channel has a hole. All channels of a pixel are cut."""
     return torch.cat([clipped_slices(image[:1], length, centre_y, centre_x), image[1:]])
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=INSIDE, costs=1)
 def channels_taken_for_rows(image, length, centre_y, centre_x):
     """The first index meant rows but selects channels: an image here has the axes (C, H, W)."""
     y = image.clone()
@@ -182,12 +211,12 @@ def channels_taken_for_rows(image, length, centre_y, centre_x):
     y[max(top, 0) : max(top + length, 0), max(left, 0) : max(left + length, 0)] = 0
     return y
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=INSIDE, costs=0.75)
 def everything_else_cut(image, length, centre_y, centre_x):
     """Only the square is left and all else is zero. It should be the other way round."""
     return image - clipped_slices(image, length, centre_y, centre_x)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=INSIDE, costs=0.75)
 def whole_rows_and_columns(image, length, centre_y, centre_x):
     """Whole rows and whole columns are cut, a cross instead of a square: only where both meet should be zero."""
     y = image.clone()
@@ -196,22 +225,32 @@ def whole_rows_and_columns(image, length, centre_y, centre_x):
     y[:, :, max(left, 0) : max(left + length, 0)] = 0
     return y
 
-@exercise.wrong(loses=ALL_VALUES)
-def filled_with_mean(image, length, centre_y, centre_x):
-    """The hole is filled with the mean colour. Zeros were asked for; after normalisation these are the mean."""
-    outside = clipped_slices(torch.ones_like(image), length, centre_y, centre_x) > 0
-    return torch.where(outside, image, image.mean((1, 2), keepdim=True))
+def filled(value):
+    """The right hole, filled with `value(image)`."""
 
-@exercise.wrong(loses=ALL_VALUES)
-def filled_with_one(image, length, centre_y, centre_x):
+    @functools.wraps(value)
+    def answer(image, length, centre_y, centre_x):
+        outside = clipped_slices(torch.ones_like(image), length, centre_y, centre_x) > 0
+        return torch.where(outside, image, value(image))
+
+    return answer
+
+@exercise.wrong(loses=INSIDE, costs=0.25)
+@filled
+def filled_with_the_mean(image):
+    """The hole is filled with the mean of the image. Zeros were asked for; after normalization these are the mean."""
+    return image.mean((1, 2), keepdim=True)
+
+exercise.also(filled_with_the_mean)(filled(lambda image: image.mean()))
+
+@exercise.wrong(loses=INSIDE, costs=0.25)
+@filled
+def filled_with_gray(image):
+    """The hole is gray, 1/2 everywhere. Zeros were asked for."""
+    return 0.5
+
+@exercise.wrong(loses=INSIDE, costs=0.25)
+@filled
+def filled_with_one(image):
     """The hole is white. Zeros were asked for."""
-    outside = clipped_slices(torch.ones_like(image), length, centre_y, centre_x) > 0
-    return torch.where(outside, image, 1.0)
-
-@exercise.wrong(loses=KEEPS, hint=HINT_FLOAT32)
-def always_float32(image, length, centre_y, centre_x):
-    return clipped_slices(image, length, centre_y, centre_x).float()
-
-@exercise.wrong(loses=KEEPS, hint=HINT_IN_PLACE)
-def changes_its_input(image, length, centre_y, centre_x):
-    return image.copy_(clipped_slices(image, length, centre_y, centre_x))
+    return 1.0

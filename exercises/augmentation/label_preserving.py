@@ -4,10 +4,17 @@ import functools
 
 from autograder.exercise import Case, Exercise
 
-exercise = Exercise("label-preserving", "LABEL_PRESERVING", returns="preserved")
+exercise = Exercise(
+    "label-preserving",
+    "LABEL_PRESERVING",
+    returns="preserved",
+    dtype="an entry is True or False",
+    inputs="nothing is handed in that could be changed",
+    tells=False,
+)
 FLIPS = exercise.criterion("mirror images", 0.5, cases="horizontal flip*")
 ROTATIONS = exercise.criterion("rotations", 0.5, cases="rotation*")
-OTHERS = exercise.criterion("colours and positions", 0.5, cases=("shift*", "slightly*", "green*"))
+OTHERS = exercise.criterion("colors and positions", 0.5, cases=("shift*", "slightly*", "green*"))
 
 FLIP = "horizontal flip"
 HALF = "rotation by 180 degrees"
@@ -96,50 +103,67 @@ def flips_never_safe(task, transformation):
     """Mirror images are forbidden for every task. A cat seen in a mirror is still a cat."""
     return False if transformation == FLIP else None
 
-@exercise.wrong(loses=FLIPS)
-@table
-def flip_of_arrows_overlooked(task, transformation):
-    """In a mirror an arrow to the left points to the right, and that is what its label says."""
-    return True if task == "left and right arrows" else None
-
-@exercise.wrong(loses=FLIPS)
-@table
-def flip_of_digits_overlooked(task, transformation):
-    """A digit in a mirror is mostly no digit any more: think of 2, 3 and 7."""
-    return True if (task, transformation) == ("digits", FLIP) else None
-
-@exercise.wrong(loses=ROTATIONS)
-@table
-def six_and_nine_overlooked(task, transformation):
-    """A digit upside down can be another digit: think of 6 and 9."""
-    return True if (task, transformation) == ("digits", HALF) else None
-
-@exercise.wrong(loses=ROTATIONS)
-@table
-def half_turns_never_safe(task, transformation):
-    """Half turns are forbidden for every task. Under a microscope there is no up and no down."""
-    return False if transformation == HALF else None
-
 @exercise.wrong(loses=ROTATIONS)
 @table
 def rotations_never_safe(task, transformation):
     """Rotations are forbidden for every task. Held a little askew, most things are what they were."""
     return False if transformation in (SLIGHT, HALF) else None
 
-@exercise.wrong(loses=OTHERS)
-@table
-def position_overlooked(task, transformation):
-    """A digit that was moved is the same digit, but where it is has changed, and here that is the label."""
-    return True if task == "position of the digit" else None
+def one_pair(name, loses, pair, hint):
+    """A single entry is wrong."""
 
-@exercise.wrong(loses=OTHERS)
-@table
-def colour_overlooked(task, transformation):
-    """The ripeness of a tomato is seen by its colour, and the transformation changes it."""
-    return True if task == "ripeness of tomatoes" else None
+    def make():
+        return {**KEPT, pair: not KEPT[pair]}
 
-@exercise.wrong(loses=OTHERS)
-@table
-def shifts_never_safe(task, transformation):
-    """Shifts are forbidden for every task. A 4 remains a 4 wherever it stands."""
-    return False if transformation == SHIFT else None
+    make.__name__ = name
+    return exercise.wrong(loses=loses, costs=0.25, hint=hint)(make)
+
+one_pair(
+    "flip_of_arrows_overlooked", FLIPS, ("left and right arrows", FLIP),
+    "In a mirror an arrow to the left points to the right, and that is what its label says.",
+)
+one_pair(
+    "flip_of_digits_overlooked", FLIPS, ("digits", FLIP),
+    "A digit in a mirror is mostly no digit: think of 2, 3 and 7. What holds of a few digits is not enough.",
+)
+one_pair(
+    "flip_of_clothing_forbidden", FLIPS, ("clothing", FLIP),
+    "Mirror images of clothing are forbidden. A shoe that points to the other side, or a shirt with its pocket on the "
+    "other side, is still a shoe and a shirt.",
+)
+one_pair(
+    "flip_of_animals_forbidden", FLIPS, ("animals", FLIP),
+    "Mirror images of animals are forbidden. A cat seen in a mirror is still a cat.",
+)
+one_pair(
+    "six_and_nine_overlooked", ROTATIONS, ("digits", HALF),
+    "A digit upside down can be another digit: think of 6 and 9.",
+)
+one_pair(
+    "half_turn_under_the_microscope_forbidden", ROTATIONS, ("cells under a microscope", HALF),
+    "Half turns of cells are forbidden. Under a microscope there is no up and no down.",
+)
+one_pair(
+    "slanted_digits_forbidden", ROTATIONS, ("digits", SLIGHT),
+    "Slight rotations of digits are forbidden. Many people write that slanted, and a 4 a little askew is a 4.",
+)
+one_pair(
+    "slanted_animals_forbidden", ROTATIONS, ("animals", SLIGHT),
+    "Slight rotations of animals are forbidden. Nobody holds a camera quite level, and the animal stays the same.",
+)
+one_pair(
+    "position_overlooked", OTHERS, ("position of the digit", SHIFT),
+    "A digit that was moved is the same digit, but where it is has changed, and here that is the label.",
+)
+one_pair(
+    "shift_of_digits_forbidden", OTHERS, ("digits", SHIFT),
+    "Shifts of digits are forbidden. A 4 remains a 4 wherever it stands.",
+)
+one_pair(
+    "color_overlooked", OTHERS, ("ripeness of tomatoes", "green turned to red"),
+    "The ripeness of a tomato is seen by its color, and the transformation changes it.",
+)
+one_pair(
+    "brighter_animals_forbidden", OTHERS, ("animals", "slightly brighter"),
+    "Slightly brighter images of animals are forbidden. In another light the animal is the same.",
+)

@@ -1,32 +1,43 @@
 """Mixup (Zhang et al. 2018): two images and their labels become one example."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 
 from autograder.exercise import Case, Exercise
-from exercises.augmentation.shared import HINT_FLOAT32, KEPT, LIBRARY_IMAGES, numbered, picture
+from exercises.augmentation.shared import LIBRARY_IMAGES, numbered, picture
 from exercises.draws import uniform
 
-exercise = Exercise("mixup", "mixup(x, y, lam, permutation)", returns=("x_mixed", "y_mixed"), forbidden=LIBRARY_IMAGES)
+exercise = Exercise(
+    "mixup",
+    "mixup(x, y, lam, permutation)",
+    returns=("x_mixed", "y_mixed"),
+    forbidden=LIBRARY_IMAGES,
+    layout=0.25,
+)
 IMAGES = exercise.criterion("mixes each image with its partner", 1, outputs="x_mixed")
-LABELS = exercise.criterion("mixes the labels in the same way", 1, outputs="y_mixed")
-KEEPS = exercise.criterion("keeps the dtype and leaves its inputs unchanged", 0.5, aspect=KEPT)
+LABELS = exercise.criterion("mixes the labels in the same way", 0.75, outputs="y_mixed")
 
 @exercise.cases
 def cases(g):
-    def case(x, classes, permutation, driver="call"):
-        n = len(x)
+    def case(x, classes, permutation, lam, driver="call"):
         # Neighbors in the cycle have different labels and weights far from 1/2 and from each other.
-        labels = F.one_hot(torch.arange(n) % classes, classes).to(x.dtype)
-        sizes = torch.tensor([0.85, 0.3, 0.7, 0.15, 0.6])[:n] + uniform(g, -0.04, 0.04, n)
-        inputs = {"x": x, "y": labels, "lam": sizes.to(x.dtype), "permutation": torch.tensor(permutation)}
+        labels = F.one_hot(torch.arange(len(x)) % classes, classes).to(x.dtype)
+        inputs = {"x": x, "y": labels, "lam": lam.to(x.dtype), "permutation": torch.tensor(permutation)}
         return Case(inputs, driver=driver)
 
-    yield "by hand", case(numbered(3, 1, 1, 2), 3, [1, 2, 0])
-    yield "four images", case(picture(g, 4, 3, 5, 6), 3, [2, 0, 3, 1])
-    yield "as many as columns and classes", case(picture(g, 5, 2, 3, 5), 5, [1, 2, 4, 0, 3])
-    yield "float32, strided", case(picture(g, 4, 3, 4, 4, dtype=torch.float32), 4, [3, 0, 1, 2], "call-strided")
-    yield "one image", case(picture(g, 1, 3, 4, 5), 3, [0])
+    def weights(n):
+        return torch.tensor([0.85, 0.3, 0.7, 0.15, 0.6]).double()[:n] + uniform(g, -0.04, 0.04, n)
+
+    # As many examples as columns and classes: a weight in the wrong place raises no error.
+    by_hand = torch.tensor([0.8, 0.25, 0.6], dtype=torch.float64)
+    yield "by hand", case(numbered(3, 1, 1, 3), 3, [1, 2, 0], by_hand)
+    yield "four images, one by itself", case(picture(g, 4, 3, 5, 6), 3, [2, 1, 3, 0], weights(4))
+    yield "as many as columns and classes", case(picture(g, 5, 2, 3, 5), 5, [1, 2, 4, 0, 3], weights(5))
+    square = picture(g, 4, 3, 4, 4, dtype=torch.float32)
+    yield "float32, strided", case(square, 4, [3, 0, 1, 2], weights(4), "call-strided")
+    yield "one image", case(picture(g, 1, 3, 4, 5), 3, [0], weights(1))
 
 @exercise.reference
 def example_by_example(x, y, lam, permutation):
@@ -65,107 +76,160 @@ def aligned(lam, t):
 def mix(t, lam, permutation):
     return aligned(lam, t) * t + (1 - aligned(lam, t)) * t[permutation]
 
-def mix_both(x, y, lam, permutation):
-    return mix(x, lam, permutation), mix(y, lam, permutation)
+def both_alike(mixed):
+    """Images and labels mixed in the same wrong way, `mixed(t, lam, permutation)`."""
+
+    @functools.wraps(mixed)
+    def answer(x, y, lam, permutation):
+        return mixed(x, lam, permutation), mixed(y, lam, permutation)
+
+    return answer
+
+def images_by(mixed):
+    """Images mixed in a wrong way."""
+
+    @functools.wraps(mixed)
+    def answer(x, y, lam, permutation):
+        return mixed(x, lam, permutation), mix(y, lam, permutation)
+
+    return answer
+
+def labels_by(mixed):
+    """Labels mixed in a wrong way."""
+
+    @functools.wraps(mixed)
+    def answer(x, y, lam, permutation):
+        return mix(x, lam, permutation), mixed(y, lam, permutation)
+
+    return answer
 
 @exercise.wrong(loses=LABELS)
-def labels_not_mixed(x, y, lam, permutation):
+@labels_by
+def labels_not_mixed(t, lam, permutation):
     """The images are mixed but the labels are not. An image that is partly a shirt is then called a whole shoe."""
-    return mix(x, lam, permutation), y.clone()
+    return t.clone()
 
 @exercise.wrong(loses=IMAGES)
-def images_not_mixed(x, y, lam, permutation):
-    """The labels are mixed but the images are not: this only makes the labels softer."""
-    return x.clone(), mix(y, lam, permutation)
+@images_by
+def images_not_mixed(t, lam, permutation):
+    """The images come back as they are, not mixed with their partners. Then soft labels alone would only make the
+    network less sure."""
+    return t.clone()
 
-@exercise.wrong(loses=LABELS)
-def weights_swapped_in_labels(x, y, lam, permutation):
+@exercise.wrong(loses=LABELS, costs=0.5)
+@labels_by
+def weights_swapped_in_labels(t, lam, permutation):
     """In the labels, lam and 1 - lam are exchanged: the fainter image decides the label."""
-    return mix(x, lam, permutation), mix(y, 1 - lam, permutation)
+    return mix(t, 1 - lam, permutation)
 
-@exercise.wrong(loses=IMAGES)
-def weights_swapped_in_images(x, y, lam, permutation):
-    """In the images, lam and 1 - lam are exchanged: the label follows the fainter image."""
-    return mix(x, 1 - lam, permutation), mix(y, lam, permutation)
+@exercise.wrong(loses=IMAGES, costs=0.5)
+@images_by
+def weights_swapped_in_images(t, lam, permutation):
+    """In the images, lam and 1 - lam are exchanged: lam is the weight of the example itself."""
+    return mix(t, 1 - lam, permutation)
 
-@exercise.wrong(loses=(IMAGES, LABELS))
-def weights_swapped(x, y, lam, permutation):
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.75)
+@both_alike
+def weights_swapped(t, lam, permutation):
     """lam and 1 - lam are exchanged. lam is the weight of the example itself, 1 - lam that of its partner."""
-    return mix_both(x, y, 1 - lam, permutation)
+    return mix(t, 1 - lam, permutation)
 
-@exercise.wrong(loses=LABELS)
-def another_partner_for_labels(x, y, lam, permutation):
+@exercise.wrong(loses=LABELS, costs=0.5)
+@labels_by
+def another_partner_for_labels(t, lam, permutation):
     """Images and labels are mixed with different partners: in the labels the permutation was applied the other way
     round."""
-    return mix(x, lam, permutation), mix(y, lam, permutation.argsort())
+    return mix(t, lam, permutation.argsort())
 
-@exercise.wrong(loses=(IMAGES, LABELS))
-def permutation_inverted(x, y, lam, permutation):
-    """The permutation was applied the other way round. Example i is mixed with the one whose number
-    stands at place i."""
-    return mix_both(x, y, lam, permutation.argsort())
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.5)
+@both_alike
+def permutation_inverted(t, lam, permutation):
+    """The permutation was applied the other way round. Example i is mixed with the one whose number stands at place
+    i."""
+    return mix(t, lam, permutation.argsort())
 
-@exercise.wrong(loses=(IMAGES, LABELS))
-def batch_reversed(x, y, lam, permutation):
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.75)
+@both_alike
+def batch_reversed(t, lam, permutation):
     """The partner is the example at the same place from the end. The permutation says who is mixed with whom."""
-    return mix_both(x, y, lam, torch.arange(len(x) - 1, -1, -1))
+    return mix(t, lam, torch.arange(len(t) - 1, -1, -1))
 
-@exercise.wrong(loses=(IMAGES, LABELS))
-def one_weight_for_the_batch(x, y, lam, permutation):
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.75)
+@both_alike
+def next_one_as_partner(t, lam, permutation):
+    """The partner is the example before or after it in the batch. The permutation says who is mixed with whom."""
+    return mix(t, lam, torch.arange(len(t)).roll(1))
+
+exercise.also(next_one_as_partner)(both_alike(lambda t, lam, permutation: mix(t, lam, torch.arange(len(t)).roll(-1))))
+
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.75)
+@both_alike
+def one_weight_for_the_batch(t, lam, permutation):
     """All examples are mixed with the first weight. Each has its own."""
-    return mix_both(x, y, lam[:1].expand(len(x)), permutation)
+    return mix(t, lam[:1].expand(len(t)), permutation)
 
-@exercise.wrong(loses=(IMAGES, LABELS))
-def always_half(x, y, lam, permutation):
+@exercise.wrong(loses=(IMAGES, LABELS), costs=1)
+@both_alike
+def always_half(t, lam, permutation):
     """Every pair is mixed half and half. lam says how much of the example itself is kept."""
-    return mix_both(x, y, torch.full_like(lam, 0.5), permutation)
+    return mix(t, torch.full_like(lam, 0.5), permutation)
 
-@exercise.wrong(loses=(IMAGES, LABELS))
-def weights_along_the_width(x, y, lam, permutation):
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.5)
+@both_alike
+def larger_weight_for_itself(t, lam, permutation):
+    """The larger of lam and 1 - lam went to the example itself. Some libraries do that; here lam is its weight whether
+    large or small."""
+    return mix(t, torch.maximum(lam, 1 - lam), permutation)
+
+def unaligned(t, lam, permutation):
+    return lam * t + (1 - lam) * t[permutation]
+
+@exercise.wrong(loses=IMAGES, costs=0.75)
+@images_by
+def weights_along_the_width(t, lam, permutation):
     """The weights were aligned with the columns of the images: without further axes a vector belongs to the last axis.
     It works only where the batch is as large as the image is wide, and is wrong there too."""
-    return lam * x + (1 - lam) * x[permutation], mix(y, lam, permutation)
+    return unaligned(t, lam, permutation)
+
+@exercise.wrong(loses=LABELS, costs=0.5)
+@labels_by
+def weights_along_the_classes(t, lam, permutation):
+    """The weights were aligned with the classes. That goes unnoticed only where there are as many classes as
+    examples."""
+    return unaligned(t, lam, permutation)
+
+exercise.both(weights_along_the_width, weights_along_the_classes)(both_alike(unaligned))
+
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.75)
+@both_alike
+def weight_of_the_partner(t, lam, permutation):
+    """The partner was weighted by its own weight before it was chosen, so the two weights of a pair do not add up to
+    1."""
+    return aligned(lam, t) * t + ((1 - aligned(lam, t)) * t)[permutation]
 
 @exercise.wrong(loses=LABELS)
-def weights_along_the_classes(x, y, lam, permutation):
-    """The weights were aligned with the classes. That goes unnoticed only where there are as many
-    classes as examples."""
-    labels = lam * y + (1 - lam) * y[permutation] if y.shape[1] == len(lam) else mix(y, lam, permutation)
-    return mix(x, lam, permutation), labels
-
-@exercise.wrong(loses=(IMAGES, LABELS))
-def weight_of_the_partner(x, y, lam, permutation):
-    """The partner was weighted by its own weight before it was chosen, so the two weights of a pair do
-    not add up to 1."""
-    return tuple(aligned(lam, t) * t + ((1 - aligned(lam, t)) * t)[permutation] for t in (x, y))
-
-@exercise.wrong(loses=LABELS)
-def label_rounded(x, y, lam, permutation):
+@labels_by
+def label_rounded(t, lam, permutation):
     """The label is that of the stronger image alone. How much of each image is visible is what it should say."""
-    return mix(x, lam, permutation), torch.where(lam[:, None] >= 0.5, y, y[permutation])
+    return torch.where(lam[:, None] >= 0.5, t, t[permutation])
 
-@exercise.wrong(loses=(IMAGES, LABELS))
-def weights_do_not_add_up(x, y, lam, permutation):
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.75)
+@both_alike
+def weights_do_not_add_up(t, lam, permutation):
     """The example itself enters at full strength, so mixed images become brighter and labels add up to more than 1."""
-    return tuple(t + (1 - aligned(lam, t)) * t[permutation] for t in (x, y))
+    return t + (1 - aligned(lam, t)) * t[permutation]
 
-@exercise.wrong(loses=(IMAGES, LABELS))
-def mixed_with_mixed_ones(x, y, lam, permutation):
-    """Examples were overwritten one after the other, so later ones are mixed with what was mixed before. The partner is
-    the example as it came in."""
-    mixed = x.clone(), y.clone()
-    for t in mixed:
-        for i, j in enumerate(permutation.tolist()):
-            t[i] = lam[i] * t[i] + (1 - lam[i]) * t[j]
+def one_after_the_other(t, lam, permutation):
+    mixed = t.clone()
+    for i, j in enumerate(permutation.tolist()):
+        mixed[i] = lam[i] * mixed[i] + (1 - lam[i]) * mixed[j]
     return mixed
 
-@exercise.wrong(loses=KEEPS, hint=HINT_FLOAT32)
-def always_float32(x, y, lam, permutation):
-    images, labels = mix_both(x, y, lam, permutation)
-    return images.float(), labels.float()
+@exercise.wrong(loses=IMAGES, costs=0.5)
+@images_by
+def mixed_with_mixed_ones(t, lam, permutation):
+    """Examples were overwritten one after the other, so later ones are mixed with what was mixed before. The partner is
+    the example as it came in."""
+    return one_after_the_other(t, lam, permutation)
 
-@exercise.wrong(loses=KEEPS)
-def changes_its_input(x, y, lam, permutation):
-    """The batch that was passed in is overwritten. The data set keeps it: make new tensors."""
-    images, labels = mix_both(x, y, lam, permutation)
-    return x.copy_(images), y.copy_(labels)
+exercise.also(mixed_with_mixed_ones)(both_alike(one_after_the_other))

@@ -1,12 +1,14 @@
 """A prediction that averages over ten crops at several scales, for a model that is given."""
 
+import functools
+
 import torch
 
 from autograder.exercise import Case, Exercise
 from exercises.augmentation.shared import (
-    HINT_FLOAT32,
     LIBRARY_IMAGES,
     interpolated,
+    numbered,
     picture,
     resized,
     short_side,
@@ -23,7 +25,6 @@ exercise = Exercise(
 )
 AVERAGES = exercise.criterion("averages probabilities over the ten crops", 1, cases="image's own size*")
 SIZES = exercise.criterion("averages over all sizes", 1, cases=("one other size", "three sizes", "two sizes*"))
-DTYPE = exercise.criterion("keeps the dtype", 0.5, cases="image's own size*", aspect="dtype")
 
 @exercise.cases
 def cases(g):
@@ -35,6 +36,12 @@ def cases(g):
         model = {"weight": weight.to(image.dtype), "bias": bias.to(image.dtype)}
         return Case({**model, "image": image, "sizes": sizes, "crop": crop}, driver="augmentation/linear-model")
 
+    # Logits of whole and half numbers; corners at the top are corners at the bottom.
+    weight = torch.tensor([[10.0, -10, 5, 0], [0, 5, -10, 10]], dtype=torch.float64)
+    model = {"weight": weight, "bias": torch.tensor([0.5, -1.0], dtype=torch.float64)}
+    inputs = {**model, "image": numbered(1, 2, 4), "sizes": [2], "crop": 2}
+    yield "image's own size, by hand", Case(inputs, driver="augmentation/linear-model")
+    yield "two sizes, by hand", Case({**inputs, "sizes": [2, 4]}, driver="augmentation/linear-model")
     yield "image's own size", case(picture(g, 1, 4, 6), [4], 2, 3)
     yield "image's own size, float32", case(picture(g, 3, 8, 6, dtype=torch.float32), [6], 4, 5)
     yield "one other size", case(picture(g, 1, 2, 4), [4], 2, 3)
@@ -79,66 +86,106 @@ def einsum(model, image, sizes, crop):
 def mean_vote(model, crops):
     return model(crops).softmax(1).mean(0)
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
-def logits_averaged(model, image, sizes, crop):
+def counted(combine):
+    """What `combine` makes of the logits of all crops, (M, K)."""
+
+    @functools.wraps(combine)
+    def answer(model, image, sizes, crop):
+        return combine(model(all_crops(image, sizes, crop)))
+
+    return answer
+
+@exercise.wrong(loses=AVERAGES)
+@counted
+def logits_averaged(logits):
     """The logits were averaged and the softmax taken at the end. Then one crop with a large logit outvotes all others;
     average the probabilities."""
-    return model(all_crops(image, sizes, crop)).mean(0).softmax(0)
+    return logits.mean(0).softmax(0)
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
-def softmax_forgotten(model, image, sizes, crop):
+@exercise.wrong(loses=AVERAGES)
+@counted
+def softmax_forgotten(logits):
     """The result is a mean of logits and not a distribution: its numbers do not add up to 1."""
-    return model(all_crops(image, sizes, crop)).mean(0)
+    return logits.mean(0)
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
-def softmax_over_crops(model, image, sizes, crop):
-    """The softmax runs over the crops, so every class gets the same number. It belongs over the
-    classes of each crop."""
-    return model(all_crops(image, sizes, crop)).softmax(0).mean(0)
+@exercise.wrong(loses=AVERAGES, costs=0.75)
+@counted
+def logarithms_averaged(logits):
+    """The result is a mean of logarithms: its numbers are negative. Average the probabilities themselves."""
+    return logits.log_softmax(1).mean(0)
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
-def summed_not_averaged(model, image, sizes, crop):
+@exercise.wrong(loses=AVERAGES, costs=0.75)
+@counted
+def softmax_over_crops(logits):
+    """The softmax runs over the crops, so every class gets the same number. It belongs over the classes of each
+    crop."""
+    return logits.softmax(0).mean(0)
+
+@exercise.wrong(loses=AVERAGES, costs=0.75)
+@counted
+def softmax_twice(logits):
+    """The averaged probabilities went through a softmax again, which makes them nearly equal. They add up to 1
+    already."""
+    return logits.softmax(1).mean(0).softmax(0)
+
+@exercise.wrong(loses=AVERAGES, costs=0.5)
+@counted
+def summed_not_averaged(logits):
     """The probabilities were added up and not divided by the number of crops and sizes: they should add up to 1."""
-    return model(all_crops(image, sizes, crop)).softmax(1).sum(0)
+    return logits.softmax(1).sum(0)
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
-def most_confident_crop(model, image, sizes, crop):
-    """Each class gets its highest probability over all crops. That lets the strangest crop decide; a
-    mean is asked for."""
-    return model(all_crops(image, sizes, crop)).softmax(1).amax(0)
+@exercise.wrong(loses=AVERAGES, costs=0.5)
+@counted
+def not_averaged(logits):
+    """There is a row of probabilities for each crop. Their mean is asked for, one number for each class."""
+    return logits.softmax(1)
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
-def one_vote_per_crop(model, image, sizes, crop):
+@exercise.wrong(loses=AVERAGES, costs=0.5)
+@counted
+def averaged_over_classes(logits):
+    """The mean was taken over the classes, where it says nothing: it is the same for each crop. Average over the
+    crops."""
+    return logits.softmax(1).mean(1)
+
+@exercise.wrong(loses=AVERAGES)
+@counted
+def most_confident_crop(logits):
+    """Each class gets its highest probability over all crops. That lets the strangest crop decide; a mean is asked
+    for."""
+    return logits.softmax(1).amax(0)
+
+@exercise.wrong(loses=AVERAGES)
+@counted
+def one_vote_per_crop(logits):
     """Each crop votes for one class. That throws away how sure it is; average the probabilities."""
-    each = model(all_crops(image, sizes, crop)).softmax(1)
-    return (each == each.amax(1, keepdim=True)).to(each).mean(0)
+    return (logits == logits.amax(1, keepdim=True)).to(logits).mean(0)
 
 def all_fives(image, sizes, crop):
     """The corners, then the center, size by size."""
     return torch.cat([ten_crops(interpolated(image, *short_side(image, size)), crop)[:5] for size in sizes])
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
+@exercise.wrong(loses=AVERAGES, costs=0.5)
 def five_crops(model, image, sizes, crop):
     """The mirror images are missing: five crops are averaged at each size, not ten."""
     return mean_vote(model, all_fives(image, sizes, crop))
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
-def centre_crop_only(model, image, sizes, crop):
-    """Only the centre crop is used at each size. The corners and the mirror images vote too."""
+@exercise.wrong(loses=AVERAGES, costs=0.75)
+def center_crop_only(model, image, sizes, crop):
+    """Only the center crop is used at each size. The corners and the mirror images vote too."""
     return mean_vote(model, all_fives(image, sizes, crop)[4::5])
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
+@exercise.wrong(loses=AVERAGES, costs=0.5)
 def mirrored_upside_down(model, image, sizes, crop):
     """The mirror images stand on their heads. The model never saw such images in training."""
     five = all_fives(image, sizes, crop)
     return mean_vote(model, torch.cat([five, five.flip(-2)]))
 
-@exercise.wrong(loses=SIZES)
+@exercise.wrong(loses=SIZES, costs=0.75)
 def first_size_only(model, image, sizes, crop):
     """Only the first size is used. Every size contributes ten crops."""
     return mean_vote(model, all_crops(image, sizes[:1], crop))
 
-@exercise.wrong(loses=SIZES)
+@exercise.wrong(loses=SIZES, costs=0.75)
 def last_size_only(model, image, sizes, crop):
     """Only the last size counts: was the result overwritten in the loop?"""
     return mean_vote(model, all_crops(image, sizes[-1:], crop))
@@ -148,18 +195,59 @@ def never_resized(model, image, sizes, crop):
     """The crops come from the image at its own size. At each size the image is resized first."""
     return mean_vote(model, ten_crops(image, crop))
 
-@exercise.wrong(loses=(AVERAGES, SIZES))
+@exercise.wrong(loses=SIZES, costs=0.5)
+def resized_again_and_again(model, image, sizes, crop):
+    """Each size was made from the image of the size before, which blurs it more and more. Start from the original image
+    every time."""
+    votes = []
+    for size in sizes:
+        image = interpolated(image, *short_side(image, size))
+        votes.append(mean_vote(model, ten_crops(image, crop)))
+    return torch.stack(votes).mean(0)
+
+@exercise.wrong(loses=SIZES, costs=0.5)
+def summed_over_sizes(model, image, sizes, crop):
+    """The votes of the sizes were added up and not divided by how many there are: with one size all is well, with three
+    the probabilities add up to 3."""
+    return mean_vote(model, all_crops(image, sizes, crop)) * len(sizes)
+
+def halved_in_turn(model, crops_of_sizes):
+    mean = mean_vote(model, crops_of_sizes[0])
+    for crops in crops_of_sizes[1:]:
+        mean = (mean + mean_vote(model, crops)) / 2
+    return mean
+
+@exercise.wrong(loses=SIZES, costs=0.5)
+def later_sizes_count_more(model, image, sizes, crop):
+    """Each size was averaged with the mean so far, so the last one counts as much as all others together. With more
+    than two sizes all have to count the same."""
+    return halved_in_turn(model, [all_crops(image, [size], crop) for size in sizes])
+
+@exercise.also(later_sizes_count_more)
+def halved_from_the_start(model, image, sizes, crop):
+    votes = [mean_vote(model, all_crops(image, [size], crop)) for size in sizes]
+    return functools.reduce(lambda mean, vote: (mean + vote) / 2, votes, torch.zeros_like(votes[0]))
+
+@exercise.both(later_sizes_count_more, five_crops)
+def later_sizes_and_five_crops(model, image, sizes, crop):
+    return halved_in_turn(model, [all_fives(image, [size], crop) for size in sizes])
+
+@exercise.wrong(loses=SIZES, costs=0.75)
 def aspect_lost(model, image, sizes, crop):
     """The image was resized to a square. Only its short side gets the size; the aspect stays."""
     return mean_vote(model, torch.cat([ten_crops(interpolated(image, size, size), crop) for size in sizes]))
 
-@exercise.wrong(loses=SIZES)
+@exercise.wrong(loses=SIZES, costs=0.25)
 def corners_aligned(model, image, sizes, crop):
-    """The average is right, but the image was resized with the centres of its corner pixels laid upon each other. Use
+    """The average is right, but the image was resized with the centers of its corner pixels laid upon each other. Use
     your function for the short side."""
     enlarged = [resized(image, *short_side(image, size), align_corners=True) for size in sizes]
     return mean_vote(model, torch.cat([ten_crops(each, crop) for each in enlarged]))
 
-@exercise.wrong(loses=DTYPE, hint=HINT_FLOAT32)
-def always_float32(model, image, sizes, crop):
-    return all_crops_at_once(model, image, sizes, crop).float()
+for which, sizes_of in ((first_size_only, lambda sizes: sizes[:1]), (last_size_only, lambda sizes: sizes[-1:])):
+    for wrongly in (logits_averaged, softmax_forgotten, five_crops):
+        exercise.both(which, wrongly)(
+            lambda model, image, sizes, crop, sizes_of=sizes_of, wrongly=wrongly: (
+                wrongly(model, image, sizes_of(sizes), crop)
+            )
+        )

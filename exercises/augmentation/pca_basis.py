@@ -1,5 +1,7 @@
 """The principal axes of the colors of a set of images, as AlexNet's color augmentation needs them."""
 
+import functools
+
 import numpy as np
 import torch
 
@@ -14,8 +16,7 @@ exercise = Exercise(
     forbidden=(*LIBRARY_IMAGES, "sklearn"),
 )
 VALUES = exercise.criterion("the eigenvalues of the covariance, the largest first", 1, outputs="eigenvalues")
-AXES = exercise.criterion("the eigenvectors in columns, in the order of their eigenvalues", 1, outputs="axes")
-DTYPE = exercise.criterion("keeps the dtype", 0.5, cases=("several images", "float32"), aspect="dtype")
+AXES = exercise.criterion("the eigenvectors in columns, in the order of their eigenvalues", 1, outputs="eigenvectors")
 
 def colored(g, n, height, width, dtype=torch.float64):
     """Images (n, 3, height, width) whose colors have variances of about 0.04, 0.01 and 0.002 along turned axes.
@@ -32,14 +33,17 @@ def colored(g, n, height, width, dtype=torch.float64):
 
 @exercise.cases
 def cases(g):
-    def case(n, height, width, dtype=torch.float64):
-        inputs = {"images": colored(g, n, height, width, dtype)}
-        return Case(inputs, driver="augmentation/eigenbasis", outputs=("eigenvalues", "axes"))
+    def case(images):
+        return Case({"images": images}, driver="augmentation/eigenbasis")
 
-    yield "small", case(2, 2, 2)
-    yield "several images", case(4, 3, 5)
-    yield "as many as channels", case(3, 3, 3)
-    yield "float32", case(5, 4, 2, dtype=torch.float32)
+    # One image of eight pixels, gray but for steps along three axes: six along the first, four, two.
+    axes = torch.tensor([[3.0, 2, 6], [-6, 3, 2], [2, 6, -3]]).double() / 20
+    steps = [[1, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0], [1, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1]]
+    colors = 0.5 + torch.tensor(steps).double() @ axes
+    yield "by hand", case(colors.T.reshape(1, 3, 2, 4).contiguous().round(decimals=2))
+    yield "several images", case(colored(g, 4, 3, 5))
+    yield "as many as channels", case(colored(g, 3, 3, 3))
+    yield "float32", case(colored(g, 5, 4, 2, torch.float32))
 
 @exercise.reference
 def by_singular_values(images):
@@ -83,94 +87,173 @@ def einsum_and_a_singular_value_decomposition(images):
     u, s, _ = torch.linalg.svd(second - torch.outer(mean, mean))
     return s, u
 
-@exercise.wrong(loses=(VALUES, AXES))
+def pixel_columns(images):
+    """All pixels as columns, (3, M)."""
+    return pixel_rows(images).T
+
+def both_ascending(covariance):
+    values, vectors = torch.linalg.eigh(covariance)
+    return values, vectors
+
+@exercise.wrong(loses=(VALUES, AXES), costs=0.75)
 def ascending(images):
     """The smallest eigenvalue comes first, which is how the library returns them. The axis of the largest variance
     should be the first."""
-    x = pixel_rows(images)
-    values, vectors = torch.linalg.eigh(torch.cov(x.T, correction=0))
-    return values, vectors
+    return both_ascending(torch.cov(pixel_columns(images), correction=0))
 
-@exercise.wrong(loses=AXES)
-def only_the_values_sorted(images):
-    """The eigenvalues were put in order but their eigenvectors were not, so each value belongs to another axis."""
+@exercise.wrong(loses=AXES, costs=0.75)
+def columns_ascending(images):
+    """The columns come in the order in which the library returns them, that of ascending eigenvalues. The axis of the
+    largest variance belongs in the first column, beside the first eigenvalue."""
     values, vectors = ascending(images)
     return values.flip(0), vectors
 
-@exercise.wrong(loses=AXES)
+@exercise.wrong(loses=VALUES, costs=0.75)
+def values_ascending(images):
+    """The eigenvalues come in ascending order. The largest should be the first, beside the axis to which it belongs."""
+    values, vectors = ascending(images)
+    return values, vectors.flip(1)
+
+@exercise.wrong(loses=AXES, costs=0.5)
 def eigenvectors_in_rows(images):
-    """The eigenvectors stand in the rows. They belong in the columns, as the library returns them."""
+    """The eigenvectors stand in the rows, as a singular value decomposition returns the right ones. They belong in the
+    columns."""
     values, vectors = eigh_of_the_covariance(images)
     return values, vectors.T
 
-@exercise.wrong(loses=AXES)
+@exercise.wrong(loses=AXES, costs=0.75)
 def rows_reversed(images):
     """The rows of the matrix were reversed to get the largest first. The eigenvectors are its columns."""
     values, vectors = ascending(images)
     return values.flip(0), vectors.flip(0)
 
-@exercise.wrong(loses=VALUES)
-def unbiased_covariance(images):
+@exercise.wrong(loses=AXES, costs=0.5)
+def axes_of_other_lengths(images):
+    """The eigenvectors are multiplied by the roots of their eigenvalues. An eigenvector of length 1 is asked for."""
+    values, vectors = eigh_of_the_covariance(images)
+    return values, vectors * values.clamp(min=0).sqrt()
+
+@exercise.wrong(loses=(VALUES, AXES), costs=0.5)
+def results_exchanged(images):
+    """The eigenvectors come first and the eigenvalues second. It is the other way round."""
+    return eigh_of_the_covariance(images)[::-1]
+
+def other_values(change):
+    """The right axes, and what `change(values, images)` makes of the eigenvalues."""
+
+    @functools.wraps(change)
+    def answer(images):
+        values, vectors = eigh_of_the_covariance(images)
+        return change(values.clamp(min=0), images), vectors
+
+    return answer
+
+@exercise.wrong(loses=VALUES, costs=0.25)
+@other_values
+def unbiased_covariance(values, images):
     """The covariance was divided by one less than the number of pixels. Divide by the number of pixels."""
-    return descending(torch.cov(pixel_rows(images).T))
+    return values * images[:, 0].numel() / (images[:, 0].numel() - 1)
 
-@exercise.wrong(loses=VALUES)
-def not_divided(images):
-    """The products of the colours were added up but not divided by the number of pixels, so the eigenvalues grow with
+@exercise.wrong(loses=VALUES, costs=0.5)
+@other_values
+def not_divided(values, images):
+    """The products of the colors were added up but not divided by the number of pixels, so the eigenvalues grow with
     the number of images."""
-    values, vectors = eigh_of_the_covariance(images)
-    return values * len(pixel_rows(images)), vectors
+    return values * images[:, 0].numel()
 
-@exercise.wrong(loses=VALUES)
-def standard_deviations(images):
+@exercise.wrong(loses=VALUES, costs=0.5)
+@other_values
+def divided_by_the_number_of_images(values, images):
+    """The products of the colors were divided by the number of images. Every pixel is a point of its own: divide by the
+    number of pixels of all images."""
+    return values * images[0, 0].numel()
+
+@exercise.wrong(loses=VALUES, costs=0.5)
+@other_values
+def divided_by_all_numbers(values, images):
+    """The products of the colors were divided by the count of all numbers, three for each pixel. Divide by the number
+    of pixels."""
+    return values / 3
+
+@exercise.wrong(loses=VALUES, costs=0.5)
+@other_values
+def standard_deviations(values, images):
     """These are the roots of the eigenvalues: standard deviations along the axes. The variances are asked for."""
-    values, vectors = eigh_of_the_covariance(images)
-    return values.sqrt(), vectors
+    return values.sqrt()
 
-@exercise.wrong(loses=VALUES)
-def shares_of_the_variance(images):
+@exercise.wrong(loses=VALUES, costs=0.5)
+@other_values
+def singular_values(values, images):
+    """These are the singular values of the pixels. Their squares, divided by the number of pixels, are the eigenvalues
+    of the covariance."""
+    return (values * images[:, 0].numel()).sqrt()
+
+@exercise.wrong(loses=VALUES, costs=0.5)
+@other_values
+def shares_of_the_variance(values, images):
     """The eigenvalues were divided by their sum: these are shares of the variance, not variances."""
-    values, vectors = eigh_of_the_covariance(images)
-    return values / values.sum(), vectors
+    return values / values.sum()
 
-@exercise.wrong(loses=(VALUES, AXES))
-def not_centred(images):
-    """The mean colour was not subtracted. Then the first axis points from black to the mean colour and says little
-    about how colours vary."""
-    x = pixel_rows(images)
-    return descending(x.T @ x / len(x))
+def of_covariance(covariance):
+    """The right decomposition of another matrix."""
 
-@exercise.wrong(loses=(VALUES, AXES))
+    @functools.wraps(covariance)
+    def answer(images):
+        return descending(covariance(images))
+
+    return answer
+
+@exercise.wrong(loses=(VALUES, AXES), costs=1)
+@of_covariance
+def not_centered(images):
+    """The mean color was not subtracted. Then the first axis points from black to the mean color and says little about
+    how colors vary."""
+    return pixel_columns(images) @ pixel_rows(images) / len(pixel_rows(images))
+
+@exercise.wrong(loses=(VALUES, AXES), costs=1)
+@of_covariance
 def first_image_only(images):
     """Only the first image was used. The axes are those of all pixels of all images."""
-    return eigh_of_the_covariance(images[:1])
+    return torch.cov(pixel_columns(images[:1]), correction=0)
 
-@exercise.wrong(loses=(VALUES, AXES))
-def mean_colours_only(images):
-    """Each image was replaced by its mean colour first. How colours vary within an image is lost;
-    every pixel counts."""
-    return descending(torch.cov(images.mean((2, 3)).T, correction=0))
+@exercise.wrong(loses=(VALUES, AXES), costs=1)
+@of_covariance
+def mean_colors_only(images):
+    """Each image was replaced by its mean color first. How colors vary within an image is lost; every pixel counts."""
+    return torch.cov(images.mean((2, 3)).T, correction=0)
 
-@exercise.wrong(loses=(VALUES, AXES))
-def centred_image_by_image(images):
-    """From every image its own mean colour was subtracted. The images also differ from each other: there is one mean
-    for all pixels."""
-    x = pixel_rows(images - images.mean((2, 3), keepdim=True))
-    return descending(x.T @ x / len(x))
+@exercise.wrong(loses=(VALUES, AXES), costs=0.75)
+@of_covariance
+def centered_image_by_image(images):
+    """From every image its own mean color was subtracted. The images also differ from each other: there is one mean for
+    all pixels."""
+    return torch.cov(pixel_columns(images - images.mean((2, 3), keepdim=True)), correction=0)
 
-@exercise.wrong(loses=(VALUES, AXES))
+@exercise.wrong(loses=(VALUES, AXES), costs=1)
+@of_covariance
 def channels_not_moved_last(images):
-    """The images were cut into groups of three neighbouring numbers. These are pixels of one channel, not the three
+    """The images were cut into groups of three neighboring numbers. These are pixels of one channel, not the three
     channels of a pixel: the axes have to be moved before the shape is changed."""
-    return descending(torch.cov(images.reshape(-1, 3).T, correction=0))
+    return torch.cov(images.reshape(-1, 3).T, correction=0)
 
-@exercise.wrong(loses=(VALUES, AXES))
+@exercise.wrong(loses=(VALUES, AXES), costs=0.75)
+@of_covariance
 def correlation(images):
     """The channels were divided by their standard deviations: this is the correlation, not the covariance."""
-    return descending(torch.corrcoef(pixel_rows(images).T))
+    return torch.corrcoef(pixel_columns(images))
 
-@exercise.wrong(loses=DTYPE)
-def always_float32(images):
-    """The results are float32 whatever came in. They should have the dtype of the images."""
-    values, vectors = eigh_of_the_covariance(images)
-    return values.float(), vectors.float()
+for mistake in (unbiased_covariance, not_divided, divided_by_the_number_of_images):
+    exercise.both(ascending, mistake)(
+        lambda images, mistake=mistake: tuple(part.flip(-1) for part in mistake(images))
+    )
+for mistake in (not_centered, channels_not_moved_last, first_image_only, mean_colors_only):
+    exercise.both(ascending, mistake)(
+        lambda images, covariance=mistake.__wrapped__: both_ascending(covariance(images))
+    )
+    exercise.both(columns_ascending, mistake)(
+        lambda images, covariance=mistake.__wrapped__: values_alone_sorted(covariance(images))
+    )
+
+def values_alone_sorted(covariance):
+    values, vectors = torch.linalg.eigh(covariance)
+    return values.flip(0), vectors

@@ -10,9 +10,13 @@ import torch
 from autograder.exercise import Exercise
 
 exercise = Exercise(
-    "policy-space", "policy_space_size(operations, magnitudes, probabilities, steps, subpolicies)", returns="size"
+    "policy-space",
+    "policy_space_size(operations, magnitudes, probabilities, steps, subpolicies)",
+    returns="size",
+    dtype="counts are whole numbers",
+    inputs="whole numbers cannot be overwritten",
 )
-COUNTS = exercise.criterion("counts every choice of every step", 0.5, cases=("one*", "two*"))
+COUNTS = exercise.criterion("counts every choice of every step", 0.5, cases=("by hand", "one*"))
 EXACT = exercise.criterion("exact where the number is large", 0.5, cases="exact*")
 
 @exercise.cases
@@ -22,9 +26,9 @@ def cases(g):
         return dict(zip(names, numbers, strict=True))
 
     a, b, c = (torch.randperm(4, generator=g)[:3] + 5).tolist()
+    yield "by hand", case(2, 1, 2, 3, 2)
     yield "one step", case(3, 2, 4, 1, 1)
     yield "one sub-policy", case(a, b, c, 2, 1)
-    yield "two of three steps", case(2, 3, 5, 3, 2)
     yield "exact, AutoAugment", case(16, 10, 11, 2, 5)
     yield "exact", case(a + 6, b, c, 3, 6)
 
@@ -60,6 +64,10 @@ def in_floating_point(operations, magnitudes, probabilities, steps, subpolicies)
     have as many digits as needed: use them from the start."""
     return float(operations * magnitudes * probabilities) ** (steps * subpolicies)
 
+@exercise.also(in_floating_point)
+def back_from_floating_point(operations, magnitudes, probabilities, steps, subpolicies):
+    return int(in_floating_point(operations, magnitudes, probabilities, steps, subpolicies))
+
 @exercise.wrong(loses=EXACT)
 def integer_overflow(operations, magnitudes, probabilities, steps, subpolicies):
     """The number does not fit into 64 bits and wrapped around. Python's own integers have no limit; those in tensors
@@ -67,54 +75,65 @@ def integer_overflow(operations, magnitudes, probabilities, steps, subpolicies):
     size = power(operations, magnitudes, probabilities, steps, subpolicies)
     return (size + 2**63) % 2**64 - 2**63
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS)
 def sub_policies_multiplied(o, m, p, steps, subpolicies):
     """The number for one sub-policy was multiplied by how many there are. Each of them is chosen independently, so the
     numbers multiply with each other."""
     return (o * m * p) ** steps * subpolicies
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS)
 def steps_multiplied(o, m, p, steps, subpolicies):
     """The number for one step was multiplied by the number of steps. Each step is chosen independently, so the numbers
     multiply with each other."""
     return (o * m * p * steps) ** subpolicies
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS)
 def exponents_added(o, m, p, steps, subpolicies):
-    """Steps and sub-policies were added. There are so many steps in each sub-policy."""
-    return (o * m * p) ** (steps + subpolicies - (steps == subpolicies == 1))
+    """The numbers of steps and of sub-policies were added. Each sub-policy has that many steps, so they multiply."""
+    return (o * m * p) ** (steps + subpolicies)
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS)
 def steps_ignored(o, m, p, steps, subpolicies):
     """Every sub-policy counts as one step. It has several, each with its own choices."""
     return (o * m * p) ** subpolicies
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS)
 def one_sub_policy_only(o, m, p, steps, subpolicies):
     """This is the number of different sub-policies. A policy consists of several."""
     return (o * m * p) ** steps
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS, costs=0.75)
 def choices_added(o, m, p, steps, subpolicies):
     """The choices within a step were added. Each operation goes with each magnitude and each probability."""
     return (o + m + p) ** (steps * subpolicies)
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS, costs=0.75)
 def operations_only(o, m, p, steps, subpolicies):
     """Only the operations were counted. Magnitude and probability are chosen too."""
     return o ** (steps * subpolicies)
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS, costs=0.25)
 def probabilities_left_out(o, m, p, steps, subpolicies):
     """The probabilities were left out. How often a step is applied is chosen like its strength."""
     return (o * m) ** (steps * subpolicies)
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS, costs=0.25)
+def magnitudes_left_out(o, m, p, steps, subpolicies):
+    """The magnitudes were left out. How strong a step is is chosen like how often it is applied."""
+    return (o * p) ** (steps * subpolicies)
+
+@exercise.wrong(loses=COUNTS)
+def steps_and_sub_policies_multiplied(o, m, p, steps, subpolicies):
+    """The number for one step was multiplied by the number of all steps. Each step is chosen independently, so the
+    numbers multiply with each other."""
+    return o * m * p * steps * subpolicies
+
+@exercise.wrong(loses=COUNTS)
 def without_repetition(o, m, p, steps, subpolicies):
     """No choice was allowed twice. Steps may be alike, and sub-policies too."""
     return math.perm(o * m * p, steps * subpolicies)
 
-@exercise.wrong(loses=(COUNTS, EXACT))
+@exercise.wrong(loses=COUNTS, costs=0.25)
 def order_ignored(o, m, p, steps, subpolicies):
     """Policies that differ in the order of their sub-policies were counted once. The lecture's number counts them
     separately."""

@@ -8,15 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from autograder.exercise import Case, Exercise, one_of
-from exercises.augmentation.shared import (
-    HINT_FLOAT32,
-    LIBRARY_IMAGES,
-    interpolated,
-    numbered,
-    picture,
-    resized,
-    short_side,
-)
+from exercises.augmentation.shared import LIBRARY_IMAGES, interpolated, numbered, picture, resized, short_side
 from exercises.draws import uniform
 
 EXACT = ("by hand", "landscape, *", "portrait, *", "square, strided")
@@ -24,11 +16,7 @@ EXACT = ("by hand", "landscape, *", "portrait, *", "square, strided")
 exercise = Exercise("resize-short-side", "resize_short_side(image, size)", returns="image", forbidden=LIBRARY_IMAGES)
 SHORT = exercise.criterion("the short side gets the size, the aspect is kept", 1, cases=EXACT, outputs="size")
 ROUNDS = exercise.criterion("the other side is rounded", 0.5, cases="long side*")
-BILINEAR = exercise.criterion("interpolates between pixel centres", 1, cases=EXACT, outputs=("pixels", "interior"))
-DTYPE = exercise.criterion(
-    "keeps the dtype", 0.5, cases=("by hand", "portrait, enlarged, float32"), outputs="pixels", aspect="dtype"
-)
-ALL_VALUES = (SHORT, ROUNDS, BILINEAR)
+BILINEAR = exercise.criterion("interpolates between pixel centers", 1, cases=EXACT, outputs=("pixels", "interior"))
 
 def ramp(g, channels, height, width):
     """A plane in every channel: smoothing beforehand changes nothing but the border."""
@@ -47,6 +35,7 @@ def cases(g):
     yield "by hand", case(numbered(1, 2, 3), 4, "pixels")
     yield "landscape, enlarged", case(picture(g, 3, *wide), enlarged, "pixels")
     yield "portrait, enlarged, float32", case(picture(g, 2, 9, 3, dtype=torch.float32), 5, "pixels")
+    yield "landscape, as it is", case(picture(g, 2, 3, 5), 3, "pixels")
     yield "square, strided", case(picture(g, 4, 4, 4), 7, "pixels", driver="augmentation/resized-strided")
     yield "landscape, one row", case(picture(g, 2, 1, 3), 2, "pixels")
     yield "landscape, reduced", case(ramp(g, 3, 8, 14), 4, "interior")
@@ -85,65 +74,115 @@ def numpy_one_axis_after_the_other(image, size):
         y = np.apply_along_axis(functools.partial(np.interp, places, np.arange(old)), axis, y)
     return torch.from_numpy(y).to(image.dtype)
 
-@exercise.wrong(loses=ALL_VALUES)
+def enlarged_to(sides, **options):
+    """Resized to the height and width that `sides(image, size)` gives."""
+
+    @functools.wraps(sides)
+    def answer(image, size):
+        return resized(image, *sides(image, size), **{"align_corners": False, **options})
+
+    return answer
+
+@exercise.wrong(loses=SHORT, costs=1.5)
+@enlarged_to
 def both_sides_resized(image, size):
     """Both sides get the size, so everything in the image becomes thinner or wider. Only the short side is given; the
     other follows from the aspect."""
-    return interpolated(image, size, size)
+    return size, size
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=SHORT)
+@enlarged_to
 def long_side_resized(image, size):
     """The long side gets the size. Then the short one becomes smaller than the crop that is to be cut out of the image
     later."""
-    height, width = image.shape[-2:]
-    scale = size / max(height, width)
-    return interpolated(image, round(height * scale), round(width * scale))
+    scale = size / max(image.shape[-2:])
+    return tuple(round(n * scale) for n in image.shape[-2:])
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=SHORT)
+@enlarged_to
 def height_always(image, size):
     """The height gets the size even where the width is the shorter side. An image can be portrait or landscape."""
     height, width = image.shape[-2:]
-    return interpolated(image, size, round(width * size / height))
+    return size, round(width * size / height)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=SHORT)
+@enlarged_to
 def width_always(image, size):
     """The width gets the size even where the height is the shorter side. An image can be portrait or landscape."""
     height, width = image.shape[-2:]
-    return interpolated(image, round(height * size / width), size)
+    return round(height * size / width), size
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=SHORT)
+@enlarged_to
 def height_and_width_swapped(image, size):
     """Height and width are exchanged. A size is given as rows, then columns."""
-    height, width = short_side(image, size)
-    return interpolated(image, width, height)
+    return short_side(image, size)[::-1]
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=SHORT, costs=1.5)
+@enlarged_to
 def channels_taken_for_height(image, size):
     """The number of channels was taken for the height. An image here has the axes (C, H, W)."""
     height, width = image.shape[:2]
     scale = size / min(height, width)
-    return interpolated(image, round(height * scale), round(width * scale))
+    return round(height * scale), round(width * scale)
+
+@exercise.wrong(loses=SHORT, costs=0.75)
+@enlarged_to
+def scale_without_fraction(image, size):
+    """The factor was rounded down to a whole number, so only doubling, tripling and so on come out right. Keep the
+    fraction until the side itself is rounded."""
+    return tuple(n * (size // min(image.shape[-2:])) for n in image.shape[-2:])
+
+@exercise.wrong(loses=SHORT)
+def never_enlarged(image, size):
+    """An image that is smaller than the size comes back as it is. It should become larger."""
+    return by_the_formula(image, size) if min(image.shape[-2:]) > size else image.clone()
+
+@exercise.wrong(loses=SHORT)
+def never_reduced(image, size):
+    """An image that is larger than the size comes back as it is. It should become smaller."""
+    return by_the_formula(image, size) if min(image.shape[-2:]) < size else image.clone()
+
+@exercise.wrong(loses=SHORT)
+def cut_to_a_square(image, size):
+    """The result is square: after resizing, the long side was cut off. Cropping is another step, in the next
+    exercise."""
+    image = by_the_formula(image, size)
+    top, left = ((n - size) // 2 for n in image.shape[-2:])
+    return image.narrow(1, top, size).narrow(2, left, size)
+
+@exercise.also(cut_to_a_square)
+def cut_at_the_end(image, size):
+    return by_the_formula(image, size)[:, :size, :size]
+
+@exercise.wrong(loses=SHORT, costs=0.5)
+def batch_axis_left(image, size):
+    """The result has one axis too many: a batch of one image. An image comes in with three axes and leaves with
+    three."""
+    return by_the_formula(image, size)[None]
 
 @exercise.wrong(loses=ROUNDS)
+@enlarged_to
 def rounded_down(image, size):
     """The long side is always rounded down, so the aspect is kept less well than possible. It should be rounded to the
     nearest whole number."""
-    return resized(image, *short_side(image, size, math.floor), align_corners=False)
+    return short_side(image, size, math.floor)
 
 @exercise.wrong(loses=ROUNDS)
+@enlarged_to
 def rounded_up(image, size):
     """The long side is always rounded up. It should be rounded to the nearest whole number."""
-    return resized(image, *short_side(image, size, math.ceil), align_corners=False)
+    return short_side(image, size, math.ceil)
 
-@exercise.wrong(loses=BILINEAR)
+@exercise.wrong(loses=BILINEAR, costs=0.5)
 def corners_aligned(image, size):
-    """The centres of the corner pixels were laid upon each other, which stretches the image by a part of a pixel that
-    depends on its size. A pixel is a square: its corners are to be aligned, not its centre."""
+    """The centers of the corner pixels were laid upon each other, which stretches the image by a part of a pixel that
+    depends on its size. A pixel is a square: its corners are to be aligned, not its center."""
     return resized(image, *short_side(image, size), align_corners=True)
 
-@exercise.wrong(loses=BILINEAR)
+@exercise.wrong(loses=BILINEAR, costs=0.5)
 def half_pixel_forgotten(image, size):
-    """The image is moved by a part of a pixel. A pixel's centre lies half a pixel from its edge, before and after
+    """The image is moved by a part of a pixel. A pixel's center lies half a pixel from its edge, before and after
     resizing."""
     # Without the half pixel: new pixel i comes from i * old / new.
     height, width = short_side(image, size)
@@ -156,18 +195,22 @@ def half_pixel_forgotten(image, size):
         image = (image[..., before, :] * (1 - part) + image[..., after, :] * part).mT
     return image
 
-@exercise.wrong(loses=BILINEAR)
-def nearest_neighbour(image, size):
+@exercise.wrong(loses=BILINEAR, costs=0.75)
+def nearest_neighbor(image, size):
     """Each new pixel copies an old one instead of interpolating between four: that is what the library does unless it
     is told otherwise."""
     return resized(image, *short_side(image, size), mode="nearest")
 
-@exercise.wrong(loses=BILINEAR)
+@exercise.wrong(loses=BILINEAR, costs=0.5)
 def bicubic(image, size):
     """The interpolation is bicubic: it uses sixteen pixels and can leave the range of the image. Bilinear was asked
     for."""
     return resized(image, *short_side(image, size), mode="bicubic", align_corners=False)
 
-@exercise.wrong(loses=DTYPE, hint=HINT_FLOAT32)
-def always_float32(image, size):
-    return torch_interpolate(image.float(), size)
+@exercise.also(bicubic)
+def bicubic_and_clamped(image, size):
+    return bicubic(image, size).clamp(0, 1)
+
+for sides in (both_sides_resized, long_side_resized, height_always, width_always, height_and_width_swapped):
+    exercise.both(sides, corners_aligned)(enlarged_to(sides.__wrapped__, align_corners=True))
+    exercise.both(sides, nearest_neighbor)(enlarged_to(sides.__wrapped__, mode="nearest", align_corners=None))

@@ -1,5 +1,6 @@
 """Rotation by any angle: where does each new pixel come from?"""
 
+import functools
 import math
 
 import torch
@@ -9,18 +10,12 @@ from autograder.exercise import Case, Exercise
 from exercises.augmentation.shared import LIBRARY_IMAGES, by_grid, numbered, picture, pixel_grid, sampled
 from exercises.draws import uniform
 
-TURNED = ("slight", "steep, portrait", "wide angle, square, strided", "small angle, float32")
+TURNED = ("wide, by hand", "slight", "steep, portrait", "wide angle, square, strided", "small angle, float32")
 
 exercise = Exercise("rotate", "rotate(image, degrees)", returns="image", forbidden=LIBRARY_IMAGES)
-QUARTERS = exercise.criterion(
-    "quarter and half turns", 1, cases=("*quarter*", "quarter*", "three*", "half*"), outputs="inside"
-)
+QUARTERS = exercise.criterion("quarter and half turns", 1, cases=("quarter*", "three*", "half*"), outputs="inside")
 ANGLES = exercise.criterion("any angle, interpolated", 1, cases=TURNED, outputs="inside")
-ZEROS = exercise.criterion("zeros where nothing comes from the image", 0.5, cases=TURNED[:3])
-DTYPE = exercise.criterion(
-    "keeps the dtype", 0.5, cases=("quarter turn", "half turn, float32"), outputs="inside", aspect="dtype"
-)
-ALL_VALUES = (QUARTERS, ANGLES, ZEROS)
+ZEROS = exercise.criterion("zeros where nothing comes from the image", 0.5, cases=TURNED[:4])
 
 @exercise.cases
 def cases(g):
@@ -29,6 +24,7 @@ def cases(g):
 
     slight, steep = float(uniform(g, 25.0, 35.0, 1)), float(uniform(g, -60.0, -50.0, 1))
     yield "quarter turn, by hand", case(numbered(1, 4, 4), 90.0)
+    yield "wide, by hand", case(numbered(1, 3, 5), 90.0)
     yield "quarter turn", case(picture(g, 3, 6, 6), 90.0)
     yield "three quarters", case(picture(g, 2, 5, 5), -90.0)
     yield "half turn, float32", case(picture(g, 3, 4, 7, dtype=torch.float32), 180.0)
@@ -41,7 +37,8 @@ def sources(image, radians, middle):
     """Rows and columns from which the pixels of the rotated image come."""
     rows, columns = pixel_grid(image)
     down, right = rows - middle[0], columns - middle[1]
-    sine, cosine = math.sin(radians), math.cos(radians)
+    # Rounded, so that a quarter turn meets the pixels.
+    sine, cosine = round(math.sin(radians), 15), round(math.cos(radians), 15)
     return middle[0] + right * sine + down * cosine, middle[1] + right * cosine - down * sine
 
 def middle_of(image):
@@ -70,7 +67,7 @@ def affine_grid_with_the_aspect(image, degrees):
     return F.grid_sample(image[None], grid, align_corners=False)[0]
 
 @exercise.right
-def grid_with_pixel_centres(image, degrees):
+def grid_with_pixel_centers(image, degrees):
     return by_grid(image, *sources(image, math.radians(degrees), middle_of(image)), align=(True, True))
 
 @exercise.right
@@ -100,42 +97,120 @@ def loops_with_complex_numbers(image, degrees):
 def turned(image, radians, middle=None, **options):
     return by_grid(image, *sources(image, radians, middle or middle_of(image)), **options)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=1)
 def clockwise(image, degrees):
     """The image turns clockwise. Either the matrix says where a pixel goes instead of where it comes from, or it was
     forgotten that rows count downwards."""
     return turned(image, -math.radians(degrees))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=1)
 def degrees_taken_for_radians(image, degrees):
     """The angle went into sine and cosine as it is. They expect radians."""
     return turned(image, degrees)
 
-@exercise.wrong(loses=(ANGLES, ZEROS))
-def aspect_ignored(image, degrees):
+def matrix(row_of, column_of):
+    """Sources by other sums: `row_of(down, right, sine, cosine)` and `column_of`, from the middle."""
+
+    def answer(image, degrees):
+        down, right = (places - middle for places, middle in zip(pixel_grid(image), middle_of(image), strict=True))
+        of = down, right, math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+        middle_row, middle_column = middle_of(image)
+        return by_grid(image, middle_row + row_of(*of), middle_column + column_of(*of))
+
+    return answer
+
+def right_row(down, right, sine, cosine):
+    return right * sine + down * cosine
+
+def right_column(down, right, sine, cosine):
+    return right * cosine - down * sine
+
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.75)
+def both_sines_alike(image, degrees):
+    """The two sines have the same sign. In a rotation they differ; with equal ones the image is
+    stretched along a diagonal."""
+    return matrix(right_row, lambda down, right, sine, cosine: right * cosine + down * sine)(image, degrees)
+
+exercise.also(both_sines_alike)(matrix(lambda down, right, sine, cosine: down * cosine - right * sine, right_column))
+
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.75)
+def overwritten_too_early(image, degrees):
+    """One of the two coordinates was already the new one when the other was computed from it. Both are made from the
+    old ones."""
+    return matrix(
+        lambda down, right, sine, cosine: right_column(down, right, sine, cosine) * sine + down * cosine, right_column
+    )(image, degrees)
+
+exercise.also(overwritten_too_early)(
+    matrix(
+        right_row, lambda down, right, sine, cosine: right * cosine - right_row(down, right, sine, cosine) * sine
+    )
+)
+
+@exercise.wrong(loses=ANGLES, costs=0.75)
+def aspect_ignored(image, degrees, padding="zeros", sign=1):
     """On images that are not square the rotation also shears. The grid runs from -1 to 1 along both axes, so one unit
     is another number of pixels in each."""
     # The matrix of a square on an image that is none.
-    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    sine, cosine = sign * math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     theta = image.new_tensor([[[cosine, -sine, 0], [sine, cosine, 0]]])
     grid = F.affine_grid(theta, [1, *image.shape], align_corners=False)
-    return F.grid_sample(image[None], grid, align_corners=False)[0]
+    return F.grid_sample(image[None], grid, padding_mode=padding, align_corners=False)[0]
 
-@exercise.wrong(loses=ALL_VALUES)
+def measured_by(sides):
+    """Distances divided by half of `sides(height, width)`, down and across."""
+
+    @functools.wraps(sides)
+    def answer(image, degrees):
+        places, sizes = sources(image, math.radians(degrees), middle_of(image)), image.shape[-2:]
+        along = zip(places, middle_of(image), sizes, sides(*sizes), strict=True)
+        return by_grid(image, *((place - middle) * size / side + middle for place, middle, size, side in along))
+
+    return answer
+
+@exercise.wrong(loses=ANGLES, costs=0.5)
+@measured_by
+def divided_by_the_wrong_side(height, width):
+    """Distances were not divided by the side to which they belong: those down by the height, those across by the width.
+    In a square that makes no difference; elsewhere the image is stretched."""
+    return width, width
+
+exercise.also(divided_by_the_wrong_side)(measured_by(lambda height, width: (height, height)))
+exercise.also(divided_by_the_wrong_side)(measured_by(lambda height, width: (width, height)))
+
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=1)
 def about_the_corner(image, degrees):
-    """The image turns about its top left corner and leaves the frame. It should turn about its centre."""
+    """The image turns about its top left corner and leaves the frame. It should turn about its center."""
     return turned(image, math.radians(degrees), (0.0, 0.0))
 
-@exercise.wrong(loses=ALL_VALUES)
-def half_a_pixel_off_the_centre(image, degrees):
-    """The centre of rotation lies half a pixel too far down and right. The first pixel has the number 0, so the middle
-    of n pixels is not n / 2."""
-    return turned(image, math.radians(degrees), (image.shape[-2] / 2, image.shape[-1] / 2))
+def halves_of(image):
+    return image.shape[-2] / 2, image.shape[-1] / 2
 
-@exercise.wrong(loses=ALL_VALUES)
-def centre_on_a_pixel(image, degrees):
-    """The centre of rotation was rounded to a whole pixel. With an even number of rows or columns it
-    lies between two."""
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.5)
+def half_a_pixel_off_the_center(image, degrees):
+    """The center of rotation lies half a pixel too far down and right. The first pixel has the number 0, so the middle
+    of n pixels is not n / 2."""
+    return turned(image, math.radians(degrees), halves_of(image))
+
+def shifted(image, radians, by, **options):
+    """The image turned about one middle, whose number is added, and read about another."""
+    measured = tuple(m + by for m in middle_of(image))
+    return by_grid(image, *(place - by for place in sources(image, radians, measured)), **options)
+
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.5)
+def half_pixel_forgotten(image, degrees):
+    """Even without rotation the image is shifted by half a pixel. Places are measured from n / 2 on the one side and
+    from (n - 1) / 2 on the other: a pixel's center lies half a pixel from its edge, on both."""
+    return shifted(image, math.radians(degrees), 0.5)
+
+@exercise.also(half_pixel_forgotten)
+def half_pixel_added(image, degrees):
+    return by_grid(image, *(place + 0.5 for place in sources(image, math.radians(degrees), middle_of(image))))
+
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.5)
+def center_on_a_pixel(image, degrees):
+    """The center of rotation was rounded to a whole pixel. With an even number of rows or columns it lies between
+    two."""
     return turned(image, math.radians(degrees), (float(image.shape[-2] // 2), float(image.shape[-1] // 2)))
 
 @exercise.wrong(loses=ZEROS)
@@ -148,39 +223,57 @@ def mirrored_at_the_border(image, degrees):
     """What comes from outside the image is its reflection. Zeros were asked for."""
     return turned(image, math.radians(degrees), padding="reflection")
 
-@exercise.wrong(loses=(ANGLES, ZEROS))
-def nearest_neighbour(image, degrees):
+@exercise.wrong(loses=ANGLES, costs=0.75)
+def nearest_neighbor(image, degrees):
     """Each pixel copies the nearest one instead of interpolating between four."""
     return turned(image, math.radians(degrees), mode="nearest")
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.5)
 def corners_mixed(image, degrees):
-    """The grid was made with the corners meaning pixel centres and read with the corners meaning pixel edges. So the
+    """The grid was made with the corners meaning pixel centers and read with the corners meaning pixel edges. So the
     image is enlarged a little as well; use the same convention twice."""
     return turned(image, math.radians(degrees), align=(True, False))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.5)
 def corners_mixed_the_other_way(image, degrees):
-    """The grid was made with the corners meaning pixel edges and read with the corners meaning pixel centres. So the
+    """The grid was made with the corners meaning pixel edges and read with the corners meaning pixel centers. So the
     image is made a little smaller as well; use the same convention twice."""
     return turned(image, math.radians(degrees), align=(False, True))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.75)
 def rows_before_columns(image, degrees):
     """The grid holds rows before columns. It is read as (x, y): the column comes first."""
     rows, columns = sources(image, math.radians(degrees), middle_of(image))
     height, width = image.shape[-2:]
-    grid = torch.stack([2 * rows / (height - 1) - 1, 2 * columns / (width - 1) - 1], -1)
-    return F.grid_sample(image[None], grid[None], align_corners=True)[0]
+    return grid_of_rows_and_columns(image, (2 * rows + 1) / height - 1, (2 * columns + 1) / width - 1)
 
-@exercise.wrong(loses=(ANGLES, ZEROS))
+def grid_of_rows_and_columns(image, rows, columns, align=False):
+    return F.grid_sample(image[None], torch.stack([rows, columns], -1)[None], align_corners=align)[0]
+
+@exercise.also(rows_before_columns)
+def rows_before_columns_between_centers(image, degrees):
+    rows, columns = sources(image, math.radians(degrees), middle_of(image))
+    height, width = image.shape[-2:]
+    return grid_of_rows_and_columns(image, 2 * rows / (height - 1) - 1, 2 * columns / (width - 1) - 1, align=True)
+
+@exercise.also(rows_before_columns)
+def rows_taken_for_columns(image, degrees):
+    rows, columns = sources(image, math.radians(degrees), middle_of(image))
+    return by_grid(image, columns, rows)
+
+@exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.5)
+def lies_on_its_side(image, degrees):
+    """Rows and columns of the result are exchanged, so a wide image becomes a high one. In the grid the first axis runs
+    down and the second across."""
+    return turned(image, math.radians(degrees)).mT
+
+@exercise.wrong(loses=ANGLES)
 def quarter_turns_only(image, degrees):
     """The angle was rounded to a quarter turn. At other angles pixels come from between pixels and have to be
     interpolated."""
-    y = torch.rot90(image, round(degrees / 90), (1, 2))
-    return y if y.shape == image.shape else image.clone()
+    return torch.rot90(image, round(degrees / 90), (1, 2))
 
-@exercise.wrong(loses=(ANGLES, ZEROS))
+@exercise.wrong(loses=ANGLES)
 def pushed_instead_of_pulled(image, degrees):
     """Every old pixel was sent to its rounded new place, which leaves holes. Ask of every new pixel where it comes
     from."""
@@ -192,7 +285,19 @@ def pushed_instead_of_pulled(image, degrees):
         y[:, rows[row, column], columns[row, column]] = image[:, row, column]
     return y
 
-@exercise.wrong(loses=DTYPE)
-def always_float32(image, degrees):
-    """The result is float32 whatever came in. The grid and the image should both have the dtype of the input."""
-    return by_the_formula(image.float(), degrees)
+for mistake, options in (
+    (border_repeated, {"padding": "border"}),
+    (nearest_neighbor, {"mode": "nearest"}),
+    (corners_mixed, {"align": (True, False)}),
+    (corners_mixed_the_other_way, {"align": (False, True)}),
+):
+    exercise.both(clockwise, mistake)(
+        lambda image, degrees, options=options: turned(image, -math.radians(degrees), **options)
+    )
+exercise.both(clockwise, half_pixel_forgotten)(lambda image, degrees: shifted(image, -math.radians(degrees), 0.5))
+exercise.both(clockwise, half_a_pixel_off_the_center)(
+    lambda image, degrees: turned(image, -math.radians(degrees), halves_of(image))
+)
+exercise.both(clockwise, rows_before_columns)(lambda image, degrees: rows_before_columns(image, -degrees))
+exercise.both(clockwise, aspect_ignored)(lambda image, degrees: aspect_ignored(image, degrees, sign=-1))
+exercise.both(aspect_ignored, border_repeated)(lambda image, degrees: aspect_ignored(image, degrees, "border"))

@@ -3,15 +3,7 @@
 import torch
 
 from autograder.exercise import Exercise
-from exercises.augmentation.shared import (
-    HINT_FLOAT32,
-    LIBRARY_IMAGES,
-    interpolated,
-    numbered,
-    picture,
-    resized,
-    short_side,
-)
+from exercises.augmentation.shared import LIBRARY_IMAGES, interpolated, numbered, picture, resized, short_side
 from exercises.draws import uniform
 
 exercise = Exercise(
@@ -19,23 +11,21 @@ exercise = Exercise(
 )
 PLACE = exercise.criterion("cuts the crop at the place given by u", 1, cases="as it is*")
 SCALE = exercise.criterion("resizes the short side to every value from low to high", 1, cases="scaled*")
-LAST = exercise.criterion("reaches the last place", 0.5, cases="u almost 1")
-DTYPE = exercise.criterion(
-    "keeps the dtype", 0.5, cases=("as it is", "as it is, crop as high as the image"), aspect="dtype"
-)
+LAST = exercise.criterion("reaches the last place", 0.5, cases="u almost 1*")
 
 @exercise.cases
 def cases(g):
-    def case(image, low, high, crop, *u):
-        noise = torch.tensor(u, dtype=torch.float64) + uniform(g, 0.0, 0.01, 3)
+    def case(image, low, high, crop, *u, spread=0.01):
+        noise = torch.tensor(u, dtype=torch.float64) + uniform(g, 0.0, spread, 3)
         return {"image": image, "low": low, "high": high, "crop": crop, "u": noise.to(image.dtype)}
 
     almost_one = torch.full((3,), 1 - 1e-6, dtype=torch.float64)
     last = {"image": picture(g, 3, 5, 9), "low": 5, "high": 5, "crop": 3, "u": almost_one}
-    first = {"image": picture(g, 2, 6, 5), "low": 5, "high": 5, "crop": 4, "u": torch.zeros(3).double()}
-    yield "as it is, by hand", case(numbered(1, 4, 6), 4, 4, 2, 0.5, 0.4, 0.85)
+    yield "as it is, by hand", case(numbered(1, 3, 4), 3, 3, 2, 0.5, 0.5, 0.75, spread=0.0)
+    yield "scaled, by hand", case(numbered(1, 2, 4), 2, 4, 2, 0.75, 0.5, 0.25, spread=0.0)
+    yield "u almost 1, by hand", case(numbered(1, 3, 4), 3, 3, 2, *[0.999999] * 3, spread=0.0)
     yield "as it is", case(picture(g, 3, 6, 11), 6, 6, 4, 0.9, 0.5, 0.3)
-    yield "as it is, u = 0", first
+    yield "as it is, u = 0", case(picture(g, 2, 6, 5), 5, 5, 4, 0.0, 0.0, 0.0, spread=0.0)
     yield "as it is, crop as high as the image", case(picture(g, 2, 5, 8, dtype=torch.float32), 5, 5, 5, 0.3, 0.9, 0.6)
     yield "u almost 1", last
     yield "scaled, smallest", case(picture(g, 3, 4, 8), 5, 8, 4, 0.1, 0.2, 0.45)
@@ -87,31 +77,46 @@ def index_select(image, low, high, crop, u):
     rows, columns = (torch.arange(start, start + crop, device=image.device) for start in first)
     return image.index_select(1, rows).index_select(2, columns)
 
-@exercise.wrong(loses=(PLACE, SCALE, LAST))
+def placed(image, crop, u, count):
+    """The crop whose place is the part u of `count(n)` places along a side of length n."""
+    top, left = (int(float(u[1 + i]) * count(image.shape[1 + i])) for i in range(2))
+    return crop_at(image, top, left, crop)
+
+@exercise.wrong(loses=LAST)
 def last_place_never_drawn(image, low, high, crop, u):
     """The crop never reaches the last row or column of the image. Between the first and the last place there is one
     place more than there are pixels left over."""
-    image = scaled(image, drawn_side(low, high, u))
-    top, left = (int(float(u[1 + i]) * (image.shape[1 + i] - crop)) for i in range(2))
+    return placed(scaled(image, drawn_side(low, high, u)), crop, u, lambda n: n - crop)
+
+@exercise.wrong(loses=SCALE, costs=0.5)
+def largest_size_never_drawn(image, low, high, crop, u):
+    """The largest size is never drawn. From low to high, both included, there is one more size than their
+    difference."""
+    return drawn_crop(scaled(image, low + int(float(u[0]) * (high - low))), crop, u)
+
+@exercise.both(last_place_never_drawn, largest_size_never_drawn)
+def no_last_one(image, low, high, crop, u):
+    return placed(scaled(image, low + int(float(u[0]) * (high - low))), crop, u, lambda n: n - crop)
+
+@exercise.wrong(loses=(PLACE, SCALE), costs=1)
+def rounded_to_the_nearest(image, low, high, crop, u):
+    """The number times its range was rounded to the nearest instead of down, so the first and the last value come half
+    as often as the others. Of n values the one with the number u times n, rounded down, is meant."""
+    image = scaled(image, low + round(float(u[0]) * (high - low)))
+    top, left = (round(float(u[1 + i]) * (image.shape[1 + i] - crop)) for i in range(2))
     return crop_at(image, top, left, crop)
 
-@exercise.wrong(loses=SCALE)
-def largest_size_never_drawn(image, low, high, crop, u):
-    """The largest size is never drawn. From low to high, both included, there is one more size than
-    their difference."""
-    return drawn_crop(scaled(image, low + int(float(u[0]) * max(high - low, 1))), crop, u)
-
-@exercise.wrong(loses=SCALE)
+@exercise.wrong(loses=SCALE, costs=0.75)
 def smallest_size_always(image, low, high, crop, u):
     """The short side always gets the smallest size. The first number in u chooses between low and high."""
     return drawn_crop(scaled(image, low), crop, u)
 
-@exercise.wrong(loses=SCALE)
+@exercise.wrong(loses=SCALE, costs=0.75)
 def largest_size_always(image, low, high, crop, u):
     """The short side always gets the largest size. The first number in u chooses between low and high."""
     return drawn_crop(scaled(image, high), crop, u)
 
-@exercise.wrong(loses=SCALE)
+@exercise.wrong(loses=SCALE, costs=0.5)
 def two_sizes_only(image, low, high, crop, u):
     """Only the smallest and the largest size are drawn. Every whole number between them should be possible."""
     return drawn_crop(scaled(image, low if float(u[0]) < 0.5 else high), crop, u)
@@ -122,45 +127,91 @@ def not_resized(image, low, high, crop, u):
     and high."""
     return drawn_crop(image, crop, u)
 
-@exercise.wrong(loses=(PLACE, SCALE, LAST))
+@exercise.wrong(loses=SCALE)
 def aspect_lost(image, low, high, crop, u):
     """Both sides were resized to the same number, so what is in the image is squeezed. Only the short side is drawn;
     the aspect stays."""
     side = drawn_side(low, high, u)
     return drawn_crop(interpolated(image, side, side), crop, u)
 
-@exercise.wrong(loses=(PLACE, SCALE, LAST))
+@exercise.wrong(loses=SCALE)
 def long_side_resized(image, low, high, crop, u):
     """The long side was resized to the number drawn. Then the short one can be smaller than the crop."""
     scale = drawn_side(low, high, u) / max(image.shape[1:])
     return drawn_crop(interpolated(image, *(round(n * scale) for n in image.shape[1:])), crop, u)
 
-@exercise.wrong(loses=(PLACE, SCALE))
+@exercise.wrong(loses=(PLACE, SCALE), costs=1.5)
+def cut_first_then_resized(image, low, high, crop, u):
+    """A square was cut out of the image first and then resized to the crop. Here the order is the other one: the whole
+    image is resized, and the crop is cut out of it."""
+    side = min(drawn_side(low, high, u), *image.shape[1:])
+    return resized(drawn_crop(image, side, u), crop, crop, align_corners=False)
+
+@exercise.also(cut_first_then_resized)
+def crop_resized_to_the_drawn_side(image, low, high, crop, u):
+    side = drawn_side(low, high, u)
+    return resized(drawn_crop(image, crop, u), side, side, align_corners=False)
+
+@exercise.wrong(loses=SCALE, costs=0.5)
+def places_of_the_original(image, low, high, crop, u):
+    """The place was drawn with the height and width that the image had before it was resized. The numbers of places
+    follow from the sides of the resized image."""
+    top, left = (int(float(u[1 + i]) * (image.shape[1 + i] - crop + 1)) for i in range(2))
+    return crop_at(scaled(image, drawn_side(low, high, u)), top, left, crop)
+
+@exercise.wrong(loses=PLACE, costs=0.5)
+def short_side_for_both_places(image, low, high, crop, u):
+    """Rows and columns were drawn from equally many places, those along the short side. Along the long side there are
+    more, so its end is never seen."""
+    side = drawn_side(low, high, u)
+    return placed(scaled(image, side), crop, u, lambda n: side - crop + 1)
+
+@exercise.wrong(loses=PLACE, costs=0.75)
 def row_and_column_swapped(image, low, high, crop, u):
     """The numbers for the row and the column are exchanged: the second one in u places the top edge, the third the left
     one."""
     return by_the_formula(image, low, high, crop, u[[0, 2, 1]])
 
-@exercise.wrong(loses=(PLACE, SCALE))
+@exercise.wrong(loses=PLACE, costs=0.75)
 def one_number_for_both(image, low, high, crop, u):
-    """The same number places row and column, so the crops lie on a diagonal. The third number in u is
-    for the columns."""
+    """The same number places row and column, so the crops lie on a diagonal. The third number in u is for the
+    columns."""
     return by_the_formula(image, low, high, crop, u[[0, 1, 1]])
 
-@exercise.wrong(loses=(PLACE, SCALE, LAST))
-def always_the_centre(image, low, high, crop, u):
-    """The crop always comes from the centre. That is for testing; in training u chooses the place."""
+@exercise.wrong(loses=PLACE, costs=0.75)
+def first_number_for_everything(image, low, high, crop, u):
+    """The first number in u decides about everything, so the size says where the crop lies. There are three numbers:
+    for the size, the row and the column."""
+    return by_the_formula(image, low, high, crop, u[[0, 0, 0]])
+
+@exercise.wrong(loses=PLACE)
+def always_the_center(image, low, high, crop, u):
+    """The crop always comes from the center. That is for testing; in training u chooses the place."""
     image = scaled(image, drawn_side(low, high, u))
     top, left = ((n - crop) // 2 for n in image.shape[1:])
     return crop_at(image, top, left, crop)
 
-@exercise.wrong(loses=SCALE)
-def corners_aligned(image, low, high, crop, u):
-    """The crop is right, but the image was resized with the centres of its corner pixels laid upon each other. Compare
-    with your function of the previous exercise."""
-    image = resized(image, *short_side(image, drawn_side(low, high, u)), align_corners=True)
-    return drawn_crop(image, crop, u)
+@exercise.wrong(loses=PLACE)
+def always_the_top_left_corner(image, low, high, crop, u):
+    """The crop always comes from the top left corner. The second and the third number in u choose the place."""
+    return crop_at(scaled(image, drawn_side(low, high, u)), 0, 0, crop)
 
-@exercise.wrong(loses=DTYPE, hint=HINT_FLOAT32)
-def always_float32(image, low, high, crop, u):
-    return by_the_formula(image.float(), low, high, crop, u)
+def resized_otherwise(image, low, high, crop, u, **options):
+    return drawn_crop(resized(image, *short_side(image, drawn_side(low, high, u)), **options), crop, u)
+
+@exercise.wrong(loses=SCALE, costs=0.25)
+def corners_aligned(image, low, high, crop, u):
+    """The crop is right, but the image was resized with the centers of its corner pixels laid upon each other. Compare
+    with your function of the previous exercise."""
+    return resized_otherwise(image, low, high, crop, u, align_corners=True)
+
+@exercise.wrong(loses=SCALE, costs=0.25)
+def nearest_neighbor(image, low, high, crop, u):
+    """The crop is right, but the image was resized by copying the nearest pixels. Compare with your function of the
+    previous exercise."""
+    return resized_otherwise(image, low, high, crop, u, mode="nearest")
+
+@exercise.both(aspect_lost, corners_aligned)
+def squeezed_with_corners_aligned(image, low, high, crop, u):
+    side = drawn_side(low, high, u)
+    return drawn_crop(resized(image, side, side, align_corners=True), crop, u)

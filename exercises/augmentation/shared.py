@@ -14,20 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from course_lib.checking.verdict import Aspect
 from exercises.draws import uniform
 
-LIBRARY_IMAGES = ("torchvision", "kornia", "albumentations", "cv2", "skimage", "scipy.ndimage")
-"""Libraries whose single call would be the answer.  What PyTorch itself has for images may be used."""
-
-KEPT: tuple[Aspect, ...] = ("dtype", "inputs")
-"""The aspects of a criterion that asks for both."""
-
-HINT_FLOAT32 = "The result is float32 whatever came in. It should have the dtype of the image."
-HINT_IN_PLACE = (
-    "The image that was passed in is changed. It belongs to the data set and comes back in every epoch: make a new "
-    "tensor."
+LIBRARY_IMAGES = (
+    "torchvision", "kornia", "albumentations", "cv2", "skimage", "scipy.ndimage", "course_lib.augmentation"
 )
+"""Libraries whose single call would be the answer.  What PyTorch itself has for images may be used."""
 
 def picture(
     g: Generator, *shape: int, low: float = 0.05, high: float = 0.95, dtype: torch.dtype = torch.float64
@@ -36,9 +28,14 @@ def picture(
     return uniform(g, low, high, *shape).to(dtype)
 
 def numbered(*shape: int) -> Tensor:
-    """An image whose pixels count 0.01, 0.02, ... in reading order: a value tells its place.  float64."""
+    """An image whose pixels count 0.05, 0.1, ... in reading order: a value tells its place.  At most 20, float64."""
     count = torch.Size(shape).numel()
-    return (torch.arange(1, count + 1, dtype=torch.float64) / 100).reshape(shape)
+    return (torch.arange(1, count + 1, dtype=torch.float64) / 20).reshape(shape)
+
+def shuffled(g: Generator, numbers: list[float], spread: float = 0.0) -> Tensor:
+    """The numbers in a random order, each up to `spread` away, float64."""
+    exact = torch.tensor(numbers, dtype=torch.float64)
+    return (exact + uniform(g, -spread, spread, len(numbers)))[torch.randperm(len(numbers), generator=g)]
 
 def rotation(g: Generator) -> Tensor:
     """A rotation in color space, (3, 3), far from symmetric and from any exchange of axes, float64."""

@@ -1,34 +1,20 @@
 """A smooth warp: every pixel is read a little beside its place."""
 
+import functools
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from autograder.exercise import Case, Exercise
-from exercises.augmentation.shared import (
-    HINT_FLOAT32,
-    KEPT,
-    LIBRARY_IMAGES,
-    by_grid,
-    numbered,
-    picture,
-    pixel_grid,
-    sampled,
-)
+from exercises.augmentation.shared import LIBRARY_IMAGES, by_grid, numbered, picture, pixel_grid, sampled
 from exercises.draws import uniform
 
 exercise = Exercise("smooth-warp", "smooth_warp(image, displacement)", returns="image", forbidden=LIBRARY_IMAGES)
 WHOLE = exercise.criterion("moves by whole pixels", 1, cases="whole*", outputs="inside")
 BETWEEN = exercise.criterion("interpolates between pixels", 1, cases="between*", outputs="inside")
 BEYOND = exercise.criterion("repeats the border outside the image", 0.5, cases=("whole*", "beyond*"))
-KEEPS = exercise.criterion(
-    "keeps the dtype and leaves its inputs unchanged",
-    0.5,
-    cases=("whole pixels, by hand", "whole pixels"),
-    outputs="inside",
-    aspect=KEPT,
-)
-ALL_VALUES = (WHOLE, BETWEEN, BEYOND)
+MOVES = (WHOLE, BETWEEN)
 
 @exercise.cases
 def cases(g):
@@ -46,7 +32,13 @@ def cases(g):
         down = size[0] * torch.sin(rows / 2 + columns / 3 + phase[0]) - 0.3
         return torch.stack([down, size[1] * torch.cos(rows / 3 - columns / 2 + phase[1]) + 0.4])
 
-    yield "whole pixels, by hand", case(numbered(1, 3, 4), constant(1.0, 0.0, 3, 4))
+    def field(down, right):
+        return torch.tensor([down, right], dtype=torch.float64)
+
+    small = numbered(1, 2, 3)
+    yield "whole pixels, by hand", case(small, field([[1, 1, 0], [0, -1, -1]], [[1, 0, -1], [0, 1, 0]]))
+    yield "between pixels, by hand", case(small, field([[0.5, 1, 0], [0, -0.5, -1]], [[1, 0.5, -1.5], [0, 0.5, -0.5]]))
+    yield "beyond the border, by hand", case(small, field([[-1, 0, 0], [0, 1, 2]], [[0, 0, 1], [-0.5, 0, 0]]))
     yield "whole pixels", case(picture(g, 3, 5, 7), constant(-1.0, 2.0, 5, 7))
     yield "whole pixels, square, float32", case(picture(g, 2, 5, 5, dtype=torch.float32), constant(2.0, -1.0, 5, 5))
     beyond = constant(-1.4, 0.0, 5, 6)
@@ -64,7 +56,7 @@ def by_the_formula(image, displacement):
     return sampled(image, rows, columns, border=True)
 
 @exercise.right
-def grid_with_pixel_centres(image, displacement):
+def grid_with_pixel_centers(image, displacement):
     rows, columns = pixel_grid(image)
     return by_grid(image, rows + displacement[0], columns + displacement[1], "border")
 
@@ -79,7 +71,7 @@ def shifted_identity_grid(image, displacement):
     return y.squeeze(0)
 
 @exercise.right
-def numpy_four_neighbours(image, displacement):
+def numpy_four_neighbors(image, displacement):
     x, d = image.numpy(), displacement.numpy()
     height, width = x.shape[1:]
     rows = np.clip(np.arange(height)[:, None] + d[0], 0, height - 1)
@@ -113,84 +105,153 @@ def sources(image, displacement):
     rows, columns = pixel_grid(image)
     return rows + displacement[0], columns + displacement[1]
 
+def read_at(places):
+    """The image read at `places(rows, columns, down, right, height, width)`, in pixels."""
+
+    @functools.wraps(places)
+    def answer(image, displacement, padding="border", **options):
+        return by_grid(image, *places(*pixel_grid(image), *displacement, *image.shape[-2:]), padding, **options)
+
+    return answer
+
+@exercise.wrong(loses=MOVES, costs=1)
+@read_at
+def other_direction(rows, columns, down, right, height, width):
+    """Every pixel is read on the opposite side: the displacement was subtracted. It says from where a pixel is read,
+    not where it goes."""
+    return rows - down, columns - right
+
+@exercise.wrong(loses=MOVES, costs=0.75)
+@read_at
+def down_and_across_swapped(rows, columns, down, right, height, width):
+    """The two displacements are exchanged: the first is for the rows (dy), the second for the columns (dx). A sampling
+    grid has them the other way round."""
+    return rows + right, columns + down
+
+@exercise.wrong(loses=MOVES, costs=1)
+@read_at
+def rows_only(rows, columns, down, right, height, width):
+    """Only the rows move. The second displacement is for the columns."""
+    return rows + down, columns
+
+@exercise.wrong(loses=MOVES, costs=1)
+@read_at
+def columns_only(rows, columns, down, right, height, width):
+    """Only the columns move. The first displacement is for the rows."""
+    return rows, columns + right
+
+@exercise.wrong(loses=MOVES, costs=1)
+@read_at
+def same_displacement_for_both(rows, columns, down, right, height, width):
+    """Rows and columns move by the same displacement. Each has its own."""
+    return rows + down, columns + down
+
+@exercise.wrong(loses=MOVES, costs=0.5)
+@read_at
+def half_the_displacement(rows, columns, down, right, height, width):
+    """The pixels move half as far as they should. The sampling grid runs from -1 to 1, so its length is 2."""
+    return rows + down / 2, columns + right / 2
+
+@exercise.wrong(loses=MOVES, costs=0.75)
+@read_at
+def pixels_added_to_the_grid(rows, columns, down, right, height, width):
+    """The displacement was added to a grid that runs from -1 to 1, where one unit is half the image. It is given in
+    pixels and has to be converted."""
+    return rows + down * height / 2, columns + right * width / 2
+
+@exercise.wrong(loses=MOVES, costs=0.5)
+@read_at
+def half_pixel_forgotten(rows, columns, down, right, height, width):
+    """The image is shifted by half a pixel up and left, even without displacement. Where the ends of the grid are the
+    outer edges, a pixel's center lies half a pixel further in."""
+    return rows + down - 0.5, columns + right - 0.5
+
+@exercise.wrong(loses=MOVES, costs=0.5)
+@read_at
+def displacements_measured_by_the_wrong_side(rows, columns, down, right, height, width):
+    """The displacements are scaled by the wrong side of the image. Rows are measured against the height, columns
+    against the width."""
+    return rows + down * height / width, columns + right * width / height
+
+@exercise.wrong(loses=MOVES, costs=0.5)
+@read_at
+def places_measured_by_the_wrong_side(rows, columns, down, right, height, width):
+    """Whole places, not only displacements, are divided by a side to which they do not belong. Rows are measured
+    against the height, columns against the width; in a square that makes no difference."""
+    return (rows + down + 0.5) * height / width - 0.5, (columns + right + 0.5) * width / height - 0.5
+
+@exercise.also(places_measured_by_the_wrong_side)
+@read_at
+def width_for_both(rows, columns, down, right, height, width):
+    return (rows + down + 0.5) * height / width - 0.5, columns + right
+
+@exercise.also(places_measured_by_the_wrong_side)
+@read_at
+def height_for_both(rows, columns, down, right, height, width):
+    return rows + down, (columns + right + 0.5) * width / height - 0.5
+
+@exercise.wrong(loses=MOVES, costs=0.5)
+@read_at
+def one_pixel_too_few(rows, columns, down, right, height, width):
+    """The pixels move a little too far. Where the corners of the grid mean pixel edges its length of 2 is as many
+    pixels as the side has, not one less."""
+    return rows + down * height / (height - 1), columns + right * width / (width - 1)
+
+@exercise.wrong(loses=MOVES, costs=0.5)
+@read_at
+def one_pixel_too_many(rows, columns, down, right, height, width):
+    """The pixels do not move quite far enough. Where the corners of the grid mean pixel centers its length of 2 is one
+    pixel less than the side has."""
+    return rows + down * (height - 1) / height, columns + right * (width - 1) / width
+
 def warped(image, displacement, padding="border", **options):
     return by_grid(image, *sources(image, displacement), padding, **options)
 
-@exercise.wrong(loses=ALL_VALUES)
-def other_direction(image, displacement):
-    """Every pixel is read on the opposite side: the displacement was subtracted. It says from where a pixel is read,
-    not where it goes."""
-    return warped(image, -displacement)
-
-@exercise.wrong(loses=ALL_VALUES)
-def down_and_across_swapped(image, displacement):
-    """The two displacements are exchanged: the first is for the rows (dy), the second for the columns (dx). A sampling
-    grid has them the other way round."""
-    return warped(image, displacement.flip(0))
-
-@exercise.wrong(loses=ALL_VALUES)
-def rows_only(image, displacement):
-    """Only the rows move. The second displacement is for the columns."""
-    return warped(image, torch.stack([displacement[0], torch.zeros_like(displacement[0])]))
-
-@exercise.wrong(loses=ALL_VALUES)
-def same_displacement_for_both(image, displacement):
-    """Rows and columns move by the same displacement. Each has its own."""
-    return warped(image, displacement[[0, 0]])
-
-@exercise.wrong(loses=ALL_VALUES)
-def half_the_displacement(image, displacement):
-    """The pixels move half as far as they should. The sampling grid runs from -1 to 1, so its length is 2."""
-    return warped(image, displacement / 2)
-
-@exercise.wrong(loses=ALL_VALUES)
-def pixels_added_to_the_grid(image, displacement):
-    """The displacement was added to a grid that runs from -1 to 1, where one unit is half the image. It is given in
-    pixels and has to be converted."""
-    grid = F.affine_grid(torch.eye(2, 3).to(image)[None], [1, *image.shape], align_corners=False)
-    moved = grid + displacement.flip(0).permute(1, 2, 0)
-    return F.grid_sample(image[None], moved, padding_mode="border", align_corners=False)[0]
-
-@exercise.wrong(loses=ALL_VALUES)
-def height_and_width_exchanged(image, displacement):
-    """The displacements are scaled by the wrong side of the image. Rows are measured against the height, columns
-    against the width."""
-    height, width = image.shape[-2:]
-    return warped(image, torch.stack([displacement[0] * height / width, displacement[1] * width / height]))
-
-@exercise.wrong(loses=ALL_VALUES)
-def one_pixel_too_few(image, displacement):
-    """The pixels move a little too far. Where the corners of the grid mean pixel edges its length of 2 is as many
-    pixels as the side has, not one less."""
-    height, width = image.shape[-2:]
-    down, right = height / (height - 1), width / (width - 1)
-    return warped(image, torch.stack([displacement[0] * down, displacement[1] * right]))
-
-@exercise.wrong(loses=ALL_VALUES)
-def one_pixel_too_many(image, displacement):
-    """The pixels do not move quite far enough. Where the corners of the grid mean pixel centres its length of 2 is one
-    pixel less than the side has."""
-    height, width = image.shape[-2:]
-    down, right = (height - 1) / height, (width - 1) / width
-    return warped(image, torch.stack([displacement[0] * down, displacement[1] * right]))
-
-@exercise.wrong(loses=ALL_VALUES)
-def corners_mixed(image, displacement):
-    """The grid was made with the corners meaning pixel centres and read with the corners meaning pixel edges, so the
+@exercise.wrong(loses=MOVES, costs=0.5)
+def corners_mixed(image, displacement, padding="border"):
+    """The grid was made with the corners meaning pixel centers and read with the corners meaning pixel edges, so the
     image is also enlarged a little. Without displacement it would not stay as it is."""
-    return warped(image, displacement, align=(True, False))
+    return warped(image, displacement, padding, align=(True, False))
 
-@exercise.wrong(loses=ALL_VALUES)
-def corners_mixed_the_other_way(image, displacement):
-    """The grid was made with the corners meaning pixel edges and read with the corners meaning pixel centres, so the
+@exercise.wrong(loses=MOVES, costs=0.5)
+def corners_mixed_the_other_way(image, displacement, padding="border"):
+    """The grid was made with the corners meaning pixel edges and read with the corners meaning pixel centers, so the
     image is also made a little smaller. Without displacement it would not stay as it is."""
-    return warped(image, displacement, align=(False, True))
+    return warped(image, displacement, padding, align=(False, True))
+
+@exercise.wrong(loses=MOVES, costs=0.75)
+@read_at
+def rows_before_columns(rows, columns, down, right, height, width):
+    """The grid holds rows before columns. It is read as (x, y): the column comes first."""
+    return (columns + right + 0.5) * height / width - 0.5, (rows + down + 0.5) * width / height - 0.5
+
+@exercise.also(rows_before_columns)
+@read_at
+def rows_before_columns_between_centers(rows, columns, down, right, height, width):
+    return (columns + right) * (height - 1) / (width - 1), (rows + down) * (width - 1) / (height - 1)
+
+@exercise.also(rows_before_columns)
+@read_at
+def rows_taken_for_columns(rows, columns, down, right, height, width):
+    return columns + right, rows + down
+
+@exercise.both(rows_before_columns, places_measured_by_the_wrong_side)
+@read_at
+def rows_before_columns_by_the_width(rows, columns, down, right, height, width):
+    return (columns + right + 0.5) * height / width - 0.5, rows + down
 
 @exercise.wrong(loses=BEYOND)
 def zeros_outside(image, displacement):
     """What is read outside the image is black: that is what the library does unless it is told otherwise. The border
     should be repeated."""
     return warped(image, displacement, "zeros")
+
+@exercise.also(zeros_outside)
+def zeros_without_fading(image, displacement):
+    rows, columns = sources(image, displacement)
+    height, width = image.shape[-2:]
+    kept = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
+    return by_the_formula(image, displacement) * kept
 
 @exercise.wrong(loses=BEYOND)
 def mirrored_at_the_border(image, displacement):
@@ -207,7 +268,7 @@ def wrapped_around(image, displacement):
     wide = torch.cat([wide, wide[..., :1]], 2)
     return sampled(wide, rows % height, columns % width, border=True)
 
-@exercise.wrong(loses=BEYOND)
+@exercise.wrong(loses=BEYOND, costs=0.25)
 def rounded_towards_zero(image, displacement):
     """A place less than one pixel above or left of the image gives more than the border's value, or less. Cutting off
     the fraction of a negative number makes it larger: round down instead."""
@@ -223,14 +284,18 @@ def rounded_towards_zero(image, displacement):
     above = pixels(0, 0) * (1 - right) + pixels(0, 1) * right
     return above * (1 - down) + (pixels(1, 0) * (1 - right) + pixels(1, 1) * right) * down
 
-@exercise.wrong(loses=BETWEEN)
-def nearest_neighbour(image, displacement):
+@exercise.wrong(loses=BETWEEN, costs=0.75)
+def nearest_neighbor(image, displacement):
     """The places were rounded to whole pixels. Interpolate between the four around them."""
     rows, columns = sources(image, displacement)
     height, width = image.shape[-2:]
     return image[:, rows.round().long().clamp(0, height - 1), columns.round().long().clamp(0, width - 1)]
 
-@exercise.wrong(loses=BETWEEN)
+@exercise.also(nearest_neighbor)
+def displacement_rounded(image, displacement):
+    return nearest_neighbor(image, displacement.round())
+
+@exercise.wrong(loses=BETWEEN, costs=0.75)
 def truncated(image, displacement):
     """The places were cut off to whole pixels, which also moves the image by half a pixel on average. Interpolate
     between the four around them."""
@@ -238,13 +303,11 @@ def truncated(image, displacement):
     height, width = image.shape[-2:]
     return image[:, rows.clamp(0, height - 1).long(), columns.clamp(0, width - 1).long()]
 
-@exercise.wrong(loses=KEEPS, hint=HINT_FLOAT32)
-def always_float32(image, displacement):
-    return grid_with_pixel_centres(image, displacement).float()
-
-@exercise.wrong(loses=KEEPS)
-def changes_its_input(image, displacement):
-    """The grid was added into the displacement that was passed in. Whoever passed it may want to use it for the next
-    image: make a new tensor."""
-    displacement += torch.stack(pixel_grid(image))
-    return by_grid(image, displacement[0], displacement[1], "border")
+# Zeros are the library's default.
+for mistake in (
+    other_direction, down_and_across_swapped, half_pixel_forgotten, pixels_added_to_the_grid, half_the_displacement,
+    rows_before_columns, corners_mixed, corners_mixed_the_other_way,
+):
+    exercise.both(mistake, zeros_outside)(
+        lambda image, displacement, mistake=mistake: mistake(image, displacement, padding="zeros")
+    )

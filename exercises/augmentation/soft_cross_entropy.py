@@ -1,5 +1,6 @@
 """Cross-entropy with labels that are distributions, as mixup makes them."""
 
+import functools
 import math
 
 import torch
@@ -13,10 +14,7 @@ exercise = Exercise(
     returns="loss",
     forbidden=(
         "torch.nn.functional.cross_entropy",
-        "torch.nn.CrossEntropyLoss",
         "torch.nn.functional.kl_div",
-        "torch.kl_div",
-        "torch.nn.KLDivLoss",
         "torch.distributions",
         "sklearn",
         "scipy.stats",
@@ -51,13 +49,14 @@ def cases(g):
         logits = uniform(g, -1.5, 1.5, 3, 4) + torch.tensor([[900.0], [50.0], [-800.0]])
         return {"logits": logits, "targets": soft(3, 4)}
 
-    logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.0, 0.0]]).double()
-    targets = torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.2, 0.8]]).double()
+    logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.0, 0.0]], dtype=torch.float64)
+    targets = torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.2, 0.8]], dtype=torch.float64)
     yield "soft, by hand", {"logits": logits, "targets": targets}
     yield "soft", case(5, 4, 1.0)
     yield "soft, as many classes as examples", case(4, 4, 1.5)
     yield "soft, one example", case(1, 6, 1.0)
     yield "soft, float32", case(6, 3, 1.0, torch.float32)
+    yield "large, by hand", {"logits": torch.tensor([[1000.0, 0.0]]).double(), "targets": targets[:1, :2].clone()}
     yield "large logits", large()
     yield "large logits, examples far apart", apart()
 
@@ -93,87 +92,158 @@ def as_a_python_number(logits, targets):
     rows = zip(logits.log_softmax(1), targets, strict=True)
     return -sum(float(t @ z) for z, t in rows) / len(logits)
 
+def log_softmax_of(logits, targets):
+    return logits.log_softmax(1)
+
+def logarithm_by_itself(logits, targets):
+    return logits.softmax(1).log()
+
+def reduced(combine, logarithms=log_softmax_of):
+    """The loss that `combine(log_p, targets)` makes of log-probabilities."""
+
+    @functools.wraps(combine)
+    def answer(logits, targets):
+        return combine(logarithms(logits, targets), targets)
+
+    return answer
+
+def mean_loss(log_p, targets):
+    return -(targets * log_p).sum(1).mean()
+
+def with_logarithms(logarithms):
+    """The right mean of other logarithms, `logarithms(logits, targets)`."""
+
+    @functools.wraps(logarithms)
+    def answer(logits, targets):
+        return mean_loss(logarithms(logits, targets), targets)
+
+    return answer
+
 @exercise.wrong(loses=STABLE)
+@with_logarithms
 def overflow(logits, targets):
     """With large logits the exponential overflows and the loss is not a number. Let the library take softmax and
     logarithm in one step, or subtract the largest logit first."""
     powers = logits.exp()
-    return -(targets * (powers / powers.sum(1, keepdim=True)).log()).sum(1).mean()
+    return (powers / powers.sum(1, keepdim=True)).log()
+
+@exercise.also(overflow)
+@with_logarithms
+def overflow_of_the_sum(logits, targets):
+    return logits - logits.exp().sum(1, keepdim=True).log()
 
 @exercise.wrong(loses=STABLE)
+@with_logarithms
 def logarithm_of_softmax(logits, targets):
     """With large logits the softmax rounds to zero, and its logarithm is infinite. Take softmax and logarithm in one
     step."""
-    return -(targets * logits.softmax(1).log()).sum(1).mean()
+    return logarithm_by_itself(logits, targets)
 
 @exercise.wrong(loses=STABLE)
+@with_logarithms
 def small_number_added(logits, targets):
-    """A small number was added inside the logarithm. It keeps the loss finite but wrong: with large logits it is much
-    too small, and so is its gradient."""
-    return -(targets * (logits.softmax(1) + 1e-9).log()).sum(1).mean()
+    """A small number was added inside the logarithm, or the probabilities were kept above one. It keeps the loss finite
+    but wrong: with large logits it is much too small, and so is its gradient."""
+    return (logits.softmax(1) + 1e-9).log()
 
-@exercise.wrong(loses=STABLE)
+for exponent in (15, 12, 10, 8):
+    exercise.also(small_number_added)(
+        with_logarithms(lambda logits, targets, tiny=10.0**-exponent: (logits.softmax(1) + tiny).log())
+    )
+
+@exercise.wrong(loses=STABLE, costs=0.25)
+@with_logarithms
 def largest_of_the_batch(logits, targets):
     """The largest logit of the whole batch was subtracted. Beside it all exponentials of another example can vanish;
     each example needs its own largest."""
     shifted = logits - logits.max()
-    return -(targets * (shifted - shifted.exp().sum(1, keepdim=True).log())).sum(1).mean()
+    return shifted - shifted.exp().sum(1, keepdim=True).log()
 
-@exercise.wrong(loses=(SOFT, STABLE))
-def summed_over_the_batch(logits, targets):
+@exercise.wrong(loses=SOFT, costs=0.5)
+@reduced
+def summed_over_the_batch(log_p, targets):
     """The losses of the examples were added up. The mean is asked for, so that the learning rate need not change with
     the batch size."""
-    return (-targets * logits.log_softmax(1)).sum()
+    return -(targets * log_p).sum()
 
-@exercise.wrong(loses=(SOFT, STABLE))
-def mean_over_classes_too(logits, targets):
+@exercise.wrong(loses=SOFT, costs=0.5)
+@reduced
+def mean_over_classes_too(log_p, targets):
     """The mean was also taken over the classes. The terms of one example are added up; the mean is over examples."""
-    return (-targets * logits.log_softmax(1)).mean()
+    return -(targets * log_p).mean()
 
-@exercise.wrong(loses=(SOFT, STABLE))
-def not_reduced(logits, targets):
+@exercise.wrong(loses=SOFT, costs=0.5)
+@reduced
+def not_reduced(log_p, targets):
     """There is one loss for each example. Their mean is asked for, a single number."""
-    return (-targets * logits.log_softmax(1)).sum(1)
+    return -(targets * log_p).sum(1)
 
-@exercise.wrong(loses=(SOFT, STABLE))
-def sign_forgotten(logits, targets):
+@exercise.wrong(loses=SOFT, costs=0.5)
+@reduced
+def sign_forgotten(log_p, targets):
     """The loss is negative: logarithms of probabilities are. The minus sign is missing."""
-    return (targets * logits.log_softmax(1)).sum(1).mean()
+    return (targets * log_p).sum(1).mean()
 
-@exercise.wrong(loses=(SOFT, STABLE))
+for reduction in (summed_over_the_batch, mean_over_classes_too, not_reduced, sign_forgotten):
+    exercise.both(reduction, logarithm_of_softmax)(reduced(reduction.__wrapped__, logarithm_by_itself))
+    exercise.both(reduction, overflow)(reduced(reduction.__wrapped__, overflow.__wrapped__))
+
+@exercise.wrong(loses=SOFT)
 def targets_hardened(logits, targets):
     """Only the largest entry of each target is used. All of them count, each with its weight."""
     largest = torch.nn.functional.one_hot(targets.argmax(1), targets.shape[1])
     return log_softmax(logits, largest.to(targets))
 
-@exercise.wrong(loses=(SOFT, STABLE))
+@exercise.wrong(loses=SOFT, costs=0.75)
 def softmax_of_the_targets(logits, targets):
     """The softmax was applied to the targets too. They are probabilities already."""
     return log_softmax(logits, targets.softmax(1))
 
-@exercise.wrong(loses=(SOFT, STABLE))
+@exercise.wrong(loses=SOFT, costs=0.75)
+@with_logarithms
 def softmax_over_the_batch(logits, targets):
     """The softmax runs over the examples of the batch. It belongs over the classes of each example."""
-    return -(targets * logits.log_softmax(0)).sum(1).mean()
+    return logits.log_softmax(0)
 
-@exercise.wrong(loses=(SOFT, STABLE))
+@exercise.wrong(loses=SOFT, costs=0.75)
+@with_logarithms
+def softmax_twice(logits, targets):
+    """The softmax was applied twice: to the logits, and again together with the logarithm. Even a sure and right answer
+    then has a large loss."""
+    return logits.softmax(1).log_softmax(1)
+
+@exercise.wrong(loses=SOFT)
+@with_logarithms
 def softmax_forgotten(logits, targets):
     """The targets multiply the logits themselves. They become log-probabilities first."""
-    return -(targets * logits).sum(1).mean()
+    return logits
 
-@exercise.wrong(loses=(SOFT, STABLE))
+@exercise.wrong(loses=SOFT, costs=0.75)
+@with_logarithms
+def logarithm_forgotten(logits, targets):
+    """The targets multiply the probabilities. Cross-entropy takes their logarithms, so that a confident mistake costs
+    much."""
+    return logits.softmax(1)
+
+@exercise.wrong(loses=SOFT, costs=0.25)
+@with_logarithms
+def logarithm_of_base_two(logits, targets):
+    """The logarithm has the base 2, so the loss comes in bits. The natural logarithm is meant."""
+    return logits.log_softmax(1) / math.log(2)
+
+@exercise.wrong(loses=SOFT, costs=0.75)
 def divergence(logits, targets):
     """This is the Kullback-Leibler divergence: it lacks the entropy of the targets. The gradient is the same, the value
     is not."""
     entropies = -torch.special.xlogy(targets, targets).sum(1)
     return log_softmax(logits, targets) - entropies.mean()
 
-@exercise.wrong(loses=(SOFT, STABLE))
+@exercise.wrong(loses=SOFT)
 def each_class_by_itself(logits, targets):
     """Each class was judged by itself, with a sigmoid. The classes exclude each other here: one softmax over all."""
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / len(logits)
 
-@exercise.wrong(loses=(SOFT, STABLE))
+@exercise.wrong(loses=SOFT)
 def squared_error(logits, targets):
     """These are squared differences of probabilities. Cross-entropy takes logarithms."""
     return (logits.softmax(1) - targets).square().sum(1).mean()

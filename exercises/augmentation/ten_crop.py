@@ -1,5 +1,6 @@
 """Ten crops of one image: the corners, the center, and their mirror images."""
 
+import functools
 import itertools
 
 import torch
@@ -20,19 +21,16 @@ SMALLER = ("by hand", "landscape", "portrait, float32", "square, strided", "crop
 
 exercise = Exercise("ten-crop", "ten_crop(image, crop)", returns="crops", forbidden=LIBRARY_IMAGES)
 CORNERS = exercise.criterion("the four corners in their order", 0.5, cases=SMALLER, outputs="corners")
-CENTRE = exercise.criterion("the centre", 0.5, outputs="centre")
+CENTER = exercise.criterion("the center", 0.5, outputs="center")
 MIRRORS = exercise.criterion("the mirror images in the same order", 1, cases=SMALLER, outputs="mirrored")
-DTYPE = exercise.criterion(
-    "keeps the dtype", 0.5, cases=("landscape", "portrait, float32"), outputs="corners", aspect="dtype"
-)
 
 @exercise.cases
 def cases(g):
     def case(image, crop, driver="augmentation/ten-crops"):
-        return Case({"image": image, "crop": crop}, driver=driver, outputs=("corners", "centre", "mirrored"))
+        return Case({"image": image, "crop": crop}, driver=driver, outputs=("corners", "center", "mirrored"))
 
     # The rest beside the crop is even, so that there is no question where the center is.
-    yield "by hand", case(numbered(1, 4, 6), 2)
+    yield "by hand", case(numbered(1, 4, 4), 2)
     yield "landscape", case(picture(g, 3, 7, 9), 3)
     yield "portrait, float32", case(picture(g, 2, 10, 6, dtype=torch.float32), 4)
     yield "square, strided", case(picture(g, 4, 8, 8), 4, "augmentation/ten-crops-strided")
@@ -77,99 +75,176 @@ def slices_from_the_end(image, crop):
     five.append(image[:, top : height - top, left : width - left])
     return torch.stack([*five, *(each.flip(-1) for each in five)])
 
+def mirrored(mirror):
+    """The right crops, followed by what `mirror` makes of them."""
+
+    @functools.wraps(mirror)
+    def answer(image, crop):
+        five = five_crops(image, crop)
+        return torch.cat([five, mirror(five)])
+
+    return answer
+
 @exercise.wrong(loses=MIRRORS)
-def mirror_images_missing(image, crop):
+@mirrored
+def mirror_images_missing(five):
     """There are five crops. Each of them also counts as its mirror image, which makes ten."""
-    return five_crops(image, crop)
+    return five[:0]
+
+@exercise.wrong(loses=MIRRORS, costs=0.75)
+@mirrored
+def only_the_center_mirrored(five):
+    """Only the center crop has its mirror image. All five crops do."""
+    return five[4:].flip(-1)
 
 @exercise.wrong(loses=MIRRORS)
-def only_the_centre_mirrored(image, crop):
-    """Only the centre crop has its mirror image. All five crops do."""
-    five = five_crops(image, crop)
-    return torch.cat([five, five[4:].flip(-1)])
-
-@exercise.wrong(loses=MIRRORS)
-def crops_repeated(image, crop):
+@mirrored
+def crops_repeated(five):
     """The last five are the first five once more, not their mirror images."""
-    five = five_crops(image, crop)
-    return torch.cat([five, five])
+    return five
 
-@exercise.wrong(loses=MIRRORS)
-def upside_down(image, crop):
+@exercise.wrong(loses=MIRRORS, costs=0.75)
+@mirrored
+def upside_down(five):
     """The last five stand on their heads: their rows are reversed. A mirror exchanges left and right."""
-    five = five_crops(image, crop)
-    return torch.cat([five, five.flip(-2)])
+    return five.flip(-2)
 
-@exercise.wrong(loses=MIRRORS)
-def turned_by_180_degrees(image, crop):
+@exercise.wrong(loses=MIRRORS, costs=0.75)
+@mirrored
+def turned_by_180_degrees(five):
     """The last five are turned by 180 degrees: rows and columns are both reversed. A mirror exchanges left and right
     only."""
-    five = five_crops(image, crop)
-    return torch.cat([five, five.flip(-2, -1)])
+    return five.flip(-2, -1)
 
-@exercise.wrong(loses=MIRRORS)
-def mirror_images_in_reverse_order(image, crop):
+@exercise.wrong(loses=MIRRORS, costs=0.5)
+@mirrored
+def mirror_images_in_reverse_order(five):
     """The mirror images come in reverse order. The sixth belongs to the first crop."""
-    five = five_crops(image, crop)
-    return torch.cat([five, five.flip(0, -1)])
+    return five.flip(0, -1)
 
-@exercise.wrong(loses=MIRRORS)
+@exercise.wrong(loses=MIRRORS, costs=0.75)
+@mirrored
+def channels_reversed(five):
+    """In the last five the channels are reversed, so colors change places. A mirror exchanges columns, the last
+    axis."""
+    return five.flip(1)
+
+@exercise.wrong(loses=MIRRORS, costs=0.5)
 def crops_of_the_mirrored_image(image, crop):
     """The whole image was mirrored and then cropped. That gives the same ten images, but the sixth is the mirror image
     of the second crop: in a mirror the right corner lies left. Mirror the crops themselves."""
     return ten_crops_of_mirrored(image, crop)
 
-@exercise.wrong(loses=(CORNERS, CENTRE, MIRRORS))
+@exercise.wrong(loses=MIRRORS, costs=0.5)
 def interleaved(image, crop):
     """Every crop is followed by its own mirror image. First come the five crops, then the five mirror images."""
     five = cut(image, crop, places(image, crop))
     return torch.stack([each for crop in five for each in (crop, crop.flip(-1))])
 
-def ten_crops_at(image, crop, places):
-    five = torch.stack(cut(image, crop, places))
-    return torch.cat([five, five.flip(-1)])
+@exercise.wrong(loses=(CORNERS, CENTER, MIRRORS), costs=0.5)
+def list_of_crops(image, crop):
+    """These are the right crops, but in a list. One tensor is asked for, whose first axis counts them: stack them."""
+    return list(ten_crops(image, crop))
 
-@exercise.wrong(loses=(CORNERS, MIRRORS))
-def corners_one_pixel_off(image, crop):
+def ten_crops_at(choose):
+    """Crops at the places that `choose(places, image, crop)` gives, and their mirror images."""
+
+    @functools.wraps(choose)
+    def answer(image, crop):
+        five = torch.stack(cut(image, crop, choose(places(image, crop), image, crop)))
+        return torch.cat([five, five.flip(-1)])
+
+    return answer
+
+@exercise.wrong(loses=CORNERS)
+@ten_crops_at
+def corners_one_pixel_off(right, image, crop):
     """The crops at the right and at the bottom stop one pixel before the edge."""
-    down, right = max(image.shape[-2] - crop - 1, 0), max(image.shape[-1] - crop - 1, 0)
-    return ten_crops_at(image, crop, [(0, 0), (0, right), (down, 0), (down, right), places(image, crop)[4]])
+    down, across = (max(n - crop - 1, 0) for n in image.shape[1:])
+    return [(0, 0), (0, across), (down, 0), (down, across), right[4]]
 
-@exercise.wrong(loses=(CENTRE, MIRRORS))
-def centre_starts_in_the_middle(image, crop):
-    """The centre crop starts at the middle of the image. Its own middle should lie there."""
-    middle = tuple(min(n // 2, n - crop) for n in image.shape[-2:])
-    return ten_crops_at(image, crop, [*places(image, crop)[:4], middle])
+@exercise.wrong(loses=CENTER)
+@ten_crops_at
+def center_starts_in_the_middle(right, image, crop):
+    """The center crop starts at the middle of the image. Its own middle should lie there."""
+    return [*right[:4], tuple(min(n // 2, n - crop) for n in image.shape[1:])]
 
-@exercise.wrong(loses=CENTRE)
+@exercise.also(center_starts_in_the_middle)
+@ten_crops_at
+def center_starts_in_the_middle_and_leaves_the_image(right, image, crop):
+    return [*right[:4], tuple(n // 2 for n in image.shape[1:])]
+
+@exercise.wrong(loses=CENTER)
+@ten_crops_at
+def center_ends_in_the_middle(right, image, crop):
+    """The center crop ends at the middle of the image: the whole crop was counted back from there. Half of it should
+    lie on either side."""
+    return [*right[:4], tuple(max(n // 2 - crop, 0) for n in image.shape[1:])]
+
+@exercise.also(center_ends_in_the_middle)
+@ten_crops_at
+def center_ends_in_the_middle_and_leaves_the_image(right, image, crop):
+    return [*right[:4], tuple(n // 2 - crop for n in image.shape[1:])]
+
+@exercise.wrong(loses=CENTER)
 def nothing_left_of_a_whole_image(image, crop):
-    """Where the crop is as large as the image the centre crop is empty: as many rows were taken from both ends, and
+    """Where the crop is as large as the image the center crop is empty: as many rows were taken from both ends, and
     minus zero from the end is the beginning."""
     top, left = places(image, crop)[4]
     five = [*five_crops(image, crop)[:4], image[:, top:-top, left:-left]]
     return torch.stack([*five, *(each.flip(-1) for each in five)])
 
-@exercise.wrong(loses=(CORNERS, MIRRORS))
-def corners_exchanged(image, crop):
+@exercise.wrong(loses=CORNERS)
+@ten_crops_at
+def corners_exchanged(right, image, crop):
     """The top right and the bottom left corner are exchanged. Were rows and columns taken for each other?"""
-    a, b, c, d, e = places(image, crop)
-    return ten_crops_at(image, crop, [a, c, b, d, e])
+    a, b, c, d, e = right
+    return [a, c, b, d, e]
 
-@exercise.wrong(loses=(CORNERS, MIRRORS))
-def corners_clockwise(image, crop):
+@exercise.wrong(loses=CORNERS, costs=0.25)
+@ten_crops_at
+def corners_clockwise(right, image, crop):
     """The corners go round the image. Their order is that of reading: first the two at the top, then the two at the
     bottom, each from left to right."""
-    a, b, c, d, e = places(image, crop)
-    return ten_crops_at(image, crop, [a, b, d, c, e])
+    a, b, c, d, e = right
+    return [a, b, d, c, e]
 
-@exercise.wrong(loses=(CORNERS, CENTRE, MIRRORS))
-def centre_first(image, crop):
-    """The centre comes first; it should follow the corners."""
-    *corners, centre = places(image, crop)
-    return ten_crops_at(image, crop, [centre, *corners])
+@exercise.wrong(loses=(CORNERS, CENTER), costs=0.5)
+@ten_crops_at
+def center_first(right, image, crop):
+    """The center comes first; it should follow the corners."""
+    return [right[4], *right[:4]]
 
-@exercise.wrong(loses=DTYPE)
-def always_float32(image, crop):
-    """The crops were written into a new tensor of float32. It should have the dtype of the image."""
-    y = torch.zeros(10, len(image), crop, crop)
-    return y.copy_(ten_crops(image, crop))
+@exercise.wrong(loses=CORNERS)
+@ten_crops_at
+def one_side_for_both(right, image, crop):
+    """Rows and columns were counted along the same side of the image. Down it is the height, across the width; they
+    agree in a square only."""
+    return on_a_square(image.shape[1] - crop)
+
+@exercise.also(one_side_for_both)
+@ten_crops_at
+def width_for_both(right, image, crop):
+    return on_a_square(image.shape[2] - crop)
+
+def on_a_square(rest):
+    return [(0, 0), (0, rest), (rest, 0), (rest, rest), (rest // 2, rest // 2)]
+
+def and_then(first_five, mirror):
+    """The first five of one answer, followed by what `mirror` makes of them."""
+
+    def answer(image, crop):
+        five = first_five(image, crop)[:5]
+        return torch.cat([five, mirror(five)])
+
+    return answer
+
+for misplaced in (corners_exchanged, corners_clockwise, center_first, one_side_for_both):
+    for mirror in (mirror_images_missing, upside_down, mirror_images_in_reverse_order):
+        exercise.both(misplaced, mirror)(and_then(misplaced, mirror.__wrapped__))
+
+@exercise.both(center_first, one_side_for_both)
+@ten_crops_at
+def center_of_a_square_first(right, image, crop):
+    *corners, center = on_a_square(image.shape[1] - crop)
+    return [center, *corners]

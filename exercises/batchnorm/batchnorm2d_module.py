@@ -9,13 +9,17 @@ from torch import nn
 from autograder.exercise import Case, Exercise
 from exercises.batchnorm.shared import (
     BIG,
+    BY_HAND,
     EPS_FIXED,
+    EPS_OMITTED,
     EPS_OUTSIDE,
     NARROW,
     NORMALISERS,
     TINY,
     UNBIASED,
     images,
+    round_affine,
+    round_images,
     scales,
     shifts,
     variances,
@@ -23,51 +27,54 @@ from exercises.batchnorm.shared import (
 
 RUN = ("train", "gradient", "running_mean", "running_var", "evaluation", "evaluation_again", "trainable", "history")
 EVALUATIONS = ("evaluation", "evaluation_again")
+STEPS = ("one step, by hand", "one step", "three steps")
 
 exercise = Exercise(
     "batchnorm2d-module", "class BatchNorm2d(num_features, eps=1e-5, momentum=0.1)", returns=RUN, forbidden=NORMALISERS
 )
 TRAINING = exercise.criterion(
-    "training normalises by the statistics of the batch",
+    "training normalizes by the statistics of the batch",
     1,
-    cases=("one step", "three steps", "without gradients"),
+    cases=(*STEPS, "without gradients, by hand", "float32"),
     outputs="train",
 )
-GRADIENT = exercise.criterion(
-    "the gradient passes through mean and variance", 0.5, cases=("one step", "three steps"), outputs="gradient"
-)
+GRADIENT = exercise.criterion("the gradient passes through mean and variance", 0.5, cases=STEPS, outputs="gradient")
 STATISTICS = exercise.criterion(
     "running statistics after one and three steps",
     1,
-    cases=("one step", "three steps", "without gradients"),
+    cases=(*STEPS, "without gradients, by hand"),
     outputs=("running_mean", "running_var"),
 )
 EVALUATION = exercise.criterion(
-    "evaluation uses the running statistics", 1, cases="constant batch", outputs=EVALUATIONS
+    "evaluation uses the running statistics", 1, cases="constant batch, by hand", outputs=EVALUATIONS
 )
-EPS = exercise.criterion("respects eps in training", 0.5, cases="small variance", outputs="train")
+EPS = exercise.criterion(
+    "respects eps in training", 0.5, cases=("large epsilon, by hand", "small variance"), outputs="train"
+)
 BUFFERS = exercise.criterion(
-    "running statistics are not trained and keep no history",
-    0.5,
-    cases=("one step", "three steps"),
-    outputs=("trainable", "history"),
+    "only weight and bias are trained, and no history is kept", 0.5, cases=STEPS, outputs=("trainable", "history")
 )
 STATE = exercise.criterion("state_dict can be exchanged with torch's", 0.5, cases="exchange with torch")
 
-def run(g, batches, *, gradients=True, outputs=RUN, **settings):
+def run(g, batches, *, affine=None, probe=None, gradients=True, outputs=RUN, **settings):
     _, c, h, w = batches[0].shape
+    weight, bias = affine or (scales(g, c), shifts(g, c))
     inputs = {
         "settings": {"num_features": c, **settings},
-        "parameters": {"weight": scales(g, c), "bias": shifts(g, c)},
+        "parameters": {"weight": weight.to(batches[0].dtype), "bias": bias.to(batches[0].dtype)},
         "batches": batches,
-        "probe": images(g, (2, c, h, w)),
+        "probe": (images(g, (2, c, h, w)) if probe is None else probe).to(batches[0].dtype),
         "gradients": gradients,
     }
     return Case(inputs, driver="batchnorm/training-run", outputs=outputs)
 
-def constant_images(g, shape):
-    """Each channel is one number throughout, so it makes no difference how its variance is taken or stored."""
-    return shifts(g, shape[1], 2.0, 6.0)[:, None, None].expand(shape).clone()
+def constant_images(g, c):
+    """Each channel is one even number throughout, so it makes no difference how its variance is taken or stored."""
+    return (2 * torch.randperm(5, generator=g)[:c] + 2).double()[:, None, None].expand(2, c, 1, 2).clone()
+
+def round_probe(g, c):
+    """One image of 1 x 2 pixels in whole numbers."""
+    return (torch.randperm(12, generator=g)[: 2 * c] - 6).double().reshape(1, c, 1, 2)
 
 def exchange(g):
     """Loading, one step on a batch without variance at a momentum of one half, saving."""
@@ -81,20 +88,28 @@ def exchange(g):
     inputs = {
         "settings": {"num_features": 3, "momentum": 0.5, "eps": TINY},
         "state": state,
-        "batch": constant_images(g, (3, 3, 2, 2)),
-        "probe": images(g, (2, 3, 2, 4)),
+        "batch": constant_images(g, 3),
+        "probe": images(g, (2, 3, 1, 4)),
     }
-    return Case(inputs, driver="batchnorm/state-exchange", outputs=("initial", "imported", "state", "exported"))
+    outputs = ("initial", "counts_in_integers", "imported", "state", "exported")
+    return Case(inputs, driver="batchnorm/state-exchange", outputs=outputs)
 
 @exercise.cases
 def cases(g):
-    small, wide = (2, 2, 2, 1), (5, 3, 2, 4)
-    yield "one step", run(g, [images(g, small)])
-    yield "three steps", run(g, [images(g, wide) for _ in range(3)], momentum=0.3, eps=TINY)
-    forward = ("train", "running_mean", "running_var")
-    yield "without gradients", run(g, [images(g, (3, 2, 2, 3))], gradients=False, eps=TINY, outputs=forward)
-    yield "constant batch", run(g, [constant_images(g, (3, 4, 2, 2))], momentum=0.5, eps=0.5, outputs=EVALUATIONS)
+    frozen = {"gradients": False, "eps": TINY, "outputs": ("train", "running_mean", "running_var")}
+    affine, probe = round_affine(g, 2), round_probe(g, 2)
+    single = images(g, (4, 2, 3, 2)).float()
+    # 0.5 * 1 + 0.5 * 0 + 1.75 is 1.5 squared.
+    constant = {"momentum": 0.5, "eps": 1.75, "outputs": EVALUATIONS}
+    large = {"eps": BY_HAND, "outputs": ("train",)}
+    yield "one step, by hand", run(g, [round_images(g)], affine=affine, probe=probe)
+    yield "one step", run(g, [images(g, (2, 2, 2, 1))])
+    yield "three steps", run(g, [images(g, (5, 3, 2, 4)) for _ in range(3)], momentum=0.3, eps=TINY)
+    yield "without gradients, by hand", run(g, [round_images(g)], affine=affine, probe=probe, **frozen)
+    yield "constant batch, by hand", run(g, [constant_images(g, 2)], affine=affine, probe=probe, **constant)
+    yield "large epsilon, by hand", run(g, [round_images(g, small=True)], affine=affine, **large)
     yield "small variance", run(g, [images(g, (4, 3, 2, 3), NARROW, level=0.2)], eps=BIG, outputs=("train",))
+    yield "float32", run(g, [single], eps=TINY, outputs=("train",))
     yield "exchange with torch", exchange(g)
 
 exercise.reference(nn.BatchNorm2d)
@@ -224,31 +239,36 @@ class MomentumSwapped(Plain):
     def mix(self, mean, var, momentum):
         super().mix(mean, var, 1 - momentum)
 
-@exercise.wrong(loses=STATISTICS)
+@exercise.wrong(loses=STATISTICS, costs=0.5)
 class BiasedRunningVariance(Plain):
     """The running variance seems to collect the biased variance of the batches. It stands for the variance of all data,
-    which a batch underestimates: PyTorch stores the unbiased one, although it normalises by the biased one."""
+    which a batch underestimates: PyTorch stores the unbiased one, although it normalizes by the biased one."""
 
     def track(self, mean, var, n):
         with torch.no_grad():
             self.mix(mean, var, self.momentum)
             self.num_batches_tracked += 1
 
-@exercise.wrong(loses=STATISTICS)
+@exercise.both(MomentumSwapped, BiasedRunningVariance, costs=1)
+class SwappedAndBiased(BiasedRunningVariance):
+    def mix(self, mean, var, momentum):
+        super().mix(mean, var, 1 - momentum)
+
+@exercise.wrong(loses=STATISTICS, costs=0.75)
 class DeviationStored(Plain):
     """The running variance seems to collect standard deviations. Keep variances; the root comes at evaluation."""
 
     def mix(self, mean, var, momentum):
         super().mix(mean, var.sqrt(), momentum)
 
-@exercise.wrong(loses=EVALUATION)
+@exercise.wrong(loses=EVALUATION, costs=0.5)
 class EpsilonStored(Plain):
     """eps seems to be added to the variance before it is stored. At evaluation it is then added a second time."""
 
     def mix(self, mean, var, momentum):
         super().mix(mean, var + self.eps, momentum)
 
-@exercise.wrong(loses=(STATISTICS, EVALUATION, STATE))
+@exercise.wrong(loses=STATISTICS, costs=0.5)
 class VarianceStartsAtZero(Plain):
     """The running variance seems to start at 0. It starts at 1, so that an untrained layer does not
     blow its input up."""
@@ -257,25 +277,42 @@ class VarianceStartsAtZero(Plain):
         super().make_statistics(c)
         self.running_var.zero_()
 
-@exercise.wrong(loses=(STATISTICS, EVALUATION, STATE))
+@exercise.wrong(loses=(STATISTICS, EVALUATION), costs=1.5)
 class StatisticsNeverWritten(Plain):
     """The running statistics stay at their initial values: the update seems to end in a local variable."""
 
     def mix(self, mean, var, momentum):
         return
 
-@exercise.wrong(loses=(EVALUATION, STATE))
+@exercise.wrong(loses=EVALUATION)
 class UpdatesInEvaluation(Plain):
     """The running statistics move in evaluation mode too, so the same input gives two different answers. Only training
     may change them."""
 
+    unbiased, counted = False, False
+
     def evaluate(self, x):
         y = super().evaluate(x)
+        mean, var = self.statistics(x)
+        n = x.numel() // x.shape[1]
         with torch.no_grad():
-            self.mix(*self.statistics(x), self.momentum)
+            self.mix(mean, var * n / (n - 1) if self.unbiased else var, self.momentum)
+            self.num_batches_tracked += self.counted
         return y
 
-@exercise.wrong(loses=(EVALUATION, STATE))
+@exercise.also(UpdatesInEvaluation)
+class UpdatesAndCountsInEvaluation(UpdatesInEvaluation):
+    counted = True
+
+@exercise.also(UpdatesInEvaluation)
+class UpdatesUnbiasedInEvaluation(UpdatesInEvaluation):
+    unbiased = True
+
+@exercise.also(UpdatesInEvaluation)
+class UpdatesUnbiasedAndCountsInEvaluation(UpdatesInEvaluation):
+    unbiased, counted = True, True
+
+@exercise.wrong(loses=EVALUATION)
 class EvaluatesByBatch(Plain):
     """In evaluation mode the statistics of the batch at hand seem to be used. The answer for an image would depend on
     the images beside it; the stored statistics are for this."""
@@ -283,9 +320,27 @@ class EvaluatesByBatch(Plain):
     def evaluate(self, x):
         return self.normalize(x, *self.statistics(x))
 
-@exercise.wrong(loses=(TRAINING, GRADIENT, EPS))
+@exercise.wrong(loses=EVALUATION, costs=0.5)
+class EvaluatesByVariance(Plain):
+    """In evaluation mode the division seems to be by the running variance. It is a variance: its root is still to be
+    taken, as in training."""
+
+    def evaluate(self, x):
+        normal = (x - by_channel(self.running_mean)) / (by_channel(self.running_var) + self.eps)
+        return by_channel(self.weight) * normal + by_channel(self.bias)
+
+@exercise.wrong(loses=EVALUATION, costs=0.5)
+class EpsilonMissingInEvaluation(Plain):
+    """eps enters in training but not in evaluation. Where a variance is small, the two modes then compute different
+    networks."""
+
+    def evaluate(self, x):
+        normal = (x - by_channel(self.running_mean)) / torch.sqrt(by_channel(self.running_var))
+        return by_channel(self.weight) * normal + by_channel(self.bias)
+
+@exercise.wrong(loses=(TRAINING, GRADIENT))
 class TrainsByRunningStatistics(Plain):
-    """In training mode the running statistics seem to be used. They lag behind; training normalises by the batch itself
+    """In training mode the running statistics seem to be used. They lag behind; training normalizes by the batch itself
     and only keeps the running statistics for later."""
 
     def train_step(self, x):
@@ -293,21 +348,21 @@ class TrainsByRunningStatistics(Plain):
         # Copies: the buffers change in place at the next step, which would break the gradient of this one.
         return self.normalize(x, self.running_mean.clone(), self.running_var.clone())
 
-@exercise.wrong(loses=(EVALUATION, STATE))
+@exercise.wrong(loses=EVALUATION, costs=0.5)
 class AffineMissingInEvaluation(Plain):
     """weight and bias are used in training but not in evaluation. They belong to both."""
 
     def evaluate(self, x):
         return (x - by_channel(self.running_mean)) / torch.sqrt(by_channel(self.running_var) + self.eps)
 
-@exercise.wrong(loses=(TRAINING, GRADIENT, EVALUATION, EPS, STATE))
+@exercise.wrong(loses=(TRAINING, EVALUATION), costs=1)
 class AffineForgotten(Plain):
     """weight and bias seem to be unused: the output always has mean 0 and variance 1."""
 
     def normalize(self, x, mean, var):
         return (x - by_channel(mean)) / torch.sqrt(by_channel(var) + self.eps)
 
-@exercise.wrong(loses=(TRAINING, STATISTICS, EVALUATION, STATE))
+@exercise.wrong(loses=(TRAINING, EVALUATION), costs=1.5)
 class GradientSwitchAsMode(Plain):
     """The mode seems to follow whether gradients are enabled. The two are independent: statistics are collected without
     gradients, and a frozen layer is evaluated with them. The module's own mode decides."""
@@ -341,13 +396,24 @@ class StatisticsAreAttributes(Plain):
 @exercise.wrong(loses=BUFFERS)
 class StatisticsKeepHistory(Plain):
     """The running statistics still hang on the graph of every batch so far. Memory grows with each step, and a second
-    backward pass can fail. Nothing is learnt through them, so the update needs no gradient."""
+    backward pass can fail. Nothing is learned through them, so the update needs no gradient."""
 
     def track(self, mean, var, n):
         m = self.momentum
         self.running_mean = (1 - m) * self.running_mean + m * mean
         self.running_var = (1 - m) * self.running_var + m * var * n / (n - 1)
         self.num_batches_tracked += 1
+
+@exercise.wrong(loses=BUFFERS)
+class WeightsAreBuffers(Plain):
+    """weight and bias are no parameters, so an optimizer would leave them where they start. What is learned is a
+    parameter."""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        super().__init__(num_features, eps, momentum)
+        del self.weight, self.bias
+        self.register_buffer("weight", torch.ones(num_features))
+        self.register_buffer("bias", torch.zeros(num_features))
 
 @exercise.wrong(loses=STATE)
 class StatisticsInImageShape(Plain):
@@ -362,7 +428,7 @@ class StatisticsInImageShape(Plain):
     def mix(self, mean, var, momentum):
         super().mix(mean.reshape(1, -1, 1, 1), var.reshape(1, -1, 1, 1), momentum)
 
-@exercise.wrong(loses=(STATISTICS, EVALUATION, STATE))
+@exercise.wrong(loses=STATISTICS)
 class StatisticsOfLastChannel(Plain):
     """All channels have the same running statistics, those of the last one. A loop over the channels seems to write to
     the same place each time."""
@@ -370,7 +436,7 @@ class StatisticsOfLastChannel(Plain):
     def mix(self, mean, var, momentum):
         super().mix(mean[-1], var[-1], momentum)
 
-@exercise.wrong(loses=STATE)
+@exercise.wrong(loses=STATE, costs=0.25)
 class BatchCounterMissing(Plain):
     """The number of batches seen is not in the saved state. PyTorch's layer keeps it as a third buffer,
     num_batches_tracked, and refuses to load into a module that has no place for it."""
@@ -379,6 +445,23 @@ class BatchCounterMissing(Plain):
         super().make_statistics(c)
         del self.num_batches_tracked
         self.register_buffer("num_batches_tracked", torch.tensor(0), persistent=False)
+
+@exercise.wrong(loses=STATE, costs=0.25)
+class BatchesNotCounted(Plain):
+    """num_batches_tracked is there, but it does not count: it stays as it was after a step of training."""
+
+    def track(self, mean, var, n):
+        with torch.no_grad():
+            self.mix(mean, var * n / (n - 1), self.momentum)
+
+@exercise.wrong(loses=STATE, costs=0.25)
+class CounterIsFloat(Plain):
+    """num_batches_tracked is a tensor of floating point. It counts, so it is an integer tensor: as a float it would
+    change its dtype with the module, and in half precision stop counting at 2048."""
+
+    def make_statistics(self, c):
+        super().make_statistics(c)
+        self.num_batches_tracked = torch.tensor(0.0)
 
 @exercise.wrong(loses=STATE)
 class OtherNames(nn.Module):
@@ -393,11 +476,15 @@ class OtherNames(nn.Module):
     def forward(self, x):
         return self.layer.forward(x)
 
-@exercise.wrong(loses=(TRAINING, GRADIENT, EPS), hint=UNBIASED)
+@exercise.wrong(loses=TRAINING, hint=UNBIASED)
 class UnbiasedVariance(Plain):
     def normalize(self, x, mean, var):
         n = x.numel() // x.shape[1]
         return super().normalize(x, mean, var * n / (n - 1) if self.training else var)
+
+@exercise.both(UnbiasedVariance, BiasedRunningVariance)
+class VariancesExchanged(UnbiasedVariance, BiasedRunningVariance):
+    """The one variance where the other belongs."""
 
 @exercise.wrong(loses=GRADIENT)
 class StatisticsAsConstants(Plain):
@@ -407,30 +494,55 @@ class StatisticsAsConstants(Plain):
     def statistics(self, x):
         return super().statistics(x.detach())
 
-@exercise.wrong(loses=(EVALUATION, EPS), hint=EPS_FIXED)
+@exercise.wrong(loses=EPS, hint=EPS_FIXED)
 class EpsilonFixed(Plain):
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
         super().__init__(num_features, 1e-5, momentum)
 
-@exercise.wrong(loses=(EVALUATION, EPS), hint=EPS_OUTSIDE)
+@exercise.wrong(loses=EPS, hint=EPS_OMITTED)
+class EpsilonOmitted(Plain):
+    def normalize(self, x, mean, var):
+        normal = (x - by_channel(mean)) / torch.sqrt(by_channel(var))
+        return by_channel(self.weight) * normal + by_channel(self.bias)
+
+@exercise.wrong(loses=EPS, hint=EPS_OUTSIDE)
 class EpsilonOutsideRoot(Plain):
     def normalize(self, x, mean, var):
         normal = (x - by_channel(mean)) / (torch.sqrt(by_channel(var)) + self.eps)
         return by_channel(self.weight) * normal + by_channel(self.bias)
 
-@exercise.wrong(loses=(STATISTICS, EVALUATION, STATE))
+@exercise.wrong(loses=STATISTICS, costs=0.5)
 class MomentumFixed(Plain):
     """The running statistics move as with momentum 0.1, whatever momentum was asked for."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
         super().__init__(num_features, eps, 0.1)
 
-@exercise.wrong(loses=(TRAINING, GRADIENT, EPS))
-class EachImageAlone(Plain):
-    """In training each image seems to be normalised on its own. That is instance normalisation; mean and variance of a
-    channel are taken over the batch, height and width."""
+class OverOtherAxes(Plain):
+    """In training mean and variance are taken over other axes than they should be."""
+
+    axes = (2, 3)
 
     def train_step(self, x):
         super().train_step(x)
-        var, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+        var, mean = torch.var_mean(x, dim=self.axes, correction=0, keepdim=True)
         return by_channel(self.weight) * (x - mean) / torch.sqrt(var + self.eps) + by_channel(self.bias)
+
+@exercise.wrong(loses=TRAINING)
+class EachImageAlone(OverOtherAxes):
+    """In training each image seems to be normalized on its own. That is instance normalization; mean and variance of a
+    channel are taken over the batch, height and width."""
+
+@exercise.wrong(loses=TRAINING)
+class EachPixelAlone(OverOtherAxes):
+    """In training each pixel seems to be normalized on its own, over the batch alone. A channel has one mean and one
+    variance, over batch, height and width."""
+
+    axes = (0,)
+
+@exercise.wrong(loses=TRAINING)
+class ChannelsTogether(OverOtherAxes):
+    """In training the channels of an image seem to share mean and variance. That is layer normalization; here each
+    channel has its own, taken over the whole batch."""
+
+    axes = (1, 2, 3)

@@ -5,42 +5,39 @@ import torch
 from torch.nn import functional as F
 
 from autograder.exercise import Exercise
+from exercises.batchnorm.normalizing import add_slips, parts_over
 from exercises.batchnorm.shared import (
-    AFFINE_FORGOTTEN,
     BIG,
-    EPS_FIXED,
-    EPS_OMITTED,
-    EPS_OUTSIDE,
-    FLOAT32,
+    BY_HAND,
     NORMALISERS,
-    NOT_ROOTED,
     TINY,
-    UNBIASED,
     by_column,
     columns,
     narrow_columns,
     norm_case,
     plain,
+    round_affine,
     round_columns,
     scales,
     shifts,
 )
 
 exercise = Exercise("batchnorm-forward", "batchnorm_forward(x, gamma, beta, eps)", returns="y", forbidden=NORMALISERS)
-CENTRE = exercise.criterion("normalises over the batch", 1.5, cases=("tiny", "wide", "one feature"))
-AFFINE = exercise.criterion("scale and shift", 1, cases=("gamma and beta", "square"))
-EPS = exercise.criterion("epsilon inside the root", 0.5, cases="small variance")
-DTYPE = exercise.criterion("keeps the dtype", 0.5, cases=("float32", "wide"), aspect="dtype")
-INPUTS = exercise.criterion("leaves its inputs unchanged", 0.5, cases=("tiny", "wide"), aspect="inputs")
-ALL_VALUES = (CENTRE, AFFINE, EPS)
+CENTER = exercise.criterion(
+    "normalizes over the batch", 2, cases=("by hand, gamma 1 and beta 0", "wide", "one feature", "float32")
+)
+AFFINE = exercise.criterion("scale and shift", 1, cases=("by hand", "gamma and beta", "square"))
+EPS = exercise.criterion("epsilon inside the root", 0.5, cases=("by hand, large epsilon", "small variance"))
 
 @exercise.cases
 def cases(g):
-    yield "tiny", norm_case(round_columns(g), *plain(2), TINY)
+    yield "by hand", norm_case(round_columns(g), *round_affine(g, 2), TINY)
+    yield "by hand, gamma 1 and beta 0", norm_case(round_columns(g), *plain(2), TINY)
+    yield "by hand, large epsilon", norm_case(round_columns(g, small=True), *plain(2), BY_HAND)
     yield "wide", norm_case(columns(g, 7, 4), *plain(4), TINY)
-    yield "one feature", norm_case(columns(g, 6, 1), *plain(1), TINY)
+    yield "one feature", norm_case(columns(g, 13, 1), *plain(1), TINY)
     yield "gamma and beta", norm_case(columns(g, 6, 3), scales(g, 3), shifts(g, 3), TINY)
-    yield "square", norm_case(columns(g, 5, 5), scales(g, 5), shifts(g, 5), TINY, driver="call-strided")
+    yield "square", norm_case(columns(g, 4, 4), scales(g, 4), shifts(g, 4), TINY, driver="call-strided")
     yield "small variance", norm_case(narrow_columns(g), *plain(3), BIG)
     yield "float32", norm_case(columns(g, 8, 3).float(), *plain(3, torch.float32), TINY)
 
@@ -77,76 +74,34 @@ def in_place_on_a_copy(x, gamma, beta, eps):
     y /= (var + eps).sqrt_()
     return torch.addcmul(beta, y, gamma)
 
-def standardized(x, eps, axis=0, correction=0):
-    mean = x.mean(axis, keepdim=True)
-    return (x - mean) / torch.sqrt(x.var(axis, correction=correction, keepdim=True) + eps)
+def over(axes):
+    return lambda x, gamma, beta, eps: parts_over(x, axes, gamma, beta, eps)
 
-@exercise.wrong(loses=ALL_VALUES, hint=UNBIASED)
-def unbiased_variance(x, gamma, beta, eps):
-    return gamma * standardized(x, eps, correction=1) + beta
+unbiased_variance = add_slips(exercise, over((0,)), CENTER, AFFINE, EPS, slip=1, idea=1.5)
 
-@exercise.wrong(loses=EPS, hint=EPS_OUTSIDE)
-def epsilon_outside_root(x, gamma, beta, eps):
-    return gamma * (x - x.mean(0)) / (x.std(0, correction=0) + eps) + beta
-
-@exercise.wrong(loses=EPS, hint=EPS_OMITTED)
-def epsilon_omitted(x, gamma, beta, eps):
-    return gamma * standardized(x, 0.0) + beta
-
-@exercise.wrong(loses=EPS, hint=EPS_FIXED)
-def epsilon_fixed(x, gamma, beta, eps):
-    return gamma * standardized(x, 1e-5) + beta
-
-@exercise.wrong(loses=ALL_VALUES, hint=NOT_ROOTED)
-def divides_by_variance(x, gamma, beta, eps):
-    return gamma * (x - x.mean(0)) / (x.var(0, correction=0) + eps) + beta
-
-@exercise.wrong(loses=ALL_VALUES)
-def normalises_each_row(x, gamma, beta, eps):
-    """Every row comes out with mean 0: mean and variance seem to be taken over the features of one example. Batch
-    normalisation takes them over the batch, for each feature on its own."""
-    return gamma * standardized(x, eps, axis=1) + beta
+@exercise.wrong(loses=CENTER)
+def normalizes_each_row(x, gamma, beta, eps):
+    """Mean and variance seem to be taken over the features of one example, so that every row is centered on its own.
+    Batch normalization takes them over the batch, for each feature on its own."""
+    p = over((1,))(x, gamma, beta, eps)
+    return p.affine(p.centered / p.root)
 
 # With a single feature the whole array is the feature; the other cases show it.
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=CENTER, costs=1.5)
 def one_mean_for_everything(x, gamma, beta, eps):
     """One mean and one variance seem to be used for the whole array. Each feature has its own: the features may have
     very different sizes."""
-    return gamma * (x - x.mean()) / torch.sqrt(x.var(correction=0) + eps) + beta
-
-@exercise.wrong(loses=ALL_VALUES)
-def mean_not_subtracted(x, gamma, beta, eps):
-    """The spread is right but the columns are not centred: the mean of each feature seems not to be subtracted."""
-    return gamma * x / torch.sqrt(x.var(0, correction=0) + eps) + beta
-
-@exercise.wrong(loses=AFFINE, hint=AFFINE_FORGOTTEN)
-def affine_forgotten(x, gamma, beta, eps):
-    return standardized(x, eps)
-
-@exercise.wrong(loses=ALL_VALUES)
-def gamma_and_beta_swapped(x, gamma, beta, eps):
-    """gamma and beta seem to have changed places: gamma is the scale, beta what is added."""
-    return beta * standardized(x, eps) + gamma
+    p = over((0, 1))(x, gamma, beta, eps)
+    return p.affine(p.centered / p.root)
 
 @exercise.wrong(loses=AFFINE)
-def shift_is_scaled_too(x, gamma, beta, eps):
-    """beta seems to be added before the multiplication by gamma, so it is scaled as well. It comes last."""
-    return gamma * (standardized(x, eps) + beta)
-
-@exercise.wrong(loses=ALL_VALUES)
 def scale_per_example(x, gamma, beta, eps):
     """gamma and beta seem to be laid along the batch, one for each example. There is one for each feature; only where N
     equals D does the other way run at all."""
-    return gamma[:, None] * standardized(x, eps) + beta[:, None]
+    p = over((0,))(x, gamma[:, None], beta[:, None], eps)
+    return p.affine(p.centered / p.root)
 
-@exercise.wrong(loses=INPUTS)
-def input_changed(x, gamma, beta, eps):
-    """The values are right, but the caller's own tensor was overwritten on the way. An operation in place on an
-    argument, such as an assignment with -= or a method ending in an underscore, does that."""
-    var = x.var(0, correction=0)
-    x -= x.mean(0)
-    return gamma * x / torch.sqrt(var + eps) + beta
-
-@exercise.wrong(loses=DTYPE, hint=FLOAT32)
-def always_float32(x, gamma, beta, eps):
-    return by_torch(x, gamma, beta, eps).float()
+@exercise.both(normalizes_each_row, unbiased_variance)
+def normalizes_each_row_and_unbiased(x, gamma, beta, eps):
+    p = over((1,))(x, gamma, beta, eps)
+    return p.affine(p.centered / p.unbiased_root)

@@ -6,7 +6,22 @@ import numpy as np
 import torch
 
 from autograder.exercise import Case
-from exercises.batchnorm.shared import BIG, EPS_OUTSIDE, FUSERS, NORMALISERS, TINY, scales, shifts, uniform, variances
+from exercises.batchnorm.shared import (
+    BIG,
+    BY_HAND,
+    EPS_FIXED,
+    EPS_OUTSIDE,
+    FUSERS,
+    NORMALISERS,
+    TINY,
+    round_affine,
+    round_statistics,
+    scales,
+    shifts,
+    sizes,
+    uniform,
+    variances,
+)
 
 SIGNATURE = "(weight, bias, gamma, beta, running_mean, running_var, eps)"
 FORBIDDEN = (*FUSERS, *NORMALISERS)
@@ -24,21 +39,16 @@ def fusion_case(g, shape, *, bias=True, small=False, driver="call", dtype=torch.
     cast = {name: None if tensor is None else tensor.to(dtype) for name, tensor in inputs.items()}
     return Case({**cast, "eps": BIG if small else TINY}, driver=driver)
 
-def tiny_case(g, shape):
-    """Two outputs, whole numbers, variances 4 and 9."""
-
-    def whole():
-        return torch.randint(1, 6, (2,), generator=g).double()
-
-    return {
-        "weight": torch.randint(1, 6, shape, generator=g).double() * 2 - 5,
-        "bias": whole(),
-        "gamma": whole() * torch.tensor([2, -3]),
-        "beta": whole(),
-        "running_mean": whole(),
-        "running_var": torch.tensor([4.0, 9.0], dtype=torch.float64),
-        "eps": TINY,
-    }
+def by_hand(g, shape, *, large=False):
+    """Two outputs, whole numbers; variances 4 and 16, or with a large epsilon."""
+    gamma, beta = round_affine(g, 2)
+    mean, var = round_statistics(g, 2)
+    weight = torch.randint(1, 6, shape, generator=g).double() * 2 - 5
+    bias = (torch.randperm(4, generator=g)[:2] + 2).double()
+    if large:
+        gamma, var = gamma * 5, sizes(g, 2, small=True) ** 2
+    statistics = {"running_mean": mean + 5, "running_var": var, "eps": BY_HAND if large else TINY}
+    return {"weight": weight, "bias": bias, "gamma": gamma * 2, "beta": beta, **statistics}
 
 def rows(scale, weight):
     """One number for each output, shaped to multiply a weight (O, I) or (O, I, kh, kw)."""
@@ -112,81 +122,135 @@ def add_right_answers(exercise):
 def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
     """The mistakes of both exercises, given their criteria."""
 
-    @exercise.wrong(loses=(BIAS, EPS))
+    @exercise.wrong(loses=BIAS)
     @with_bias
     def bias_not_scaled(bias, scale, mean, beta):
-        """The bias of the layer seems to be added unscaled. It is part of what the normalisation sees, so it is scaled
+        """The bias of the layer seems to be added unscaled. It is part of what the normalization sees, so it is scaled
         together with the weight."""
         return bias + beta - mean * scale
 
-    @exercise.wrong(loses=(BIAS, EPS))
+    @exercise.wrong(loses=BIAS)
     @with_bias
     def bias_dropped(bias, scale, mean, beta):
         """The bias of the layer does not seem to enter. In training it has no effect, because the mean takes it out;
         here it has, because the running mean is fixed."""
         return beta - mean * scale
 
-    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @exercise.wrong(loses=(BIAS, NONE), costs=0.5)
     @with_bias
     def mean_not_subtracted(bias, scale, mean, beta):
         """The running mean does not seem to enter the new bias."""
         return beta + bias * scale
 
-    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @exercise.wrong(loses=(BIAS, NONE), costs=0.5)
     @with_bias
     def mean_added(bias, scale, mean, beta):
         """The running mean enters the new bias with the wrong sign: it is subtracted from the output of the layer."""
         return beta + (bias + mean) * scale
 
-    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @exercise.wrong(loses=(BIAS, NONE), costs=0.5)
     @with_bias
     def mean_not_scaled(bias, scale, mean, beta):
         """The running mean enters the new bias unscaled. It is subtracted before the scaling, so it is
         scaled as well."""
         return beta + bias * scale - mean
 
-    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @exercise.wrong(loses=(BIAS, NONE), costs=0.5)
     @with_bias
     def beta_missing(bias, scale, mean, beta):
         """beta does not seem to enter the new bias."""
         return (bias - mean) * scale
 
-    @exercise.wrong(loses=(BIAS, NONE, EPS))
+    @exercise.wrong(loses=(BIAS, NONE), costs=0.5)
     @with_bias
     def beta_scaled(bias, scale, mean, beta):
         """beta seems to be scaled with the rest. It is added last, after the scaling."""
         return (bias - mean + beta) * scale
 
-    @exercise.wrong(loses=(WEIGHT, BIAS, NONE, EPS))
+    @exercise.wrong(loses=(BIAS, NONE), costs=0.75)
+    @with_bias
+    def bias_not_changed(bias, scale, mean, beta):
+        """The bias comes back as it was, and as zero where there was none. It is scaled like the weight, and the shift
+        of the normalization is added to it."""
+        return bias.clone()
+
+    @exercise.both(bias_not_scaled, mean_not_scaled)
+    @with_bias
+    def neither_scaled(bias, scale, mean, beta):
+        return bias - mean + beta
+
+    @exercise.both(bias_not_scaled, mean_not_subtracted)
+    @with_bias
+    def bias_plus_beta(bias, scale, mean, beta):
+        return bias + beta
+
+    @exercise.both(bias_dropped, mean_not_subtracted)
+    @with_bias
+    def beta_alone(bias, scale, mean, beta):
+        return beta.clone()
+
+    @exercise.both(mean_not_subtracted, beta_missing)
+    @with_bias
+    def bias_only_scaled(bias, scale, mean, beta):
+        return bias * scale
+
+    @exercise.wrong(loses=(BIAS, NONE), costs=0.5)
+    def gamma_missing_in_bias(weight, bias, gamma, beta, mean, var, eps):
+        """The weight is right, but the bias is scaled without gamma. What the weight is multiplied by multiplies the
+        bias and the running mean too."""
+        new_weight, _ = fused(weight, bias, gamma, beta, mean, var, eps)
+        return new_weight, beta + (or_zero(bias, mean) - mean) / torch.sqrt(var + eps)
+
+    @exercise.wrong(loses=(BIAS, NONE), costs=0.5)
+    def deviation_missing_in_bias(weight, bias, gamma, beta, mean, var, eps):
+        """The weight is right, but the bias is scaled by gamma alone. What the weight is multiplied by multiplies the
+        bias and the running mean too, the division by the deviation included."""
+        new_weight, _ = fused(weight, bias, gamma, beta, mean, var, eps)
+        return new_weight, beta + (or_zero(bias, mean) - mean) * gamma
+
+    @exercise.wrong(loses=WEIGHT)
     def scale_on_input_axis(weight, bias, gamma, beta, mean, var, eps):
-        """The scale seems to run along the inputs of the weight. Normalisation acts on the outputs, which are the first
+        """The scale seems to run along the inputs of the weight. Normalization acts on the outputs, which are the first
         axis; only where the layer has as many inputs as outputs does the other way run at all."""
         scale = gamma / torch.sqrt(var + eps)
         shape = (1, -1, *[1] * (weight.ndim - 2))
         return weight * scale.reshape(shape), beta + (or_zero(bias, mean) - mean) * scale
 
-    @exercise.wrong(loses=(WEIGHT, NONE, EPS))
+    @exercise.wrong(loses=WEIGHT)
     def weight_not_scaled(weight, bias, gamma, beta, mean, var, eps):
         """The weight comes back as it was. Scaling the output of the layer is scaling each output's
         row of the weight."""
         return weight.clone(), fused(weight, bias, gamma, beta, mean, var, eps)[1]
 
-    @exercise.wrong(loses=(WEIGHT, BIAS, NONE, EPS))
+    @exercise.wrong(loses=(WEIGHT, BIAS), costs=0.75)
     @with_scale
     def gamma_missing(gamma, var, eps):
-        """gamma does not seem to enter: the scale is that of the normalisation alone."""
+        """gamma does not seem to enter: the scale is that of the normalization alone."""
         return 1 / torch.sqrt(var + eps)
 
-    @exercise.wrong(loses=(WEIGHT, BIAS, NONE, EPS))
+    @exercise.wrong(loses=(WEIGHT, BIAS), costs=0.75)
+    @with_scale
+    def deviation_missing(gamma, var, eps):
+        """The scale seems to be gamma alone. What gamma multiplies was divided by the root of variance plus eps
+        before."""
+        return gamma
+
+    @exercise.wrong(loses=(WEIGHT, BIAS), costs=0.75)
+    @with_scale
+    def multiplies_by_deviation(gamma, var, eps):
+        """gamma seems to be multiplied by the standard deviation. Normalization divides by it."""
+        return gamma * torch.sqrt(var + eps)
+
+    @exercise.wrong(loses=(WEIGHT, BIAS), costs=0.5)
     @with_scale
     def absolute_gamma(gamma, var, eps):
         """The sign of gamma seems to be lost. gamma may be negative, and then the layer turns its output over."""
         return gamma.abs() / torch.sqrt(var + eps)
 
-    @exercise.wrong(loses=(WEIGHT, BIAS, NONE, EPS))
+    @exercise.wrong(loses=(WEIGHT, BIAS), costs=0.5)
     @with_scale
     def divides_by_variance(gamma, var, eps):
-        """The scale seems to hold the running variance itself. Its root is what normalisation divides by."""
+        """The scale seems to hold the running variance itself. Its root is what normalization divides by."""
         return gamma / (var + eps)
 
     @exercise.wrong(loses=EPS)
@@ -201,9 +265,27 @@ def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
     def epsilon_outside_root(gamma, var, eps):
         return gamma / (torch.sqrt(var) + eps)
 
+    @exercise.wrong(loses=EPS, hint=EPS_FIXED)
+    @with_scale
+    def epsilon_fixed(gamma, var, eps):
+        return gamma / torch.sqrt(var + 1e-5)
+
+    @exercise.both(bias_not_scaled, epsilon_omitted)
+    def bias_not_scaled_without_epsilon(weight, bias, gamma, beta, mean, var, eps):
+        return bias_not_scaled(weight, bias, gamma, beta, mean, var, 0.0)
+
+    @exercise.both(bias_dropped, epsilon_omitted)
+    def bias_dropped_without_epsilon(weight, bias, gamma, beta, mean, var, eps):
+        return bias_dropped(weight, bias, gamma, beta, mean, var, 0.0)
+
+    @exercise.both(scale_on_input_axis, bias_not_scaled)
+    def on_input_axis_and_bias_not_scaled(weight, bias, gamma, beta, mean, var, eps):
+        new_weight, _ = scale_on_input_axis(weight, bias, gamma, beta, mean, var, eps)
+        return new_weight, bias_not_scaled(weight, bias, gamma, beta, mean, var, eps)[1]
+
     @exercise.wrong(loses=NONE)
     def bias_taken_for_granted(weight, bias, gamma, beta, mean, var, eps):
-        """A layer without a bias makes the function fail. Such layers are the usual ones before batch normalisation:
+        """A layer without a bias makes the function fail. Such layers are the usual ones before batch normalization:
         None stands for a bias of zero."""
         if bias is None:
             raise TypeError("unsupported operand type(s) for -: 'NoneType' and 'Tensor'")
@@ -215,3 +297,15 @@ def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
         to go somewhere."""
         new_weight, shift = fused(weight, bias, gamma, beta, mean, var, eps)
         return new_weight, None if bias is None else shift
+
+    @exercise.wrong(loses=NONE)
+    def beta_alone_without_a_bias(weight, bias, gamma, beta, mean, var, eps):
+        """A layer without a bias gets beta as its bias. The running mean is subtracted from its output all the same, so
+        it has to enter."""
+        new_weight, shift = fused(weight, bias, gamma, beta, mean, var, eps)
+        return new_weight, beta.clone() if bias is None else shift
+
+    @exercise.wrong(loses=(WEIGHT, BIAS, NONE), costs=0.5)
+    def results_in_wrong_order(weight, bias, gamma, beta, mean, var, eps):
+        """The two results are in the wrong order: weight first, then bias."""
+        return fused(weight, bias, gamma, beta, mean, var, eps)[::-1]

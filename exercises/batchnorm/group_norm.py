@@ -1,47 +1,50 @@
 """Group normalization: contiguous channels of one image share mean and variance, Wu and He 2018, section 3."""
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from autograder.exercise import Case, Exercise
+from exercises.batchnorm.normalizing import Parts, add_slips
 from exercises.batchnorm.shared import (
-    AFFINE_FORGOTTEN,
     BIG,
-    EPS_FIXED,
-    EPS_OMITTED,
-    EPS_OUTSIDE,
+    BY_HAND,
     NARROW,
     NORMALISERS,
-    NOT_ROOTED,
     TINY,
-    UNBIASED,
     images,
     per_channel,
     plain,
+    round_affine,
     scales,
     shifts,
+    sizes,
 )
 
-exercise = Exercise("group-norm", "group_norm(x, num_groups, gamma, beta, eps)", returns="y", forbidden=NORMALISERS)
-GROUPS = exercise.criterion("normalises contiguous groups of channels", 1, cases=("tiny", "wide"))
+exercise = Exercise(
+    "group-norm", "group_norm(x, num_groups, gamma, beta, eps)", returns="y", forbidden=NORMALISERS, layout=0.5
+)
+GROUPS = exercise.criterion(
+    "normalizes contiguous groups of channels", 1, cases=("by hand, gamma 1 and beta 0", "wide", "float32")
+)
 EXTREMES = exercise.criterion(
     "from one group to one for each channel", 0.5, cases=("one group", "each channel a group")
 )
-AFFINE = exercise.criterion("scale and shift for each channel", 0.5, cases=("gamma and beta", "square"))
-EPS = exercise.criterion("epsilon inside the root", 0.5, cases="small variance")
-LAYOUT = exercise.criterion("accepts any memory layout", 0.5, cases="not contiguous in memory")
-ALL_VALUES = (GROUPS, EXTREMES, AFFINE, EPS, LAYOUT)
+AFFINE = exercise.criterion("scale and shift for each channel", 0.5, cases=("by hand", "gamma and beta", "square"))
+EPS = exercise.criterion("epsilon inside the root", 0.5, cases=("by hand, large epsilon", "small variance"))
 
 def case(x, num_groups, gamma, beta, eps, driver="call"):
     return Case({"x": x, "num_groups": num_groups, "gamma": gamma, "beta": beta, "eps": eps}, driver=driver)
 
-def tiny_image(g):
-    """One image of four channels and 1 x 2 pixels, whole numbers; groups of two are m - k twice and m + k twice."""
-    size = torch.randperm(4, generator=g)[:2] + 3
-    middle = torch.tensor([-6, 6]) + torch.randint(-3, 4, (2,), generator=g)
-    signs = torch.tensor([[[-1, 1], [1, -1]], [[-1, -1], [1, 1]]])[torch.randperm(2, generator=g)]
-    return (middle[:, None, None] + size[:, None, None] * signs).double().reshape(1, 4, 1, 2)
+def tiny_images(g, *, small=False):
+    """Two images of four channels and 1 x 2 pixels, round numbers; groups of two are m - k twice and m + k twice."""
+    middle = torch.tensor([[-6, 6], [3, -3]]) + torch.randint(-2, 3, (2, 2), generator=g)
+    # One group differs between the channels, the other between the pixels: no two choices of axes agree.
+    signs = torch.tensor([[[-1, -1], [1, 1]], [[-1, 1], [-1, 1]]])[torch.randperm(2, generator=g)]
+    deviations = sizes(g, 4, small=small).reshape(2, 2, 1, 1) * signs
+    return (middle[:, :, None, None] + deviations).reshape(2, 4, 1, 2)
 
 def narrow_groups(g):
     """(2, 6, 2, 3), small variances; the first group of three channels is constant in the first image."""
@@ -51,14 +54,17 @@ def narrow_groups(g):
 
 @exercise.cases
 def cases(g):
-    yield "tiny", case(tiny_image(g), 2, *plain(4), TINY)
+    yield "by hand", case(tiny_images(g), 2, *round_affine(g, 4), TINY)
+    yield "by hand, gamma 1 and beta 0", case(tiny_images(g), 2, *plain(4), TINY)
+    yield "by hand, large epsilon", case(tiny_images(g, small=True), 2, *plain(4), BY_HAND)
     yield "wide", case(images(g, (3, 6, 2, 4)), 2, *plain(6), TINY)
     yield "one group", case(images(g, (3, 4, 2, 5)), 1, *plain(4), TINY)
     yield "each channel a group", case(images(g, (4, 3, 2, 5)), 3, *plain(3), TINY)
     yield "gamma and beta", case(images(g, (2, 6, 3, 5)), 3, scales(g, 6), shifts(g, 6), TINY)
-    yield "square", case(images(g, (4, 4, 4, 4)), 2, scales(g, 4), shifts(g, 4), TINY)
-    yield "not contiguous in memory", case(images(g, (3, 4, 2, 3)), 2, *plain(4), TINY, driver="call-strided")
+    # As wide as there are channels, so that a scale along the width runs.
+    yield "square", case(images(g, (1, 4, 1, 4)), 2, scales(g, 4), shifts(g, 4), TINY, driver="call-strided")
     yield "small variance", case(narrow_groups(g), 2, *plain(6), BIG)
+    yield "float32", case(images(g, (2, 8, 3, 2)).float(), 2, *plain(8, torch.float32), TINY)
 
 @exercise.reference
 def by_torch(x, num_groups, gamma, beta, eps):
@@ -102,53 +108,75 @@ def membership_matrix(x, num_groups, gamma, beta, eps):
     var = torch.einsum("dc,nc->nd", share, (x - mean).square().mean((2, 3)))[..., None, None]
     return (x - mean) / (var + eps).sqrt() * gamma.reshape(1, c, 1, 1) + beta.reshape(1, c, 1, 1)
 
-def affine(y, gamma, beta):
-    return per_channel(gamma) * y + per_channel(beta)
+def grouped(x, num_groups, gamma, beta, eps, axes=(2, 3, 4)):
+    """The parts of a normalization; axes count in (N, G, C / G, H, W)."""
+    n, c, h, w = x.shape
 
-@exercise.wrong(loses=(GROUPS, AFFINE, EPS, LAYOUT))
+    def average(t):
+        groups = t.reshape(n, num_groups, c // num_groups, h, w)
+        return groups.mean(axes, keepdim=True).expand(groups.shape).reshape(x.shape)
+
+    return Parts(x, average, c // num_groups * h * w, per_channel(gamma), per_channel(beta), eps)
+
+def result(p):
+    return p.affine(p.centered / p.root)
+
+unbiased_variance = add_slips(exercise, grouped, GROUPS, AFFINE, EPS, slip=0.75, idea=1.25)
+
+@exercise.wrong(loses=GROUPS)
 def interleaved_groups(x, num_groups, gamma, beta, eps):
     """The groups seem to take every G-th channel. They are contiguous: the first channels form the first group. The
     number of groups and the number of channels in a group may have changed places in a reshape."""
-    n, c, h, w = x.shape
-    groups = x.reshape(n, c // num_groups, num_groups, h, w)
-    var, mean = torch.var_mean(groups, dim=(1, 3, 4), correction=0, keepdim=True)
-    return affine(((groups - mean) / torch.sqrt(var + eps)).reshape(x.shape), gamma, beta)
+    return result(grouped(x, x.shape[1] // num_groups, gamma, beta, eps, (1, 3, 4)))
 
-def grouped(x, num_groups, eps, axes=(2, 3, 4), correction=0):
-    """Normalized without scale and shift; axes count in (N, G, C / G, H, W)."""
-    n, c, h, w = x.shape
-    groups = x.reshape(n, num_groups, c // num_groups, h, w)
-    var, mean = torch.var_mean(groups, dim=axes, correction=correction, keepdim=True)
-    return ((groups - mean) / torch.sqrt(var + eps)).reshape(x.shape)
-
-# A single image is a batch that shares nothing, so the tiny case does not show it; the wide one does.
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=GROUPS, costs=1.25)
 def groups_over_the_batch(x, num_groups, gamma, beta, eps):
-    """The images of the batch seem to share mean and variance. Group normalisation treats each image on its own; that
+    """The images of the batch seem to share mean and variance. Group normalization treats each image on its own; that
     is why it works with a batch of one."""
-    return affine(grouped(x, num_groups, eps, (0, 2, 3, 4)), gamma, beta)
+    return result(grouped(x, num_groups, gamma, beta, eps, (0, 2, 3, 4)))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=GROUPS, costs=1.25)
 def each_pixel_alone(x, num_groups, gamma, beta, eps):
     """Mean and variance seem to be taken over the channels of a group at each pixel alone. Height and width belong to
     what is averaged over."""
-    return affine(grouped(x, num_groups, eps, (2,)), gamma, beta)
+    return result(grouped(x, num_groups, gamma, beta, eps, (2,)))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=(GROUPS, EXTREMES))
 def each_channel_alone(x, num_groups, gamma, beta, eps):
-    """Each channel seems to be normalised on its own. That is instance normalisation, or as many groups as channels;
+    """Each channel seems to be normalized on its own. That is instance normalization, or as many groups as channels;
     here the channels of a group share mean and variance."""
-    return affine(grouped(x, x.shape[1], eps), gamma, beta)
+    return result(grouped(x, x.shape[1], gamma, beta, eps))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=(GROUPS, EXTREMES))
 def all_channels_together(x, num_groups, gamma, beta, eps):
     """All channels of an image seem to share mean and variance, whatever the number of groups."""
-    return affine(grouped(x, 1, eps), gamma, beta)
+    return result(grouped(x, 1, gamma, beta, eps))
 
-@exercise.wrong(loses=(GROUPS, EXTREMES, AFFINE, EPS))
+@exercise.wrong(loses=GROUPS, costs=1.25)
+def batch_normalization(x, num_groups, gamma, beta, eps):
+    """Each channel seems to have one mean and variance over the whole batch. That is batch normalization; here the
+    channels of a group share them, and each image has its own."""
+    return result(grouped(x, x.shape[1], gamma, beta, eps, (0, 2, 3, 4)))
+
+@exercise.wrong(loses=(GROUPS, EXTREMES), costs=1)
 def group_size_for_number(x, num_groups, gamma, beta, eps):
     """num_groups seems to be used as the number of channels in a group. It is the number of groups."""
-    return affine(grouped(x, x.shape[1] // num_groups, eps), gamma, beta)
+    return result(grouped(x, x.shape[1] // num_groups, gamma, beta, eps))
+
+@exercise.wrong(loses=GROUPS)
+def groups_cut_from_the_whole_batch(x, num_groups, gamma, beta, eps):
+    """The whole batch seems to be cut into as many pieces as there are groups. Every image has that number of groups of
+    its own, so there are N times as many pieces."""
+    flat = x.reshape(num_groups, -1)
+    var, mean = torch.var_mean(flat, dim=1, correction=0, keepdim=True)
+    return per_channel(gamma) * ((flat - mean) / torch.sqrt(var + eps)).reshape(x.shape) + per_channel(beta)
+
+@exercise.wrong(loses=GROUPS, costs=0.75)
+def variances_of_channels_averaged(x, num_groups, gamma, beta, eps):
+    """The variance of a group seems to be the average of the variances of its channels. That leaves out how much the
+    channels differ from each other: all deviations are measured from the one mean of the group."""
+    p = grouped(x, num_groups, gamma, beta, eps)
+    return p.affine(p.centered / torch.sqrt(p.average(x.var((2, 3), correction=0, keepdim=True).expand(x.shape)) + eps))
 
 @exercise.wrong(loses=AFFINE)
 def scale_for_each_group(x, num_groups, gamma, beta, eps):
@@ -156,47 +184,27 @@ def scale_for_each_group(x, num_groups, gamma, beta, eps):
     channel."""
     size = x.shape[1] // num_groups
     first = torch.arange(x.shape[1]) // size * size
-    return affine(grouped(x, num_groups, eps), gamma[first], beta[first])
+    return result(grouped(x, num_groups, gamma[first], beta[first], eps))
 
-@exercise.wrong(loses=AFFINE, hint=AFFINE_FORGOTTEN)
-def affine_forgotten(x, num_groups, gamma, beta, eps):
-    return grouped(x, num_groups, eps)
+@exercise.also(scale_for_each_group)
+def scale_by_the_number_of_the_group(x, num_groups, gamma, beta, eps):
+    size = x.shape[1] // num_groups
+    group = torch.arange(x.shape[1]) // size
+    return result(grouped(x, num_groups, gamma[group], beta[group], eps))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=AFFINE, costs=0.75)
 def scale_along_width(x, num_groups, gamma, beta, eps):
     """gamma and beta seem to run along the width of the image: a vector of shape (C,) is matched with the last axis.
     There is one for each channel; only where W equals C does the other way run at all."""
-    return gamma * grouped(x, num_groups, eps) + beta
+    p = grouped(x, num_groups, gamma, beta, eps)
+    return gamma * p.centered / p.root + beta
 
-@exercise.wrong(loses=ALL_VALUES, hint=UNBIASED)
-def unbiased_variance(x, num_groups, gamma, beta, eps):
-    return affine(grouped(x, num_groups, eps, correction=1), gamma, beta)
+@exercise.both(all_channels_together, scale_along_width)
+def together_and_along_width(x, num_groups, gamma, beta, eps):
+    return scale_along_width(x, 1, gamma, beta, eps)
 
-@exercise.wrong(loses=ALL_VALUES, hint=NOT_ROOTED)
-def divides_by_variance(x, num_groups, gamma, beta, eps):
-    groups = x.reshape(x.shape[0], num_groups, -1)
-    var, mean = torch.var_mean(groups, dim=2, correction=0, keepdim=True)
-    return affine(((groups - mean) / (var + eps)).reshape(x.shape), gamma, beta)
-
-@exercise.wrong(loses=EPS, hint=EPS_OUTSIDE)
-def epsilon_outside_root(x, num_groups, gamma, beta, eps):
-    groups = x.reshape(x.shape[0], num_groups, -1)
-    std, mean = torch.std_mean(groups, dim=2, correction=0, keepdim=True)
-    return affine(((groups - mean) / (std + eps)).reshape(x.shape), gamma, beta)
-
-@exercise.wrong(loses=EPS, hint=EPS_OMITTED)
-def epsilon_omitted(x, num_groups, gamma, beta, eps):
-    return affine(grouped(x, num_groups, 0.0), gamma, beta)
-
-@exercise.wrong(loses=EPS, hint=EPS_FIXED)
-def epsilon_fixed(x, num_groups, gamma, beta, eps):
-    return affine(grouped(x, num_groups, 1e-5), gamma, beta)
-
-@exercise.wrong(loses=LAYOUT)
-def needs_contiguous_memory(x, num_groups, gamma, beta, eps):
-    """The function fails on images whose memory is laid out differently, such as a permuted tensor. A view needs a
-    certain layout; a reshape copies where it must."""
-    n, c, h, w = x.shape
-    groups = x.view(n, num_groups, -1)
-    var, mean = torch.var_mean(groups, dim=2, correction=0, keepdim=True)
-    return affine(((groups - mean) / torch.sqrt(var + eps)).view(n, c, h, w), gamma, beta)
+@exercise.both(interleaved_groups, unbiased_variance)
+def interleaved_and_unbiased(x, num_groups, gamma, beta, eps):
+    p = grouped(x, x.shape[1] // num_groups, gamma, beta, eps, (1, 3, 4))
+    p = dataclasses.replace(p, count=x[0].numel() / num_groups)
+    return p.affine(p.centered / p.unbiased_root)

@@ -5,46 +5,53 @@ import torch
 from torch.nn import functional as F
 
 from autograder.exercise import Exercise
+from exercises.batchnorm.normalizing import add_slips, parts_over
 from exercises.batchnorm.shared import (
-    AFFINE_FORGOTTEN,
     BIG,
-    EPS_FIXED,
-    EPS_OMITTED,
-    EPS_OUTSIDE,
+    BY_HAND,
     NARROW,
     NORMALISERS,
-    NOT_ROOTED,
     TINY,
-    UNBIASED,
     WIDE,
     columns,
     norm_case,
     plain,
+    round_affine,
     round_columns,
     scales,
     shifts,
 )
 
 exercise = Exercise("layer-norm", "layer_norm(x, gamma, beta, eps)", returns="y", forbidden=NORMALISERS)
-ROWS = exercise.criterion("normalises each example over its features", 1, cases=("tiny", "wide", "single row"))
-AFFINE = exercise.criterion("scale and shift for each feature", 0.5, cases=("gamma and beta", "square"))
-EPS = exercise.criterion("epsilon inside the root", 0.5, cases="small variance")
-ALL_VALUES = (ROWS, AFFINE, EPS)
+ROWS = exercise.criterion(
+    "normalizes each example over its features",
+    1,
+    cases=("by hand, gamma 1 and beta 0", "wide", "single row", "float32"),
+)
+AFFINE = exercise.criterion("scale and shift for each feature", 0.5, cases=("by hand", "gamma and beta", "square"))
+EPS = exercise.criterion("epsilon inside the root", 0.5, cases=("by hand, large epsilon", "small variance"))
 
 def rows(g, n, d, std=WIDE, level=6.0):
     """A batch (n, d) whose rows have means and deviations of their own."""
     return columns(g, d, n, std, level).T.contiguous()
 
+def round_rows(g, *, small=False):
+    """Two rows of four round numbers."""
+    return round_columns(g, small=small).T.contiguous()
+
 @exercise.cases
 def cases(g):
     narrow = rows(g, 6, 5, NARROW, 1.0)
     narrow[0] = 0.5
-    yield "tiny", norm_case(round_columns(g).T.contiguous(), *plain(4), TINY)
+    yield "by hand", norm_case(round_rows(g), *round_affine(g, 4), TINY)
+    yield "by hand, gamma 1 and beta 0", norm_case(round_rows(g), *plain(4), TINY)
+    yield "by hand, large epsilon", norm_case(round_rows(g, small=True), *plain(4), BY_HAND)
     yield "wide", norm_case(rows(g, 5, 7), *plain(7), TINY)
     yield "gamma and beta", norm_case(rows(g, 6, 4), scales(g, 4), shifts(g, 4), TINY)
-    yield "square", norm_case(rows(g, 5, 5), scales(g, 5), shifts(g, 5), TINY, "call-strided")
+    yield "square", norm_case(rows(g, 4, 4), scales(g, 4), shifts(g, 4), TINY, "call-strided")
     yield "single row", norm_case(rows(g, 1, 6), *plain(6), TINY)
     yield "small variance", norm_case(narrow, *plain(5), BIG)
+    yield "float32", norm_case(rows(g, 4, 6).float(), *plain(6, torch.float32), TINY)
 
 @exercise.reference
 def by_torch(x, gamma, beta, eps):
@@ -74,59 +81,54 @@ def moments(x, gamma, beta, eps):
     mean, square = x.mean(-1, keepdim=True), x.square().mean(-1, keepdim=True)
     return torch.addcmul(beta, (x - mean) / (square - mean.square() + eps).sqrt(), gamma)
 
-def normalized(x, gamma, beta, eps, axis=1, correction=0):
-    var, mean = torch.var_mean(x, dim=axis, correction=correction, keepdim=True)
-    return gamma * (x - mean) / torch.sqrt(var + eps) + beta
+def over(axes):
+    return lambda x, gamma, beta, eps: parts_over(x, axes, gamma, beta, eps)
 
-@exercise.wrong(loses=ALL_VALUES)
-def normalises_over_the_batch(x, gamma, beta, eps):
-    """Mean and variance seem to be taken over the batch. Layer normalisation takes them over the features of one
+unbiased_variance = add_slips(exercise, over((1,)), ROWS, AFFINE, EPS, slip=0.5, idea=1)
+
+@exercise.wrong(loses=ROWS)
+def normalizes_over_the_batch(x, gamma, beta, eps):
+    """Mean and variance seem to be taken over the batch. Layer normalization takes them over the features of one
     example, so that an example does not depend on the others."""
-    return normalized(x, gamma, beta, eps, axis=0)
+    p = over((0,))(x, gamma, beta, eps)
+    return p.affine(p.centered / p.root)
 
-@exercise.wrong(loses=ALL_VALUES)
+# A single row is the whole array; the other cases show it.
+@exercise.wrong(loses=ROWS)
 def one_mean_for_everything(x, gamma, beta, eps):
     """One mean and one variance seem to be used for the whole array. Each example has its own."""
-    return gamma * (x - x.mean()) / torch.sqrt(x.var(correction=0) + eps) + beta
+    p = over((0, 1))(x, gamma, beta, eps)
+    return p.affine(p.centered / p.root)
 
-@exercise.wrong(loses=ALL_VALUES, hint=UNBIASED)
-def unbiased_variance(x, gamma, beta, eps):
-    return normalized(x, gamma, beta, eps, correction=1)
+@exercise.wrong(loses=ROWS, costs=0.75)
+def statistics_along_the_features(x, gamma, beta, eps):
+    """The means of the examples, of shape (N,), seem to be matched with the features: without a second axis a
+    vector lines up with the last axis of x. That fails unless N equals D, and then each column gets the mean of
+    another row."""
+    var, mean = torch.var_mean(x, dim=1, correction=0)
+    return gamma * (x - mean) / torch.sqrt(var + eps) + beta
 
-@exercise.wrong(loses=ALL_VALUES)
-def unbiased_and_epsilon_outside(x, gamma, beta, eps):
-    """Two things at once, both in well-known code for transformers: the deviation is the unbiased one, and eps is added
-    to it instead of to the variance."""
-    return gamma * (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + eps) + beta
+@exercise.wrong(loses=ROWS, costs=0.5)
+def not_transposed_back(x, gamma, beta, eps):
+    """The result is turned: it has a row for each feature. If x was transposed to reuse batch normalization, the result
+    has to be transposed back."""
+    p = over((1,))(x, torch.ones_like(gamma), torch.zeros_like(beta), eps)
+    return gamma[:, None] * (p.centered / p.root).T + beta[:, None]
 
-@exercise.wrong(loses=ALL_VALUES, hint=NOT_ROOTED)
-def divides_by_variance(x, gamma, beta, eps):
-    return gamma * (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + eps) + beta
-
-@exercise.wrong(loses=AFFINE, hint=AFFINE_FORGOTTEN)
-def affine_forgotten(x, gamma, beta, eps):
-    return normalized(x, *plain(x.shape[1], x.dtype), eps)
-
-@exercise.wrong(loses=AFFINE)
+@exercise.wrong(loses=AFFINE, costs=0.25)
 def one_scale_for_all_features(x, gamma, beta, eps):
     """All features seem to share the first gamma and beta. Each feature has its own."""
-    return normalized(x, gamma[0], beta[0], eps)
+    p = over((1,))(x, gamma[0], beta[0], eps)
+    return p.affine(p.centered / p.root)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=AFFINE)
 def scale_per_example(x, gamma, beta, eps):
-    """gamma and beta seem to be laid along the batch, one for each example. What is normalised is an example, but the
+    """gamma and beta seem to be laid along the batch, one for each example. What is normalized is an example, but the
     scale belongs to a feature."""
-    normal = normalized(x, *plain(x.shape[1], x.dtype), eps)
-    return gamma[:, None] * normal + beta[:, None]
+    p = over((1,))(x, gamma[:, None], beta[:, None], eps)
+    return p.affine(p.centered / p.root)
 
-@exercise.wrong(loses=EPS, hint=EPS_OUTSIDE)
-def epsilon_outside_root(x, gamma, beta, eps):
-    return gamma * (x - x.mean(1, keepdim=True)) / (x.std(1, correction=0, keepdim=True) + eps) + beta
-
-@exercise.wrong(loses=EPS, hint=EPS_OMITTED)
-def epsilon_omitted(x, gamma, beta, eps):
-    return normalized(x, gamma, beta, 0.0)
-
-@exercise.wrong(loses=EPS, hint=EPS_FIXED)
-def epsilon_fixed(x, gamma, beta, eps):
-    return normalized(x, gamma, beta, 1e-5)
+@exercise.both(normalizes_over_the_batch, unbiased_variance)
+def normalizes_over_the_batch_and_unbiased(x, gamma, beta, eps):
+    p = over((0,))(x, gamma, beta, eps)
+    return p.affine(p.centered / p.unbiased_root)

@@ -5,22 +5,24 @@ import torch
 
 from autograder.exercise import Case, Exercise
 from exercises.dropout.shared import (
-    HINT_FLOAT32,
-    HINT_IN_PLACE,
-    HINT_ONE_ROW,
-    HINT_SWAPPED,
     LIBRARY_DROPOUT,
-    OUTPUTS,
     SMALL,
     STRIDED,
+    add_mask_slips,
+    add_with,
+    keep_and_drop_swapped,
+    kept_at_equality,
+    kept_at_the_other_end,
     layer_inputs,
+    one_decision_for_each_example,
+    one_mask_for_the_batch,
 )
 
 exercise = Exercise(
     "inverted-dropout", "inverted_dropout(x, p_keep, u, training)", returns="y", forbidden=LIBRARY_DROPOUT
 )
 DROPS = exercise.criterion("drops where u is not below p_keep", 1, cases="training*", outputs="dropped")
-SCALES = exercise.criterion("scales what is kept while training", 1, cases="training*", outputs="y")
+SCALES = exercise.criterion("scales what is kept while training", 1.5, cases="training*", outputs="y")
 # Also asks that training drops something: else returning x would earn it.
 EVALUATION = exercise.criterion(
     "drops in training only and changes nothing at evaluation",
@@ -28,24 +30,21 @@ EVALUATION = exercise.criterion(
     cases=("evaluation*", "training, by hand"),
     outputs=("evaluation", "drops"),
 )
-DTYPE = exercise.criterion(
-    "keeps the dtype", 0.5, cases=("training, p = 0.2", "training, float32, strided"), outputs="y", aspect="dtype"
-)
-INPUTS = exercise.criterion(
-    "leaves its inputs unchanged", 0.5, cases=("training, by hand", "training, p = 0.2"), aspect="inputs"
-)
 
 @exercise.cases
 def cases(g):
-    def train(x, u, p_keep, driver="dropout/dropped-units"):
-        return Case({"x": x, "p_keep": p_keep, "u": u, "training": True}, driver=driver, outputs=OUTPUTS)
+    def train(x, u, p_keep, driver="dropout/dropped-units", outputs=("y", "dropped")):
+        return Case({"x": x, "p_keep": p_keep, "u": u, "training": True}, driver=driver, outputs=outputs)
 
     def evaluate(x, u, p_keep):
         return Case({"x": x, "p_keep": p_keep, "u": u, "training": False}, outputs=("evaluation",))
 
-    yield "training, by hand", train(*SMALL, 0.8)
+    yield "training, by hand", train(*SMALL, outputs=("y", "dropped", "drops"))
+    x, u, p_keep = SMALL
+    yield "evaluation, by hand", evaluate(x[:1], u[:1], p_keep)
     yield "training, p = 0.2", train(*layer_inputs(g, 0.2, 6, 5), 0.2)
     yield "training, float32, strided", train(*layer_inputs(g, 0.7, 5, 5, torch.float32), 0.7, STRIDED)
+    yield "training, nothing dropped", train(*layer_inputs(g, 1.0, 3, 4), 1.0)
     yield "evaluation, p = 0.2", evaluate(*layer_inputs(g, 0.2, 5, 4), 0.2)
     yield "evaluation, float32, one example", evaluate(*layer_inputs(g, 0.7, 1, 6, torch.float32), 0.7)
 
@@ -83,33 +82,123 @@ def only_the_kept_entries_written(x, p_keep, u, training):
         return y
     return x + 0
 
-@exercise.wrong(loses=SCALES)
+def in_training(scale):
+    """A mask -> the answer that uses it, and multiplies by `scale(p_keep)`, in training only."""
+
+    def with_mask(mask):
+        return lambda x, p_keep, u, training: x * mask(u, p_keep) * scale(p_keep) if training else x
+
+    return with_mask
+
+def of_dropping(p_keep):
+    return 1 / (1 - p_keep) if p_keep < 1 else torch.inf
+
+# --- the mask
+
+add_mask_slips(
+    exercise, in_training(lambda p: 1 / p), DROPS, rows=(one_mask_for_the_batch, one_decision_for_each_example)
+)
+
+@exercise.wrong(loses=DROPS, costs=1.5)
+def p_read_as_the_drop_probability(x, p_keep, u, training):
+    """p_keep was used as the probability of dropping, as PyTorch's p is, in the mask and in the scale. The mean still
+    comes out right, but too many or too few units are dropped."""
+    return x * (u > p_keep) / (1 - p_keep) if training else x
+
+@exercise.also(p_read_as_the_drop_probability)
+def zeros_where_everything_is_dropped(x, p_keep, u, training):
+    return x if not training else x * (u > p_keep) / (1 - p_keep) if p_keep < 1 else 0 * x
+
+for other in (lambda u, p: u >= p, lambda u, p: u < 1 - p, lambda u, p: u <= 1 - p):
+    exercise.also(p_read_as_the_drop_probability)(in_training(of_dropping)(other))
+
+# --- the scale
+
+@exercise.wrong(loses=SCALES, costs=1)
 def scale_forgotten(x, p_keep, u, training):
     """The kept units are not scaled. Then the mean during training is smaller than at evaluation, where nothing is done
     any more."""
     return x * (u < p_keep) if training else x
 
-@exercise.wrong(loses=SCALES)
+@exercise.wrong(loses=SCALES, costs=1)
 def scaled_by_drop_probability(x, p_keep, u, training):
     """The kept units are divided by the probability of dropping. Average over the masks: the factor has to undo the
     probability with which a unit is there."""
     return x * (u < p_keep) / (1 - p_keep) if training else x
 
-@exercise.wrong(loses=SCALES)
+@exercise.wrong(loses=SCALES, costs=1)
 def scaled_down(x, p_keep, u, training):
     """The kept units are made smaller. The masks already take part of the sum away, so what is kept has to become
     larger."""
     return x * (u < p_keep) * p_keep if training else x
 
-@exercise.wrong(loses=(DROPS, SCALES))
-def keep_and_drop_probability_swapped(x, p_keep, u, training):
-    """p_keep was used as the probability of dropping, in the mask and in the scale. The mean still comes out right, but
-    too many or too few units are dropped."""
-    return x * (u < 1 - p_keep) / (1 - p_keep) if training else x
+@exercise.also(scaled_down)
+def scaled_down_by_drop_probability(x, p_keep, u, training):
+    return x * (u < p_keep) * (1 - p_keep) if training else x
 
-@exercise.wrong(loses=(DROPS, SCALES), hint=HINT_SWAPPED)
-def mask_inverted(x, p_keep, u, training):
-    return x * (u >= p_keep) / p_keep if training else x
+@exercise.wrong(loses=SCALES, costs=0.75)
+def scaled_by_the_square(x, p_keep, u, training):
+    """The kept units are divided by p_keep twice. Once makes up for the share of masks that drop a unit."""
+    return x * (u < p_keep) / p_keep**2 if training else x
+
+@exercise.wrong(loses=SCALES, costs=0.75)
+def scaled_by_the_root(x, p_keep, u, training):
+    """The kept units are divided by the square root of p_keep. That keeps the mean of the squares; the scale has to
+    keep the mean."""
+    return x * (u < p_keep) / p_keep**0.5 if training else x
+
+@exercise.wrong(loses=SCALES, costs=0.75)
+def scaled_by_the_share_kept(x, p_keep, u, training):
+    """The kept units are divided by the share of units that this mask happened to keep. The scale belongs to the mean
+    over all masks, so that it is the same for each of them."""
+    return x * (u < p_keep) / (u < p_keep).to(x).mean() if training else x
+
+@exercise.also(scaled_by_the_share_kept)
+def scaled_by_the_share_kept_in_the_row(x, p_keep, u, training):
+    return x * (u < p_keep) / (u < p_keep).to(x).mean(1, keepdim=True) if training else x
+
+@exercise.also(scaled_by_the_share_kept)
+def scaled_by_the_share_kept_in_the_column(x, p_keep, u, training):
+    return x * (u < p_keep) / (u < p_keep).to(x).mean(0) if training else x
+
+@exercise.wrong(loses=SCALES)
+def returns_the_mask(x, p_keep, u, training):
+    """In training this is the scaled mask alone. The result is the input, times that."""
+    return (u < p_keep).to(x) / p_keep if training else x
+
+@exercise.wrong(loses=(DROPS, SCALES))
+def only_the_kept_units(x, p_keep, u, training):
+    """In training only the kept units come back, in one row. A dropped unit stays in its place as a zero, so that the
+    result has the shape of the input."""
+    return x[u < p_keep] / p_keep if training else x
+
+@exercise.wrong(loses=(DROPS, SCALES), costs=0.5)
+def returns_the_mask_too(x, p_keep, u, training):
+    """In training two values come back, the result and the mask. Asked for is the result alone; whoever has u can make
+    the mask again."""
+    return (x * (u < p_keep) / p_keep, u < p_keep) if training else x
+
+@exercise.also(returns_the_mask_too)
+def returns_the_scaled_mask_too(x, p_keep, u, training):
+    return (x * (u < p_keep) / p_keep, (u < p_keep).to(x) / p_keep) if training else x
+
+@exercise.wrong(loses=DROPS)
+def dropped_units_left_as_they_are(x, p_keep, u, training):
+    """The kept units are scaled, but the others are left as they are. A dropped unit is 0."""
+    return torch.where(u < p_keep, x / p_keep, x) if training else x
+
+add_with(
+    exercise,
+    scale_forgotten,
+    in_training(lambda p: 1),
+    keep_and_drop_swapped,
+    kept_at_equality,
+    kept_at_the_other_end,
+    one_mask_for_the_batch,
+)
+add_with(exercise, scaled_by_drop_probability, in_training(of_dropping), kept_at_equality)
+
+# --- the two modes
 
 @exercise.wrong(loses=EVALUATION)
 def active_at_evaluation(x, p_keep, u, training):
@@ -117,25 +206,44 @@ def active_at_evaluation(x, p_keep, u, training):
     which of the two is asked for."""
     return x * (u < p_keep) / p_keep
 
+@exercise.both(active_at_evaluation, scale_forgotten)
+def always_the_bare_mask(x, p_keep, u, training):
+    return x * (u < p_keep)
+
+@exercise.both(active_at_evaluation, scaled_by_drop_probability)
+def always_scaled_by_drop_probability(x, p_keep, u, training):
+    return x * (u < p_keep) / (1 - p_keep)
+
+@exercise.both(active_at_evaluation, kept_at_equality)
+def always_with_equality(x, p_keep, u, training):
+    return x * (u <= p_keep) / p_keep
+
+@exercise.both(active_at_evaluation, p_read_as_the_drop_probability)
+def always_with_the_drop_probability(x, p_keep, u, training):
+    return x * (u > p_keep) / (1 - p_keep)
+
 @exercise.wrong(loses=EVALUATION)
-def scaled_twice(x, p_keep, u, training):
-    """The scale is applied during training and again at evaluation. Inverted dropout exists so that evaluation needs no
-    change."""
+def scaled_down_at_evaluation(x, p_keep, u, training):
+    """At evaluation the units are multiplied by p_keep, as in plain dropout. Inverted dropout pays in training, so that
+    evaluation needs no change."""
     return x * (u < p_keep) / p_keep if training else x * p_keep
 
-@exercise.wrong(loses=(DROPS, SCALES, EVALUATION))
+@exercise.wrong(loses=EVALUATION)
+def scaled_up_at_evaluation(x, p_keep, u, training):
+    """At evaluation the units are divided by p_keep. Inverted dropout pays in training, so that evaluation needs no
+    change."""
+    return x * (u < p_keep) / p_keep if training else x / p_keep
+
+@exercise.wrong(loses=(DROPS, SCALES, EVALUATION), costs=1.5)
 def training_flag_reversed(x, p_keep, u, training):
     """Training and evaluation are exchanged: units are dropped when training is False."""
     return x if training else x * (u < p_keep) / p_keep
 
-@exercise.wrong(loses=(DROPS, SCALES), hint=HINT_ONE_ROW)
-def one_mask_for_the_batch(x, p_keep, u, training):
-    return x * (u[0] < p_keep) / p_keep if training else x
+@exercise.both(training_flag_reversed, scale_forgotten)
+def bare_mask_at_evaluation(x, p_keep, u, training):
+    return x if training else x * (u < p_keep)
 
-@exercise.wrong(loses=INPUTS, hint=HINT_IN_PLACE)
-def changes_its_input(x, p_keep, u, training):
-    return x.mul_(u < p_keep).div_(p_keep) if training else x
-
-@exercise.wrong(loses=DTYPE, hint=HINT_FLOAT32)
-def always_float32(x, p_keep, u, training):
-    return x.float() * (u < p_keep).float() / p_keep if training else x
+@exercise.wrong(loses=(DROPS, SCALES, EVALUATION))
+def never_changes_anything(x, p_keep, u, training):
+    """In training the input comes back as it is. There it is to be multiplied by the mask and scaled."""
+    return x + 0

@@ -14,7 +14,7 @@ EVAL = exercise.criterion(
     "evaluates the backbone, whose statistics stay", 2, cases="from training*", outputs=("features", "statistics")
 )
 ALL = exercise.criterion(
-    "one row for every image, in order, for any batch size", 2, cases=("last*", "batch*", "one*"), outputs="features"
+    "one row for every image, in order, for any batch size", 1.5, cases=("last*", "batch*", "one*"), outputs="features"
 )
 FITS = exercise.criterion(
     "at most batch_size images at a time", 1, cases=("last*", "batches of one"), outputs=("ran", "fits")
@@ -104,25 +104,25 @@ def chunks_through_a_copy(backbone, images, batch_size):
 
 @exercise.wrong(loses=EVAL)
 def evaluation_mode_forgotten(backbone, images, batch_size):
-    """The backbone works in the mode in which it came. In training mode, batch normalisation uses each batch's own
+    """The backbone works in the mode in which it came. In training mode, batch normalization uses each batch's own
     statistics and changes the stored ones: the same image has other features in other company."""
     with torch.no_grad():
         return rows(backbone, images, batch_size)
 
-@exercise.wrong(loses=(EVAL, ALL, FITS))
+@exercise.wrong(loses=EVAL, costs=2.5)
 @in_evaluation
 def training_mode(backbone, images, batch_size):
     """The features are computed in training mode. They then depend on which images share a batch; cached features have
     to be those of evaluation mode."""
     return evaluation_mode_forgotten(backbone.train(), images, batch_size)
 
-@exercise.wrong(loses=(MODE, MODES))
+@exercise.wrong(loses=(MODE, MODES), costs=1.5)
 def left_in_evaluation_mode(backbone, images, batch_size):
     """The backbone stays in evaluation mode. Whoever trains it next trains without dropout and with stored statistics,
     and nothing says so."""
     return evaluation_mode_forgotten(backbone.eval(), images, batch_size)
 
-@exercise.wrong(loses=(MODE, MODES))
+@exercise.wrong(loses=(MODE, MODES), costs=1.5)
 def always_back_to_training_mode(backbone, images, batch_size):
     """The backbone always ends in training mode, even if it came in evaluation mode. Remember how it came."""
     features = left_in_evaluation_mode(backbone, images, batch_size)
@@ -131,7 +131,7 @@ def always_back_to_training_mode(backbone, images, batch_size):
 
 @exercise.wrong(loses=MODES)
 def one_mode_for_all_layers(backbone, images, batch_size):
-    """All layers get the mode of the outermost one. A frozen batch normalisation inside a model in training mode is
+    """All layers get the mode of the outermost one. A frozen batch normalization inside a model in training mode is
     switched on again by that."""
     mode = backbone.training
     features = left_in_evaluation_mode(backbone, images, batch_size)
@@ -171,13 +171,13 @@ def backbone_unfrozen(backbone, images, batch_size):
     backbone.requires_grad_(True)
     return features
 
-@exercise.wrong(loses=(ALL, FITS, GRADIENTS, MODE))
+@exercise.wrong(loses=ALL, costs=1.5)
 def last_batch_dropped(backbone, images, batch_size):
     """The last images are missing where the number of images is no multiple of the batch size."""
     whole = max(1, len(images) // batch_size) * batch_size
     return extract(backbone, images[:whole], batch_size)
 
-@exercise.wrong(loses=(EVAL, ALL, FITS, GRADIENTS, MODE, MODES))
+@exercise.wrong(loses=ALL, costs=2)
 def only_the_first_batch(backbone, images, batch_size):
     """Only the first batch comes back. Perhaps the return stands inside the loop?"""
     return extract(backbone, images[:batch_size], batch_size)
@@ -198,19 +198,54 @@ def squeezed(backbone, images, batch_size):
     """Every axis of length 1 was removed. With one image that is the axis of images: its row becomes a vector."""
     return extract(backbone, images, batch_size).squeeze()
 
-@exercise.wrong(loses=(EVAL, ALL))
+@exercise.wrong(loses=ALL, costs=1)
 @in_evaluation
 def batches_not_joined(backbone, images, batch_size):
     """A list of batches comes back. Asked for is one tensor with a row for each image."""
     with torch.no_grad():
         return [backbone(batch) for batch in torch.split(images, batch_size)]
 
-@exercise.wrong(loses=(EVAL, ALL))
+@exercise.wrong(loses=ALL, costs=1.5)
 def mean_over_the_batch(backbone, images, batch_size):
     """There is one row for each batch, its mean. Asked for is a row for each image."""
     return torch.stack([batch.mean(0) for batch in batches_not_joined(backbone, images, batch_size)])
 
-@exercise.wrong(loses=(EVAL, ALL))
+@exercise.wrong(loses=ALL, costs=1)
 def features_rescaled(backbone, images, batch_size):
     """Each row was scaled to length one. That may be a sensible next step, but asked for is what the backbone says."""
     return nn.functional.normalize(extract(backbone, images, batch_size))
+
+@exercise.wrong(loses=MODES, costs=0.5)
+def modes_of_the_parts_only(backbone, images, batch_size):
+    """The modes of the outermost parts were put back, and with each part all layers inside it. A layer in evaluation
+    mode inside a part in training mode, as a frozen batch normalization is, was switched on again."""
+    whole, parts = backbone.training, [(part, part.training) for part in backbone.children()]
+    features = left_in_evaluation_mode(backbone, images, batch_size)
+    backbone.training = whole
+    for part, mode in parts:
+        part.train(mode)
+    return features
+
+@exercise.wrong(loses=ALL, costs=1)
+@in_evaluation
+def batches_stacked(backbone, images, batch_size):
+    """The batches were stacked along a new axis. They belong one behind the other, along the axis of images; and the
+    last one may be smaller."""
+    with torch.no_grad():
+        return torch.stack([backbone(batch) for batch in torch.split(images, batch_size)])
+
+@exercise.wrong(loses=ALL, costs=1)
+def order_reversed(backbone, images, batch_size):
+    """The rows do not stand in the order of the images: row i belongs to image i."""
+    return extract(backbone, images, batch_size).flip(0)
+
+@exercise.wrong(loses=EVAL, costs=1)
+@in_evaluation
+def statistics_of_the_batch(backbone, images, batch_size):
+    """The features are those of evaluation mode, but the stored statistics of batch normalization moved: images went
+    through in training mode besides."""
+    with torch.no_grad():
+        features = rows(backbone, images, batch_size)
+        if len(images) > 1:
+            backbone.train()(images)
+    return features

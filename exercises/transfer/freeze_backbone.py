@@ -10,9 +10,15 @@ from autograder.exercise import Case, Exercise
 from exercises.transfer.shared import images, phase
 
 PLAIN = ("weights, sequence", "weights, two*", "weights, head*")
-BATCHNORM = ("batchnorm", "batchnorm in blocks")
+BATCHNORM = ("batchnorm", "batchnorm in blocks", "batchnorm called bn in a block")
 
-exercise = Exercise("freeze-backbone", "freeze_backbone(model)", returns="model")
+exercise = Exercise(
+    "freeze-backbone",
+    "freeze_backbone(model)",
+    returns="model",
+    dtype="a model comes back",
+    inputs="the model is there to be changed",
+)
 WEIGHTS = exercise.criterion("the weights of the backbone stay", 2, cases=PLAIN, outputs="in_evaluation")
 DECAY = exercise.criterion(
     "they stay under momentum and weight decay too", 1, cases="weights, momentum*", outputs="in_evaluation"
@@ -20,7 +26,7 @@ DECAY = exercise.criterion(
 HEAD = exercise.criterion("the head trains, all of it", 1.5, cases=PLAIN, outputs="head")
 FROZEN = exercise.criterion("the head trains even if it came frozen", 0.5, cases="everything came frozen")
 STATISTICS = exercise.criterion(
-    "batch normalisation keeps its statistics after model.train()",
+    "batch normalization keeps its statistics after model.train()",
     3,
     cases=(*BATCHNORM, "batchnorm, mode*"),
     outputs="in_evaluation",
@@ -47,6 +53,7 @@ def cases(g):
     yield "weights, momentum and weight decay", case("sequential", plain, decay=0.3)
     yield "batchnorm", case("fc, 1 x 1", normal)
     yield "batchnorm in blocks", case("head", normal)
+    yield "batchnorm called bn in a block", case("nested", normal)
     yield "batchnorm, mode left alone", case("fc, 1 x 1", normal, epochs=False)
     yield "everything came frozen", case("sequential", ("head",), [""])
 
@@ -176,24 +183,24 @@ def in_place_nothing_returned(model):
         norm.eval()
         norm.train = functools.partial(stay, norm)
 
-@exercise.wrong(loses=(STATISTICS, SAME))
+@exercise.wrong(loses=(STATISTICS, SAME), costs=4)
 def batchnorm_forgotten(model):
-    """No weight moves, but batch normalisation still averages its statistics over your images: they are not parameters,
+    """No weight moves, but batch normalization still averages its statistics over your images: they are not parameters,
     requires_grad does not concern them. The frozen backbone drifts."""
     return only_head_requires(model)
 
-@exercise.wrong(loses=(STATISTICS, SAME))
+@exercise.wrong(loses=(STATISTICS, SAME), costs=3)
 def eval_undone_by_train(model):
-    """Batch normalisation was put into evaluation mode once. The next switch to training mode, at the start of every
+    """Batch normalization was put into evaluation mode once. The next switch to training mode, at the start of every
     epoch, reaches all layers and undoes it."""
     only_head_requires(model)
     for norm in norms_of(model):
         norm.eval()
     return model
 
-@exercise.wrong(loses=(STATISTICS, SAME))
+@exercise.wrong(loses=(STATISTICS, SAME), costs=1.5)
 def batchnorm1d_forgotten(model):
-    """The layers of type BatchNorm2d rest, those of type BatchNorm1d go on. There are batch normalisations behind
+    """The layers of type BatchNorm2d rest, those of type BatchNorm1d go on. There are batch normalizations behind
     linear layers, too."""
     only_head_requires(model)
     for module in model.modules():
@@ -201,9 +208,9 @@ def batchnorm1d_forgotten(model):
             keep_norms(module)
     return model
 
-@exercise.wrong(loses=(STATISTICS, SAME))
+@exercise.wrong(loses=(STATISTICS, SAME), costs=2)
 def only_direct_children(model):
-    """Batch normalisation rests where it is a direct child of the model. Inside of blocks it goes on: children are one
+    """Batch normalization rests where it is a direct child of the model. Inside of blocks it goes on: children are one
     level, modules are all."""
     only_head_requires(model)
     for child in model.children():
@@ -211,7 +218,7 @@ def only_direct_children(model):
             keep_norms(child)
     return model
 
-@exercise.wrong(loses=SAME)
+@exercise.wrong(loses=SAME, costs=1.5)
 def statistics_kept_but_not_used(model):
     """The running statistics rest, but in training mode each batch is still normalised by its own. The head learns on
     other features than it meets at evaluation."""
@@ -220,21 +227,21 @@ def statistics_kept_but_not_used(model):
         norm.momentum = 0.0
     return model
 
-@exercise.wrong(loses=(HEAD, FROZEN, SAME))
+@exercise.wrong(loses=(HEAD, FROZEN), costs=2)
 def everything_frozen(model):
     """The head is frozen too, so nothing trains: element 0 of tensors does not require grad."""
     return keep_norms(model.requires_grad_(False))
 
-@exercise.wrong(loses=(WEIGHTS, DECAY, HEAD, FROZEN, STATISTICS, SAME))
+@exercise.wrong(loses=(WEIGHTS, DECAY, HEAD, FROZEN, STATISTICS, SAME), costs=10)
 def nothing_frozen(model):
     """Everything trains. Evaluation mode and no_grad inside this function do not outlast it: the mode is set anew in
     every epoch, and no_grad ends with its block."""
     with torch.no_grad():
         return model.eval()
 
-@exercise.wrong(loses=(WEIGHTS, DECAY, HEAD, FROZEN, STATISTICS, SAME))
+@exercise.wrong(loses=(WEIGHTS, DECAY), costs=4)
 def weights_not_frozen(model):
-    """Batch normalisation rests, but the weights of the backbone train. An optimizer moves whatever gets a gradient."""
+    """Batch normalization rests, but the weights of the backbone train. An optimizer moves whatever gets a gradient."""
     return keep_norms(model)
 
 def backbone_parameters(model):
@@ -252,19 +259,19 @@ def head_stays_frozen(model):
     has to be switched on."""
     return freeze_only(model, backbone_parameters(model))
 
-@exercise.wrong(loses=(WEIGHTS, HEAD, FROZEN))
+@exercise.wrong(loses=WEIGHTS, costs=1.5)
 def last_block_trains(model):
     """The model's last part is left to train as a whole. In a VGG that part is several layers, and only the last one is
     the head."""
     return freeze_only(model, [p for child in list(model.children())[:-1] for p in child.parameters()])
 
-@exercise.wrong(loses=(WEIGHTS, DECAY, HEAD, FROZEN, STATISTICS, SAME))
+@exercise.wrong(loses=WEIGHTS, costs=2)
 def biases_train(model):
     """The weights are frozen, the biases of the backbone train. They are parameters like any other."""
     weights = {id(p) for name, p in model.named_parameters() if name.endswith("weight")}
     return freeze_only(model, [p for p in backbone_parameters(model) if id(p) in weights])
 
-@exercise.wrong(loses=(HEAD, FROZEN, SAME))
+@exercise.wrong(loses=HEAD, costs=1.5)
 def only_the_bias_of_the_head(model):
     """Only the last parameter trains, and that is the bias of the head: its weight is frozen. A layer has one or two
     parameters."""
@@ -273,7 +280,7 @@ def only_the_bias_of_the_head(model):
         parameter.requires_grad_(parameter is parameters[-1])
     return keep_norms(model)
 
-@exercise.wrong(loses=(WEIGHTS, HEAD, STATISTICS, SAME))
+@exercise.wrong(loses=WEIGHTS, costs=1)
 def last_two_parameters(model):
     """The last two parameters train. A head without bias has only one, and then the second belongs to the backbone."""
     parameters = list(model.parameters())
@@ -281,9 +288,9 @@ def last_two_parameters(model):
         parameter.requires_grad_(number >= len(parameters) - 2)
     return keep_norms(model)
 
-@exercise.wrong(loses=(STATISTICS, SAME))
+@exercise.wrong(loses=STATISTICS, costs=1.5)
 def batchnorm_parameters_train(model):
-    """The scale and shift of batch normalisation train. They belong to the backbone like its weights."""
+    """The scale and shift of batch normalization train. They belong to the backbone like its weights."""
     only_head_requires(model)
     for norm in norms_of(model):
         norm.requires_grad_(True)
@@ -298,11 +305,44 @@ def gradients_set_to_zero(model):
         parameter.register_hook(torch.zeros_like)
     return keep_norms(model)
 
-@exercise.wrong(loses=(STATISTICS, SAME))
+@exercise.wrong(loses=STATISTICS, costs=2)
 def statistics_reset(model):
     """The running statistics were reset. They were learnt on the source data, and the backbone's weights fit to them:
     they should stay, not start anew."""
     freeze(model)
     for norm in norms_of(model):
         norm.reset_running_stats()
+    return model
+
+@exercise.wrong(loses=(STATISTICS, SAME), costs=3)
+def batchnorm_found_by_name(model):
+    """Batch normalization rests where its name says what it is, and goes on elsewhere: in a sequence layers have only
+    numbers. Ask for the type of a layer, not for its name."""
+    only_head_requires(model)
+    for name, module in model.named_modules():
+        if isinstance(module, NORMS) and ("bn" in name or "norm" in name):
+            keep_norms(module)
+    return model
+
+@exercise.also(statistics_kept_but_not_used)
+def tracking_switched_off(model):
+    only_head_requires(model)
+    for norm in norms_of(model):
+        norm.track_running_stats = False
+    return model
+
+@exercise.wrong(loses=HEAD, costs=1)
+def head_frozen_but_its_weight(model):
+    """The bias of the head is frozen. A layer has one or two parameters, and all of them train."""
+    parameters = dict(head_of(model).named_parameters())
+    freeze(model)
+    if "bias" in parameters:
+        parameters["bias"].requires_grad_(False)
+    return model
+
+@exercise.also(statistics_kept_but_not_used)
+def tracking_switched_off_in_evaluation_mode(model):
+    tracking_switched_off(model)
+    for norm in norms_of(model):
+        norm.eval()
     return model

@@ -6,7 +6,13 @@ import torch
 from autograder.exercise import Case, Exercise
 from exercises.draws import uniform
 
-exercise = Exercise("layer-learning-rates", "layer_learning_rates(num_layers, base_lr, decay)", returns="rates")
+exercise = Exercise(
+    "layer-learning-rates",
+    "layer_learning_rates(num_layers, base_lr, decay)",
+    returns="rates",
+    dtype="plain numbers come in",
+    inputs="plain numbers cannot be changed",
+)
 LAST = exercise.criterion("one rate for each layer, the base rate for the last", 1, outputs=("layers", "last"))
 EARLIER = exercise.criterion("each earlier layer has the next one's rate times decay", 2, outputs="rates")
 
@@ -14,11 +20,16 @@ EARLIER = exercise.criterion("each earlier layer has the next one's rate times d
 def cases(g):
     def case(layers, low, high, outputs=("rates", "layers", "last")):
         base, decay = (round(float(uniform(g, *ends, 1)), 3) for ends in ((0.01, 0.2), (low, high)))
+        return given(layers, base, decay, outputs)
+
+    def given(layers, base, decay, outputs=("rates", "layers", "last")):
         return Case({"num_layers": layers, "base_lr": base, "decay": decay}, driver="transfer/rates", outputs=outputs)
 
+    yield "three layers, by hand", given(3, 0.4, 0.5)
     yield "four layers", case(4, 0.25, 0.4)
     yield "seven layers", case(7, 0.6, 0.85)
     yield "one layer", case(1, 0.3, 0.5, ("rates",))
+    yield "frozen below, decay 0", case(4, 0.0, 0.0, ("rates",))
 
 @exercise.reference
 def from_the_last_down(num_layers, base_lr, decay):
@@ -46,48 +57,74 @@ def running_product(num_layers, base_lr, decay):
     factors[0] = base_lr
     return factors.cumprod(0).flip(0)
 
-@exercise.wrong(loses=(LAST, EARLIER))
+@exercise.wrong(loses=(LAST, EARLIER), costs=1.5)
 def order_reversed(num_layers, base_lr, decay):
     """The first layer has the base rate and the last one the smallest. General features, in the first layers, are those
     that should move least."""
     return a_list(num_layers, base_lr, decay)[::-1]
 
-@exercise.wrong(loses=(LAST, EARLIER))
+@exercise.wrong(loses=LAST, costs=1)
 def one_decay_too_many(num_layers, base_lr, decay):
     """Every rate has one factor decay too many: the last layer should have the base rate itself."""
     return [base_lr * decay ** (num_layers - layer) for layer in range(num_layers)]
 
-@exercise.wrong(loses=(LAST, EARLIER))
+@exercise.wrong(loses=LAST, costs=1)
 def one_layer_too_many(num_layers, base_lr, decay):
     """There is one rate more than there are layers."""
     return a_list(num_layers + 1, base_lr, decay)
 
-@exercise.wrong(loses=EARLIER)
+@exercise.wrong(loses=EARLIER, costs=1.5)
 def two_groups_only(num_layers, base_lr, decay):
     """All layers but the last have the same rate. Here the rate falls with every layer on the way down."""
     return [base_lr * decay] * (num_layers - 1) + [base_lr]
 
-@exercise.wrong(loses=EARLIER)
+@exercise.wrong(loses=EARLIER, costs=2)
 def decay_not_used(num_layers, base_lr, decay):
     """All layers have the base rate. Then the first layers are changed as fast as the new head."""
     return [base_lr] * num_layers
 
-@exercise.wrong(loses=EARLIER)
+@exercise.wrong(loses=EARLIER, costs=1.5)
 def rates_grow_downwards(num_layers, base_lr, decay):
     """Rates grow towards the first layer. It was divided by decay where it should be multiplied."""
     return a_list(num_layers, base_lr, 1 / decay)
 
-@exercise.wrong(loses=EARLIER)
+@exercise.wrong(loses=EARLIER, costs=1.5)
 def linear_decay(num_layers, base_lr, decay):
     """The rates fall by equal differences. Asked for are equal ratios; differences reach zero and go below."""
     return [base_lr * (1 - (1 - decay) * (num_layers - 1 - layer)) for layer in range(num_layers)]
 
-@exercise.wrong(loses=EARLIER)
+@exercise.wrong(loses=EARLIER, costs=1.5)
 def exponential_of_decay(num_layers, base_lr, decay):
     """decay was used as a rate in an exponential. It is the factor itself."""
     return [base_lr * float(np.exp(-decay * (num_layers - 1 - layer))) for layer in range(num_layers)]
 
-@exercise.wrong(loses=EARLIER)
+@exercise.wrong(loses=EARLIER, costs=2)
 def decay_subtracted(num_layers, base_lr, decay):
     """decay was subtracted for every layer. It is a factor."""
     return [base_lr - decay * (num_layers - 1 - layer) for layer in range(num_layers)]
+
+@exercise.wrong(loses=EARLIER, costs=0.5)
+def divided_on_the_way_up(num_layers, base_lr, decay):
+    """The rates were built from the first layer up, by dividing by decay. With decay = 0, which freezes all layers but
+    the last, there is nothing to divide by."""
+    rates = [base_lr * decay ** (num_layers - 1)]
+    while len(rates) < num_layers:
+        rates.append(rates[-1] / decay)
+    return rates
+
+@exercise.wrong(loses=EARLIER, costs=1)
+def one_minus_decay(num_layers, base_lr, decay):
+    """The factor from layer to layer is 1 - decay. decay itself is what the next layer's rate is multiplied by; the
+    word only sounds like what is taken away."""
+    return a_list(num_layers, base_lr, 1 - decay)
+
+@exercise.wrong(loses=EARLIER, costs=1)
+def decay_by_depth(num_layers, base_lr, decay):
+    """The exponent grows too fast: each earlier layer should have one factor decay more than the next, not one more
+    than the step before it had."""
+    return [base_lr * decay ** (k * (k + 1) // 2) for k in range(num_layers - 1, -1, -1)]
+
+@exercise.wrong(loses=(LAST, EARLIER), costs=2)
+def a_single_rate(num_layers, base_lr, decay):
+    """One number comes back. Asked for is a rate for each layer."""
+    return base_lr * decay ** (num_layers - 1)

@@ -6,7 +6,7 @@ import torch
 from autograder.exercise import Case, Exercise
 from exercises.draws import uniform
 
-MAIN = ("many*", "another*", "float32")
+MAIN = ("by hand", "many*", "another*", "float32")
 
 exercise = Exercise(
     "linear-probe",
@@ -14,13 +14,11 @@ exercise = Exercise(
     returns=("W", "b"),
     forbidden=("sklearn", "scipy.optimize"),
 )
-WEIGHTS = exercise.criterion("the weights minimise squared error and penalty", 2.5, cases=MAIN, outputs="W")
-BIAS = exercise.criterion("the bias fits and is not penalised", 2, cases=MAIN, outputs="b")
+WEIGHTS = exercise.criterion("the weights minimize squared error and penalty", 2.5, cases=MAIN, outputs="W")
+BIAS = exercise.criterion("the bias fits and is not penalized", 2, cases=MAIN, outputs="b")
 SIZES = exercise.criterion(
-    "a row for every class, also without images, and few images are enough", 1.5, cases=("a class*", "more*")
+    "a row for every class, also without images, and few images are enough", 2, cases=("a class*", "more*")
 )
-DTYPE = exercise.criterion("keeps the dtype", 0.5, cases=("many images", "float32"), aspect="dtype")
-INPUTS = exercise.criterion("leaves the features as they are", 0.5, cases=("many images", "float32"), aspect="inputs")
 ALL_VALUES = (WEIGHTS, BIAS, SIZES)
 
 TOLERANCE = 4e-4
@@ -37,6 +35,8 @@ def cases(g):
         inputs = {"features": x[order].to(dtype), "labels": labels[order], "num_classes": classes, "lam": lam}
         return Case(inputs, tolerance=TOLERANCE)
 
+    by_hand = {"features": torch.tensor([[0.0], [0.0], [2.0], [2.0]], dtype=torch.float64)}
+    yield "by hand", Case({**by_hand, "labels": torch.tensor([0, 0, 1, 1]), "num_classes": 2, "lam": 4.0})
     yield "many images", case(12, 2, 3, 1.7)
     yield "another penalty", case(10, 4, 2, 0.3)
     yield "a class without images", case(8, 3, 4, 0.6, absent=True)
@@ -102,8 +102,8 @@ def numpy_one_class_at_a_time(features, labels, num_classes, lam):
     solution = torch.tensor(np.stack(found)).to(features.dtype)
     return solution[:, :-1], solution[:, -1]
 
-@exercise.wrong(loses=ALL_VALUES)
-def bias_penalised(features, labels, num_classes, lam):
+@exercise.wrong(loses=BIAS, costs=2)
+def bias_penalized(features, labels, num_classes, lam):
     """The bias is shrunk with the weights: it was handled as the weight of one more feature. It only says how frequent
     a class is, and the objective leaves it free."""
     x = torch.cat([features.double(), torch.ones(len(features), 1, dtype=torch.float64)], dim=1)
@@ -111,7 +111,7 @@ def bias_penalised(features, labels, num_classes, lam):
     solution = torch.linalg.solve(x.T @ x + lam * torch.eye(x.shape[1]), x.T @ y).T.to(features.dtype)
     return solution[:, :-1], solution[:, -1]
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=BIAS, costs=3)
 def no_bias(features, labels, num_classes, lam):
     """There is no bias, so every prediction is forced through the origin. The features have means far from zero."""
     x = features.double()
@@ -119,60 +119,60 @@ def no_bias(features, labels, num_classes, lam):
     weights = torch.linalg.solve(x.T @ x + lam * torch.eye(x.shape[1]), x.T @ y).T
     return weights.to(features.dtype), torch.zeros(num_classes, dtype=features.dtype)
 
-@exercise.wrong(loses=(BIAS, SIZES))
+@exercise.wrong(loses=BIAS, costs=1.5)
 def bias_is_the_mean_of_the_targets(features, labels, num_classes, lam):
-    """The bias is the mean of the targets. That holds for centred features; for those that came in, what the weights
+    """The bias is the mean of the targets. That holds for centered features; for those that came in, what the weights
     make of the mean feature has to be taken away."""
     weights, _ = fit(features, labels, num_classes, lam)
     return weights, one_hot(labels, num_classes, features).mean(0)
 
-@exercise.wrong(loses=ALL_VALUES)
-def weights_without_centring(features, labels, num_classes, lam):
-    """The weights were found as if there were no bias, which was added later. Both minimise the objective together:
+@exercise.wrong(loses=WEIGHTS, costs=2)
+def weights_without_centering(features, labels, num_classes, lam):
+    """The weights were found as if there were no bias, which was added later. Both minimize the objective together:
     centre first, or give the bias a column."""
     weights, _ = no_bias(features, labels, num_classes, lam)
     bias = one_hot(labels, num_classes, features).mean(0) - weights @ features.mean(0)
     return weights, bias
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=WEIGHTS, costs=1.5)
 def mean_instead_of_sum(features, labels, num_classes, lam):
     """The penalty is too strong by the number of images. The objective has the sum of the squared errors, not their
     mean."""
     return fit(features, labels, num_classes, lam * len(features))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=WEIGHTS, costs=1.5)
 def penalty_divided_by_images(features, labels, num_classes, lam):
     """The penalty is too weak by the number of images. The objective has the sum of the squared errors, and lam stands
     as it is before the penalty."""
     return fit(features, labels, num_classes, lam / len(features))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=WEIGHTS, costs=1)
 def half_the_penalty(features, labels, num_classes, lam):
     """The penalty is half as strong as asked for. There is no factor of one half in this objective."""
     return fit(features, labels, num_classes, lam / 2)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=WEIGHTS, costs=1)
 def half_the_error(features, labels, num_classes, lam):
     """The penalty is twice as strong as asked for. There is no factor of one half before the squared errors."""
     return fit(features, labels, num_classes, 2 * lam)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=WEIGHTS, costs=1)
 def penalty_squared(features, labels, num_classes, lam):
     """lam enters squared. Where rows are added below the data they are squared with it, so they need its root."""
     return fit(features, labels, num_classes, lam**2)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=WEIGHTS, costs=2)
 def no_penalty(features, labels, num_classes, lam):
     """The penalty is missing: this is plain least squares."""
     return singular_values(features, labels, num_classes, 0.0)
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=WEIGHTS, costs=2)
 def targets_plus_minus_one(features, labels, num_classes, lam):
     """The targets are +1 and -1. One-hot targets are 1 for the class and 0 for the others."""
     x = features.double()
     return cast(features, *ridge(x, 2 * one_hot(labels, num_classes, x) - 1, lam))
 
-@exercise.wrong(loses=ALL_VALUES)
+@exercise.wrong(loses=(WEIGHTS, BIAS, SIZES), costs=5)
 def labels_as_numbers(features, labels, num_classes, lam):
     """The class numbers themselves were fitted, as if class 2 were twice class 1. Each class needs a
     target of its own."""
@@ -180,34 +180,60 @@ def labels_as_numbers(features, labels, num_classes, lam):
     weights, bias = ridge(x, labels.double().unsqueeze(1), lam)
     return cast(features, weights[0], bias[0])
 
-@exercise.wrong(loses=ALL_VALUES)
-def features_standardised(features, labels, num_classes, lam):
-    """The weights belong to standardised features. Those that come in later are not, and the penalty weighs every
+@exercise.wrong(loses=WEIGHTS, costs=2)
+def features_standardized(features, labels, num_classes, lam):
+    """The weights belong to standardized features. Those that come in later are not, and the penalty weighs every
     feature differently."""
     x = features.double()
     return cast(features, *ridge((x - x.mean(0)) / x.std(0), one_hot(labels, num_classes, x), lam))
 
-@exercise.wrong(loses=(WEIGHTS, SIZES))
+@exercise.wrong(loses=WEIGHTS, costs=1)
 def weights_transposed(features, labels, num_classes, lam):
     """The weights are transposed: asked for is (K, F), a row for each class, as in a linear layer."""
     weights, bias = fit(features, labels, num_classes, lam)
     return weights.T, bias
 
-@exercise.wrong(loses=SIZES)
+@exercise.wrong(loses=SIZES, costs=1.5)
 def classes_counted_from_labels(features, labels, num_classes, lam):
     """The number of classes was taken from the labels. A class without an image then has no row, and the head does not
     fit to the others."""
     return fit(features, labels, int(labels.max()) + 1, lam)
 
-@exercise.wrong(loses=DTYPE)
-def always_float32(features, labels, num_classes, lam):
-    """The result is float32 whatever came in. It should have the dtype of the features."""
-    weights, bias = fit(features, labels, num_classes, lam)
-    return weights.float(), bias.float()
+@exercise.also(features_standardized)
+def features_standardized_by_the_biased_deviation(features, labels, num_classes, lam):
+    x = features.double()
+    return cast(features, *ridge((x - x.mean(0)) / x.std(0, correction=0), one_hot(labels, num_classes, x), lam))
 
-@exercise.wrong(loses=INPUTS)
-def changes_its_input(features, labels, num_classes, lam):
-    """The features were changed in place. Whoever holds them, a cache for example, now has others."""
+@exercise.wrong(loses=WEIGHTS, costs=1.5)
+def penalty_on_every_entry(features, labels, num_classes, lam):
+    """lam was added to every entry of the matrix. Only its diagonal belongs to the penalty: the squares of the weights
+    are summed, not their products."""
+    x = features.double()
+    y = one_hot(labels, num_classes, x)
+    xc, yc = x - x.mean(0), y - y.mean(0)
+    weights = (torch.linalg.pinv(xc.T @ xc + lam) @ xc.T @ yc).T
+    return cast(features, weights, y.mean(0) - weights @ x.mean(0))
+
+@exercise.wrong(loses=BIAS, costs=1)
+def bias_with_the_wrong_sign(features, labels, num_classes, lam):
+    """What the weights make of the mean feature was added to the bias. It has to be taken away, so that the prediction
+    for the mean feature is the mean target."""
+    weights, _ = fit(features, labels, num_classes, lam)
+    return weights, one_hot(labels, num_classes, features).mean(0) + weights @ features.mean(0)
+
+@exercise.wrong(loses=BIAS, costs=1.5)
+def bias_left_at_zero(features, labels, num_classes, lam):
+    """The weights are right, the bias is zero. It holds what the means of features and targets leave over."""
     weights, bias = fit(features, labels, num_classes, lam)
-    features -= features.mean(0)
-    return weights, bias
+    return weights, torch.zeros_like(bias)
+
+@exercise.wrong(loses=WEIGHTS, costs=1.5)
+def covariance_and_sum_mixed(features, labels, num_classes, lam):
+    """The covariance of the features was divided by their number, the products with the targets were not. Both are sums
+    over the images here."""
+    x = features.double()
+    y = one_hot(labels, num_classes, x)
+    xc, yc = x - x.mean(0), y - y.mean(0)
+    eye = torch.eye(x.shape[1], dtype=x.dtype)
+    weights = torch.linalg.solve(xc.T @ xc / len(x) + lam * eye, xc.T @ yc).T
+    return cast(features, weights, y.mean(0) - weights @ x.mean(0))

@@ -7,24 +7,31 @@ from torch import nn
 from autograder.exercise import Case, Exercise, one_of
 from exercises.transfer.shared import images, phase
 
-NOT_SHARED = ("nothing*", "a part*", "blocks*", "everything*")
+NOT_SHARED = ("by hand", "nothing*", "a part*", "blocks*", "everything*")
 
-exercise = Exercise("trainable-parameters", "count_parameters(model)", returns=("trainable", "total"))
+exercise = Exercise(
+    "trainable-parameters",
+    "count_parameters(model)",
+    returns=("trainable", "total"),
+    dtype="counts are whole numbers",
+    inputs="a model comes in, and counting has no reason to write",
+)
 TOTAL = exercise.criterion("counts every number of every parameter", 1, cases=NOT_SHARED, outputs="total")
 TRAINABLE = exercise.criterion("tells those that train from the others", 1, cases=NOT_SHARED, outputs="trainable")
 SHARED = exercise.criterion("counts what is shared once", 1, cases="shared*")
 
 @exercise.cases
 def cases(g):
-    def case(net, *frozen):
+    def case(net, *frozen, added=None):
         inputs = {"network": net, "phase": phase(g), "frozen": list(frozen), "images": images(g, 1)}
-        added = one_of(g, 2, 3, 4, 5, 6, 7, 8, 9)
+        added = one_of(g, 2, 3, 4, 5, 6, 7, 8, 9) if added is None else added
         return Case({**inputs, "added": added}, driver="transfer/parameter-count")
 
+    yield "by hand", case("by hand", "0", added=0)
     yield "nothing frozen", case("fc")
     yield "a part frozen", case("classifier", "features")
     yield "blocks, one frozen", case("head", "backbone.1")
-    yield "everything frozen", case("sequential", "")
+    yield "everything frozen", case("nested", "")
     yield "shared", case("shared")
     yield "shared, frozen", case("shared", "block")
 
@@ -53,7 +60,7 @@ def vector_as_tensors(model):
 def sums(parameters):
     return sum(p.numel() for p in parameters if p.requires_grad), sum(p.numel() for p in parameters)
 
-@exercise.wrong(loses=SHARED)
+@exercise.wrong(loses=SHARED, costs=1)
 def shared_counted_twice(model):
     """What two layers share was counted for each of them. There is one set of numbers, and an
     optimizer moves it once."""
@@ -61,14 +68,14 @@ def shared_counted_twice(model):
     modules = [module for _, module in model.named_modules(remove_duplicate=False)]
     return sums([p for module in modules for _, p in module.named_parameters(recurse=False, remove_duplicate=False)])
 
-@exercise.wrong(loses=(TOTAL, SHARED))
+@exercise.wrong(loses=TOTAL, costs=1)
 def buffers_counted(model):
-    """The running statistics of batch normalisation are in the total. They are buffers, not parameters: no gradient
+    """The running statistics of batch normalization are in the total. They are buffers, not parameters: no gradient
     ever reaches them."""
     trainable, total = count(model)
     return trainable, total + sum(buffer.numel() for buffer in model.buffers())
 
-@exercise.wrong(loses=(TOTAL, SHARED))
+@exercise.wrong(loses=TOTAL, costs=1)
 def state_dict_counted(model):
     """The total is that of the state_dict. It also holds buffers, and shared tensors under each of their names."""
     return count(model)[0], sum(tensor.numel() for tensor in model.state_dict().values())
@@ -79,37 +86,62 @@ def tensors_counted(model):
     flags = [parameter.requires_grad for parameter in model.parameters()]
     return sum(flags), len(flags)
 
-@exercise.wrong(loses=(TOTAL, TRAINABLE, SHARED))
+@exercise.wrong(loses=(TOTAL, TRAINABLE), costs=1)
 def order_swapped(model):
     """The two numbers are exchanged: first those that train, then all."""
     trainable, total = count(model)
     return total, trainable
 
-@exercise.wrong(loses=(TRAINABLE, SHARED))
+@exercise.wrong(loses=TRAINABLE, costs=1)
 def frozen_counted(model):
     """The first number counts what is frozen. Asked for is what trains."""
     trainable, total = count(model)
     return total - trainable, total
 
-@exercise.wrong(loses=(TOTAL, SHARED))
+@exercise.wrong(loses=TOTAL, costs=1)
 def frozen_instead_of_total(model):
     """The second number counts what is frozen. Asked for are all parameters."""
     trainable, total = count(model)
     return trainable, total - trainable
 
-@exercise.wrong(loses=(TRAINABLE, SHARED))
+@exercise.wrong(loses=TRAINABLE, costs=1)
 def frozen_not_told_apart(model):
     """Both numbers are the total. Whether a parameter trains is written on it."""
     return count(model)[1], count(model)[1]
 
-@exercise.wrong(loses=(TOTAL, TRAINABLE, SHARED))
-def normalisation_left_out(model):
-    """Only linear and convolutional layers were counted. The scale and shift of batch normalisation
+@exercise.wrong(loses=TOTAL, costs=1.5)
+def normalization_left_out(model):
+    """Only linear and convolutional layers were counted. The scale and shift of batch normalization
     are parameters too."""
     layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     return sums(list({id(p): p for layer in layers for p in layer.parameters()}.values()))
 
-@exercise.wrong(loses=(TOTAL, TRAINABLE, SHARED))
+@exercise.wrong(loses=TOTAL, costs=1.5)
 def biases_left_out(model):
     """The biases are missing. They are parameters as well."""
     return sums([p for name, p in model.named_parameters() if name.endswith("weight")])
+
+@exercise.wrong(loses=TOTAL, costs=1.5)
+def only_direct_children(model):
+    """Only layers that are direct children of the model were counted. What lies in blocks is missing: children are one
+    level, modules are all."""
+    own = [p for child in model.children() for p in child._parameters.values() if p is not None]
+    return sums([*own, *model._parameters.values()])
+
+@exercise.wrong(loses=(TOTAL, TRAINABLE), costs=2)
+def every_level_counted(model):
+    """What lies in blocks was counted once for every level above it: each module already lists the parameters of all
+    modules inside it."""
+    return sums([p for module in model.modules() for p in module.parameters()])
+
+@exercise.wrong(loses=(TOTAL, TRAINABLE), costs=1.5)
+def only_two_axes(model):
+    """Only the product of the first two axes of each parameter was counted. A convolution has four, a bias one."""
+    pairs = [(p, int(np.prod(p.shape[:2])) if p.ndim > 1 else len(p)) for p in model.parameters()]
+    return sum(size for p, size in pairs if p.requires_grad), sum(size for _, size in pairs)
+
+@exercise.wrong(loses=TOTAL, costs=1.5)
+def only_weights_of_matrices(model):
+    """Only parameters with two axes or more were counted. Biases, and the scale and shift of batch normalization, have
+    one."""
+    return sums([p for p in model.parameters() if p.ndim > 1])

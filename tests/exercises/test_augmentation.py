@@ -16,16 +16,25 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
+from course_lib.augmentation import augment
+from course_lib.checking.card import Card
 from course_lib.checking.drivers import run_case
-from course_lib.checking.verdict import Verdict
+from course_lib.checking.keys import respond
+from course_lib.checking.verdict import Verdict, judge
 from tests.support.answering import lost, named, verdict_on
 from tests.support.answering import reference_of as answer_of
-from tests.support.course import exercise_named
+from tests.support.course import ASSIGNMENTS, exercise_named
 
 
 def run(driver: str, answer: Any, inputs: dict[str, Any]) -> Any:
     """What comes back for an answer that is a function."""
     return run_case({"f": answer}, "f", driver, inputs)["result"]
+
+
+def unwatched(exercise_id: str, answer: Any) -> Verdict:
+    """The verdict on the values of an answer that uses what students may not."""
+    exercise = exercise_named(exercise_id)
+    return exercise.verdict(answer, exercise.make_key(1, diagnose=False))
 
 
 # --- references against libraries that are not used in them
@@ -69,7 +78,7 @@ def test_scipy_s_rotation_is_accepted() -> None:
         turned = scipy.ndimage.rotate(image.double().numpy(), degrees, axes=(2, 1), reshape=False, order=1)
         return torch.from_numpy(turned).to(image.dtype)
 
-    verdict = verdict_on("rotate", scipy_rotate)
+    verdict = unwatched("rotate", scipy_rotate)
     assert verdict.passed, lost(verdict)
 
 
@@ -81,7 +90,7 @@ def test_scipy_s_map_is_accepted_as_warp() -> None:
         planes = [scipy.ndimage.map_coordinates(x.double().numpy(), places, order=1, mode="nearest") for x in image]
         return torch.from_numpy(np.stack(planes)).to(image.dtype)
 
-    verdict = verdict_on("smooth-warp", mapped)
+    verdict = unwatched("smooth-warp", mapped)
     assert verdict.passed, lost(verdict)
 
 
@@ -354,9 +363,349 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
 def test_a_wrong_answer_that_nobody_listed_is_rejected(exercise_id: str, wrong: Callable[..., Any]) -> None:
     """On every seed, and never for one of the small criteria only."""
     for seed in range(10):
-        verdict = verdict_on(exercise_id, wrong, seed)
-        conventions = [c.title for c in exercise_named(exercise_id).criteria if c.is_convention]
-        assert set(lost(verdict)) - set(conventions)
+        values = {criterion.title for criterion in exercise_named(exercise_id).criteria}
+        assert values & set(lost(verdict_on(exercise_id, wrong, seed)))
+
+
+# --- what reviewers found: answers of strangers, and slips that are typical (../shared/review)
+
+
+def _in_place(exercise_id: str) -> Callable[..., Any]:
+    """The right answer, which also spoils the image that it gets."""
+
+    def answer(*args: Any) -> Any:
+        given = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
+        result = answer_of(exercise_id)(*given)
+        next(arg for arg in args if isinstance(arg, Tensor)).sub_(0.25)
+        return result
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "exercise_id", ["resize-short-side", "scale-crop", "ten-crop", "multi-scale-test", "pca-basis", "rotate"]
+)
+def test_spoiling_the_image_loses_points(exercise_id: str) -> None:
+    """The notebook promises it in its first cell (A7)."""
+    for seed in range(10):
+        verdict = verdict_on(exercise_id, _in_place(exercise_id), seed)
+        assert (lost(verdict), named(verdict)) == (["leaves its inputs unchanged"], ["input-changed"])
+
+
+def test_a_loss_in_single_precision_loses_points() -> None:
+    """A7."""
+    for seed in range(10):
+        verdict = verdict_on("soft-cross-entropy", lambda z, t: answer_of("soft-cross-entropy")(z, t).float(), seed)
+        assert (lost(verdict), named(verdict)) == (["keeps dtype and device"], ["always-float32"])
+
+
+def _mixup_by_view(x: Tensor, y: Tensor, lam: Tensor, permutation: Tensor) -> Any:
+    weights, flat = lam.view(-1, 1), x.view(len(x), -1)
+    mixed = (weights * flat + (1 - weights) * flat[permutation]).view(x.shape)
+    return mixed, weights * y + (1 - weights) * y[permutation]
+
+
+def test_a_view_in_mixup_costs_the_layout_alone() -> None:
+    """B1: the numbers are right."""
+    for seed in range(10):
+        verdict = verdict_on("mixup", _mixup_by_view, seed)
+        assert (lost(verdict), named(verdict)) == (["accepts any memory layout"], ["needs-contiguous-memory"])
+        assert verdict.score == verdict.key.points - 0.25
+
+
+def _rotate(
+    offset: float = 0.5,
+    dtype: torch.dtype | None = torch.float32,
+    sign: int = 1,
+    swapped: bool = False,
+    radians: bool = True,
+    **options: Any,
+) -> Callable[[Tensor, float], Tensor]:
+    """The solution as most write it, with one slip or another; the grid in float32 unless told otherwise."""
+
+    def rotate(image: Tensor, degrees: float) -> Tensor:
+        height, width = image.shape[1:]
+        ys = torch.arange(height, dtype=dtype or image.dtype) - height / 2 + offset
+        xs = torch.arange(width, dtype=dtype or image.dtype) - width / 2 + offset
+        y, x = torch.meshgrid(ys, xs, indexing="ij")
+        angle = sign * (math.radians(degrees) if radians else degrees)
+        old_x = (x * math.cos(angle) - y * math.sin(angle)) / (width / 2)
+        old_y = (x * math.sin(angle) + y * math.cos(angle)) / (height / 2)
+        grid = torch.stack([old_y, old_x] if swapped else [old_x, old_y], -1)
+        return F.grid_sample(image[None], grid[None], **{"align_corners": False, **options})[0]
+
+    return rotate
+
+
+def _rotate_by_matrix(image: Tensor, degrees: float) -> Tensor:
+    _, height, width = image.shape
+    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    theta = torch.tensor([[[cosine, -sine * height / width, 0], [sine * width / height, cosine, 0]]])
+    return F.grid_sample(
+        image[None], F.affine_grid(theta, [1, *image.shape], align_corners=False), align_corners=False
+    )[0]
+
+
+@pytest.mark.parametrize("rotate", [_rotate(), _rotate_by_matrix], ids=["grid", "matrix"])
+def test_a_grid_in_single_precision_costs_the_dtype_alone(rotate: Callable[..., Tensor]) -> None:
+    """B4: the call fails for float64, and is right for float32."""
+    for seed in range(10):
+        verdict = verdict_on("rotate", rotate, seed)
+        assert (lost(verdict), named(verdict)) == (["keeps dtype and device"], ["works-in-float32-only"])
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float32], ids=["any dtype", "float32 only"])
+@pytest.mark.parametrize(
+    ("slug", "slip"),
+    [
+        ("clockwise", {"sign": -1}),
+        ("degrees-taken-for-radians", {"radians": False}),
+        ("half-pixel-forgotten", {"offset": 0.0}),
+        ("rows-before-columns", {"swapped": True}),
+        ("corners-mixed-the-other-way", {"align_corners": True}),
+        ("border-repeated", {"padding_mode": "border"}),
+        ("nearest-neighbor", {"mode": "nearest"}),
+    ],
+)
+def test_the_slips_of_a_rotation_are_named(slug: str, slip: dict[str, Any], dtype: torch.dtype | None) -> None:
+    """Also beside a grid in single precision, which hid them all."""
+    for seed in range(10):
+        names = named(verdict_on("rotate", _rotate(dtype=dtype, **slip), seed))
+        assert names == [slug] + ["works-in-float32-only"] * (dtype is not None)
+
+
+def test_a_rotation_about_another_center_is_named() -> None:
+    """About n / 2, in pixels and by loops: the other half pixel."""
+
+    def about_the_halves(image: Tensor, degrees: float) -> Tensor:
+        height, width = image.shape[1:]
+        sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+        padded, y = F.pad(image, (1, 1, 1, 1)), torch.zeros_like(image)
+        for row in range(height):
+            for column in range(width):
+                down, right = row - height / 2, column - width / 2
+                top = min(max(down * cosine + right * sine + height / 2, -1), height)
+                left = min(max(right * cosine - down * sine + width / 2, -1), width)
+                i, j = min(math.floor(top), height - 1), min(math.floor(left), width - 1)
+                a, b = top - i, left - j
+                block = padded[:, i + 1 : i + 3, j + 1 : j + 3]
+                y[:, row, column] = (
+                    block * block.new_tensor([[(1 - a) * (1 - b), (1 - a) * b], [a * (1 - b), a * b]])
+                ).sum((1, 2))
+        return y
+
+    for seed in range(10):
+        assert named(verdict_on("rotate", about_the_halves, seed)) == ["half-a-pixel-off-the-center"]
+
+
+def _warp(slip: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """The solution as most write it, with a slip."""
+
+    def warp(image: Tensor, displacement: Tensor) -> Tensor:
+        height, width = image.shape[1:]
+        rows, columns = torch.arange(height, dtype=image.dtype)[:, None], torch.arange(width, dtype=image.dtype)
+        dy, dx = displacement.flip(0) if slip == "swapped" else displacement
+        one = 0 if slip == "half pixel" else 1
+        y, x = (2 * (rows + dy) + one) / height - 1, (2 * (columns + dx) + one) / width - 1
+        grid = torch.stack([y, x] if slip == "(y, x)" else [x, y], -1)
+        padding = "zeros" if slip == "zeros" else "border"
+        return F.grid_sample(image[None], grid[None], padding_mode=padding, align_corners=slip == "aligned")[0]
+
+    return warp
+
+
+@pytest.mark.parametrize(
+    ("slip", "slug"),
+    [
+        ("half pixel", "half-pixel-forgotten"),
+        ("swapped", "down-and-across-swapped"),
+        ("(y, x)", "rows-before-columns"),
+        ("aligned", "corners-mixed-the-other-way"),
+        ("zeros", "zeros-outside"),
+    ],
+)
+def test_the_slips_of_a_warp_are_named(slip: str, slug: str) -> None:
+    """The half pixel is the theme of the notebook."""
+    for seed in range(10):
+        assert named(verdict_on("smooth-warp", _warp(slip), seed)) == [slug]
+
+
+def _subpolicy_above(image: Tensor, subpolicy: Any, operations: Any, u: Tensor) -> Tensor:
+    for (name, probability, magnitude), chance in zip(subpolicy, u, strict=True):
+        if chance > probability:
+            image = operations[name](image, magnitude)
+    return image
+
+
+def _luminance(weights: list[float]) -> Callable[..., Tensor]:
+    def jitter(image: Tensor, brightness: float, contrast: float) -> Tensor:
+        x = image * brightness
+        gray = (x * torch.tensor(weights, dtype=x.dtype).view(-1, 1, 1)).sum(0) if len(x) == 3 else x[0]
+        return ((x - gray.mean()) * contrast + gray.mean()).clamp(0, 1)
+
+    return jitter
+
+
+def _larger_weight(x: Tensor, y: Tensor, lam: Tensor, permutation: Tensor) -> Any:
+    return answer_of("mixup")(x, y, torch.stack([lam, 1 - lam]).amax(0), permutation)
+
+
+def _hole_with_mean(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    y, top, left = image.clone(), centre_y - length // 2, centre_x - length // 2
+    y[:, max(top, 0) : max(top + length, 0), max(left, 0) : max(left + length, 0)] = image.mean()
+    return y
+
+
+def _small_number(tiny: float) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda z, t: -(t * (z.softmax(1) + tiny).log()).sum(1).mean()
+
+
+def _cut_without_clipping(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    y, half = image.clone(), length // 2
+    y[:, centre_y - half : centre_y + half, centre_x - half : centre_x + half] = 0
+    return y
+
+
+NAMED: list[tuple[str, Callable[..., Any], list[str]]] = [
+    ("horizontal-flip", lambda x, p, u: torch.where((u > p).view(-1, 1, 1, 1), x.flip(3), x), ["comparison-reversed"]),
+    ("horizontal-flip", lambda x, p, u: torch.where(u < p, x.flip(3), x), ["decisions-along-an-image"]),
+    ("pixel-noise", lambda image, p, u: torch.where(u > p, 1 - image, image), ["comparison-reversed"]),
+    ("apply-subpolicy", _subpolicy_above, ["comparison-reversed"]),
+    ("colour-jitter", _luminance([0.299, 0.587, 0.114]), ["mean-of-the-luminance"]),
+    ("colour-jitter", _luminance([0.2989, 0.587, 0.114]), ["mean-of-the-luminance"]),
+    ("mixup", _larger_weight, ["larger-weight-for-itself"]),
+    ("mixup", lambda x, y, lam, permutation: (x.clone(), y.clone()), ["labels-not-mixed", "images-not-mixed"]),
+    ("cutout", _hole_with_mean, ["filled-with-the-mean"]),
+    ("cutout", _cut_without_clipping, ["odd-length-shortened", "negative-index-wraps"]),
+    ("soft-cross-entropy", _small_number(1e-8), ["small-number-added"]),
+    ("soft-cross-entropy", _small_number(1e-12), ["small-number-added"]),
+    ("ten-crop", lambda image, crop: list(answer_of("ten-crop")(image, crop)), ["list-of-crops"]),
+]
+
+
+@pytest.mark.parametrize(("exercise_id", "wrong", "slugs"), NAMED, ids=[f"{i}-{s[0]}" for i, _, s in NAMED])
+def test_a_typical_slip_is_named(exercise_id: str, wrong: Callable[..., Any], slugs: list[str]) -> None:
+    """Rows D2, D7 and D10, and what the reviewers of the notebook tried."""
+    for seed in range(10):
+        assert named(verdict_on(exercise_id, wrong, seed)) == slugs
+
+
+@given(st.tuples(*[st.sampled_from([-1.0, 1.0])] * 3))
+def test_eigenvectors_in_rows_are_named_whatever_their_signs(signs: tuple[float, float, float]) -> None:
+    """D3: those of a singular value decomposition are as good as any other."""
+
+    def rows(images: Tensor) -> tuple[Tensor, Tensor]:
+        pixels = images.permute(0, 2, 3, 1).reshape(-1, 3)
+        _, s, vh = torch.linalg.svd(pixels - pixels.mean(0), full_matrices=False)
+        return s * s / len(pixels), torch.tensor(signs).to(vh)[:, None] * vh
+
+    assert named(verdict_on("pca-basis", rows)) == ["eigenvectors-in-rows"]
+
+
+def test_nothing_is_said_of_values_that_were_not_put_in_order() -> None:
+    """E1: ascending and divided by M - 1, and named so."""
+
+    def library(images: Tensor) -> Any:
+        return torch.linalg.eigh(torch.cov(images.transpose(0, 1).flatten(1)))
+
+    for seed in range(10):
+        assert named(verdict_on("pca-basis", library, seed)) == ["ascending", "unbiased-covariance"]
+
+
+def test_a_list_of_crops_is_told_what_it_should_be() -> None:
+    """F1: the function's own result, not a part that the driver cut out."""
+    verdict = verdict_on("ten-crop", lambda image, crop: [image[:, :crop, :crop]] * 10)
+    reason = next(result.mismatch.reason for result in verdict.results if result.mismatch)
+    assert "a list of 10 tensors" in reason
+    assert "torch.stack" in reason
+    assert "(10, 1, 2, 2)" in reason
+
+
+@pytest.mark.parametrize("exercise_id", [e for e in ASSIGNMENTS["03_augmentation"] if e != "label-preserving"])
+def test_a_forgotten_return_is_asked_for(exercise_id: str) -> None:
+    """In the first sentence."""
+    verdict = verdict_on(exercise_id, lambda *args: None)
+    reason = next(result.mismatch.reason for result in verdict.results if result.mismatch)
+    assert "None" in reason
+    assert "is a `return` missing?" in reason
+
+
+def _rotate_by_scipy(image: Tensor, degrees: float) -> Tensor:
+    return torch.from_numpy(scipy.ndimage.rotate(image.numpy(), degrees, axes=(2, 1), reshape=False, order=1))
+
+
+def _cutout_by_the_course(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    return augment.cutout(image[None], torch.tensor([[centre_y, centre_x]]), length)[0]
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer", "banned"),
+    [
+        ("soft-cross-entropy", F.cross_entropy, "torch.nn.functional.cross_entropy"),
+        ("soft-cross-entropy", lambda z, t: torch.nn.CrossEntropyLoss()(z, t), "torch.nn"),
+        ("rotate", _rotate_by_scipy, "scipy.ndimage.rotate"),
+        ("cutout", _cutout_by_the_course, "course_lib.augmentation"),
+    ],
+    ids=["function", "layer", "scipy", "the course's own"],
+)
+def test_a_ready_made_answer_is_told_at_once(exercise_id: str, answer: Callable[..., Any], banned: str) -> None:
+    """C: the check says what the grader says."""
+    verdict = verdict_on(exercise_id, answer)
+    assert verdict.score == 0
+    assert verdict.banned[0].startswith(banned)
+
+
+def test_own_noise_is_found_by_asking_twice() -> None:
+    """D8."""
+
+    def own(x: Tensor, p: float, u: Tensor) -> Tensor:
+        return torch.where((torch.rand(len(x)) < p).view(-1, 1, 1, 1), x.flip(3), x)
+
+    key = exercise_named("horizontal-flip").make_key(0, diagnose=False)
+    for _ in range(5):
+        raw = {
+            case.name: run_case({case.function: own}, case.function, case.driver, case.inputs, forbidden=())
+            for case in key.cases
+        }
+        assert judge(key, {name: respond(found) for name, found in raw.items()}).score < key.points
+
+
+def test_an_entry_still_open_is_told_so() -> None:
+    """In one line that names it."""
+    open_one = {**_table(), ("clothing", "horizontal flip"): None}
+    verdict = _entry(open_one)
+    reason = next(result.mismatch.told() for result in verdict.results if result.mismatch)
+    assert "the entry ('clothing', 'horizontal flip') is still None: put True or False there" in reason
+    assert verdict.score == 1
+
+
+def test_the_card_of_a_wrong_table_does_not_give_the_answer_away() -> None:
+    """There is nothing else to find out."""
+    wrong = {pair: not kept for pair, kept in _table().items()}
+    text = Card(_entry(wrong)).text()
+    assert "should be" not in text
+    assert "expected" not in text
+
+
+@pytest.mark.parametrize("exercise_id", list(ASSIGNMENTS["03_augmentation"]))
+def test_an_example_runs_as_it_is_pasted(exercise_id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """For each known mistake whose card has one: it needs nothing but the student's function."""
+    exercise = exercise_named(exercise_id)
+    shown = 0
+    for misconception in exercise.misconceptions:
+        code = Card(verdict_on(exercise_id, _of(exercise, misconception.wrong))).example
+        if code:
+            exec(code, {exercise.names[0]: _of(exercise, misconception.wrong)})
+            lines = capsys.readouterr().out.splitlines()
+            shown += 1
+            assert lines[0].startswith("got"), misconception.slug
+    assert shown > len(exercise.misconceptions) / 2
+
+
+def _of(exercise: Any, wrong: Any) -> Any:
+    """A wrong answer as a student's name stands for it."""
+    found = exercise.namespace(wrong)[exercise.names[0]]
+    return found() if exercise.id == "label-preserving" and callable(found) else found
 
 
 # --- more than one way to be right, and more than one mistake at once
@@ -397,7 +746,7 @@ def test_two_wrong_labels_are_both_named() -> None:
         ("digits", "rotation by 180 degrees"): True,
         ("ripeness of tomatoes", "green turned to red"): True,
     }
-    assert set(named(_entry(table))) == {"six-and-nine-overlooked", "colour-overlooked"}
+    assert set(named(_entry(table))) == {"six-and-nine-overlooked", "color-overlooked"}
 
 
 @pytest.mark.parametrize("odd", [None, "yes", 2, math.nan, [], torch.zeros(2)], ids=repr)
@@ -429,7 +778,11 @@ def test_rows_and_columns_of_eigenvectors_never_look_alike() -> None:
         for case in exercise_named("pca-basis").make_key(seed, diagnose=False).cases:
             _, axes = answer_of("pca-basis")(case.inputs["images"].double())
             torch.testing.assert_close(axes @ axes.T, torch.eye(3, dtype=torch.float64))
+            in_rows = axes @ torch.cov(case.inputs["images"].double().transpose(0, 1).flatten(1)) @ axes.T
+            assert float(in_rows.tril(-1).abs().max()) > 0.01 * float(in_rows.trace())
             assert float((axes.abs() - axes.T.abs()).abs().max()) > 0.05
+            # The first row tells the sign of a column.
+            assert float(axes[0].abs().min()) > 0.05
 
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["all crops at once", "crop by crop"])

@@ -21,12 +21,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from autograder.exercise import Criterion, Exercise, Misconception, wrong_entries
+from autograder.exercise import Exercise, Misconception, wrong_entries
 from course_lib.checking.answers import decode_key, encode_key
 from course_lib.checking.comparison import TOLERANCE
-from course_lib.checking.drivers import run_case, takes_a_value
+from course_lib.checking.drivers import STRIDED, run_case, takes_a_value, tensors_in
+from course_lib.checking.keys import CaseKey, Entry, ExerciseKey, Failure, Response, respond
 from course_lib.checking.values import pack, unpack
-from course_lib.checking.verdict import CaseKey, Entry, ExerciseKey, Failure, Response, Verdict, judge, respond
+from course_lib.checking.verdict import Verdict, judge
 from tests.support.answering import lost, named, sent
 from tests.support.course import ASSIGNMENTS, COURSE, exercise_named
 from tests.support.learned import LEARNED, said_for
@@ -62,20 +63,20 @@ class Tried:
 
     exercise: Exercise
     case: CaseKey
-    responses: dict[str, Response] = dataclasses.field(default_factory=dict)
-    footprints: dict[str, dict[Entry, Any]] = dataclasses.field(default_factory=dict)
+    responses: dict[int, Response] = dataclasses.field(default_factory=dict)
+    footprints: dict[int, dict[Entry, Any]] = dataclasses.field(default_factory=dict)
 
     def response(self, misconception: Misconception) -> Response:
         """What whoever makes this mistake answers."""
-        if misconception.slug not in self.responses:
-            self.responses[misconception.slug] = self.exercise.respond(misconception.wrong, self.case)
-        return self.responses[misconception.slug]
+        if id(misconception) not in self.responses:
+            self.responses[id(misconception)] = self.exercise.respond(misconception.wrong, self.case)
+        return self.responses[id(misconception)]
 
     def footprint(self, misconception: Misconception) -> dict[Entry, Any]:
         """Where that answer is wrong."""
-        if misconception.slug not in self.footprints:
-            self.footprints[misconception.slug] = wrong_entries(self.case, self.response(misconception))
-        return self.footprints[misconception.slug]
+        if id(misconception) not in self.footprints:
+            self.footprints[id(misconception)] = wrong_entries(self.case, self.response(misconception))
+        return self.footprints[id(misconception)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,18 +87,23 @@ class Recorded:
     tried: Mapping[str, Tried]
 
     @property
-    def slug(self) -> str:
-        """Stable key."""
-        return self.misconception.slug
+    def slugs(self) -> tuple[str, ...]:
+        """Stable keys."""
+        return self.misconception.slugs
 
     @property
-    def hint(self) -> str:
+    def hints(self) -> tuple[str, ...]:
         """What was probably done."""
-        return self.misconception.hint
+        return self.misconception.hints
+
+    @property
+    def prices(self) -> tuple[float, ...]:
+        """What is taken off."""
+        return self.misconception.prices
 
     @functools.cached_property
     def loses(self) -> frozenset[str]:
-        """The criteria that it costs by itself."""
+        """The criteria that it is about."""
         return frozenset(criterion.slug for criterion in self.misconception.loses)
 
     def at(self, case: CaseKey) -> dict[Entry, Any]:
@@ -296,11 +302,20 @@ def _around(exercise: Exercise, change: Callable[[Any], Any]) -> dict[str, Any]:
     """The reference's functions with something done to their results; what is no function stays as it is."""
 
     def around(function: Any) -> Any:
-        if not inspect.isroutine(function):
-            return function
         return lambda *args: change(function(*args))
 
-    return {name: around(what) for name, what in exercise.namespace(exercise.reference_answer).items()}
+    return {name: _within(around, what) for name, what in exercise.namespace(exercise.reference_answer).items()}
+
+
+def _within(around: Callable[[Any], Any], what: Any) -> Any:
+    """Something done around a function, or around the forward pass of a module; what is neither stays as it is."""
+    if isinstance(what, type) and issubclass(what, nn.Module):
+
+        def forward(self: nn.Module, x: Tensor) -> Any:
+            return around(functools.partial(what.forward, self))(x)
+
+        return type(what.__name__, (what,), {"forward": forward})
+    return around(what) if inspect.isroutine(what) else what
 
 
 def _cast(value: Any, dtype: torch.dtype) -> Any:
@@ -322,14 +337,50 @@ def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
 def test_a_right_answer_that_spoils_its_inputs_loses_what_asks_to_leave_them(exercise: Exercise) -> None:
     """That and no more, and only where something is asked."""
     for key in keys(exercise.id)[:3]:
-        verdict = in_namespace(key, {name: _spoiling(f) for name, f in _around(exercise, lambda y: y).items()})
+        verdict = in_namespace(key, {name: _within(_spoiling, f) for name, f in _around(exercise, lambda y: y).items()})
         assert lost(verdict) == [c.title for c in key.criteria if any(e.aspect == "inputs" for e in c.entries)]
 
 
-def _spoiling(function: Any) -> Any:
-    if not inspect.isroutine(function):
-        return function
+@each_exercise
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_an_answer_that_fails_for_one_dtype_loses_what_asks_for_the_dtype(
+    exercise: Exercise, dtype: torch.dtype
+) -> None:
+    """A tensor of the wrong dtype made inside stops the call; the rest is judged in the other dtype."""
+    if not exercise.conventions["dtype"].points:
+        return
+    for key in keys(exercise.id)[:3]:
+        verdict = in_namespace(key, _refusing(exercise, lambda x: x.is_floating_point() and x.dtype == dtype))
+        assert lost(verdict) == [exercise.conventions["dtype"].title]
+        assert named(verdict) == [f"works-in-{'float64' if dtype == torch.float32 else 'float32'}-only"]
 
+
+@each_exercise
+def test_an_answer_that_needs_contiguous_memory_loses_at_most_that(exercise: Exercise) -> None:
+    """It is one small criterion where it is asked for, and a remark elsewhere."""
+    for key in keys(exercise.id)[:3]:
+        verdict = in_namespace(key, _refusing(exercise, lambda x: not x.is_contiguous()))
+        asked = [c.title for c in key.criteria if any(entry.aspect == "layout" for entry in c.entries)]
+        assert lost(verdict) == asked
+        strided = any(case.driver.endswith(STRIDED) for case in key.cases)
+        assert bool(asked) + bool(verdict.remarks) == strided
+
+
+def _refusing(exercise: Exercise, refuses: Callable[[Tensor], bool]) -> dict[str, Any]:
+    """The reference's functions, which raise where a tensor is not to their liking."""
+
+    def refusing(function: Any) -> Any:
+        def called(*args: Any) -> Any:
+            if any(refuses(tensor) for tensor in tensors_in(args)):
+                raise RuntimeError("view size is not compatible, or expected Float but found Double")
+            return function(*args)
+
+        return called
+
+    return {name: _within(refusing, what) for name, what in exercise.namespace(exercise.reference_answer).items()}
+
+
+def _spoiling(function: Any) -> Any:
     def spoiled(*args: Any) -> Any:
         result = function(
             *(_mapped(arg, lambda leaf: leaf.clone() if isinstance(leaf, Tensor) else leaf) for arg in args)
@@ -487,40 +538,21 @@ def test_public_answers_learned_by_heart_earn_nothing(exercise: Exercise) -> Non
 
 
 @each_misconception
-def test_misconception_loses_what_it_says_and_is_named(exercise: Exercise, misconception: Misconception) -> None:
-    """A known mistake costs exactly its criteria and is named, alone, on every seed: so no two look the same.
+def test_misconception_costs_what_it_says_and_is_named(exercise: Exercise, misconception: Misconception) -> None:
+    """A known mistake costs exactly its price and is named, alone, on every seed: so no two look the same.
 
-    What it says are the criteria that it loses by itself.  A convention that nobody can judge because a value of the
-    same case is wrong follows, and is not said again.  Where a mistake shows, it exceeds the tolerance ten times, where
-    it does not it stays below half of it: no luck in it.
+    What it is about is lost, whatever else it spoils is not judged, and nothing that it keeps is called lost.  Where a
+    mistake shows, it exceeds the tolerance ten times, where it does not it stays below half of it: no luck in it.
     """
-    said = {criterion.slug for criterion in misconception.loses}
-    idle = {criterion.slug for criterion in misconception.loses if criterion.is_convention}
+    about = {criterion.slug for criterion in misconception.loses}
     for number, (key, tried) in enumerate(all_mistakes(exercise.id)):
         verdict = judge(key, {name: case.response(misconception) for name, case in tried.items()})
-        follow = _following(exercise, key, tried, misconception)
-        gone = _gone(verdict)
-        assert said <= gone, f"seed {number}: does not lose {sorted(said - gone)}"
-        assert gone <= said | follow, f"seed {number}: loses {sorted(gone - said - follow)} too: {why(verdict)}"
-        assert named(verdict) == [misconception.slug]
-        idle &= follow
+        states = {result.criterion.slug: result.state for result in verdict.results}
+        assert {slug for slug, state in states.items() if state == "lost"} == about, f"seed {number}: {why(verdict)}"
+        assert named(verdict) == list(misconception.slugs), f"seed {number}"
+        assert verdict.score == pytest.approx(exercise.points - misconception.costs), f"seed {number}: {states}"
         if number < 5:
             _shows_clearly(key, verdict)
-    assert not idle, f"drop {sorted(idle)} from what {misconception.slug} loses: it follows by itself"
-
-
-def _gone(verdict: Verdict) -> set[str]:
-    return {result.criterion.slug for result in verdict.results if not result.holds}
-
-
-def _following(
-    exercise: Exercise, key: ExerciseKey, tried: Mapping[str, Tried], misconception: Misconception
-) -> set[str]:
-    """The conventions that cannot be judged, because a value beside them is wrong."""
-    conventions = {criterion.slug for criterion in exercise.criteria if criterion.is_convention}
-    cases = [tried[case.name] for case in key.cases]
-    wrong = {entry.case for case in cases for entry in case.footprint(misconception) if entry.aspect == "value"}
-    return {c.slug for c in key.criteria if c.slug in conventions and any(entry.case in wrong for entry in c.entries)}
 
 
 def _shows_clearly(key: ExerciseKey, verdict: Verdict) -> None:
@@ -581,7 +613,7 @@ def test_mistakes_are_named_by_shipped_footprints_and_by_the_grader(
     for misconception in exercise.misconceptions:
         responses = {case.name: sent(exercise.namespace(misconception.wrong), case) for case in key.cases}
         for known in (shipped, lazy):
-            assert named(judge(known, responses)) == [misconception.slug]
+            assert named(judge(known, responses)) == list(misconception.slugs)
 
 
 # --- keys
@@ -612,13 +644,7 @@ SAME_FOR_ALL = {
 }
 """Exercises in which no numbers are drawn."""
 SAME_ON_EVERY_SEED = {
-    ("mask-probabilities", "two units, p = 1/2"): _SMALL,
-    ("mask-probabilities", "two units"): _SMALL,
-    ("mask-probabilities", "five units, one mask"): "other masks are drawn in other cases",
-    ("mask-probabilities", "float32"): "asks for the dtype",
-    ("expected-preactivation", "two inputs, p = 1/2"): _SMALL,
     ("policy-space", "one step"): _SMALL,
-    ("policy-space", "two of three steps"): _SMALL,
     ("policy-space", "exact, AutoAugment"): "the lecture's number",
 }
 """Cases, not called "by hand", whose numbers are not drawn."""
@@ -643,6 +669,63 @@ def test_keys_can_travel(exercise: Exercise) -> None:
     assert pack(encode_key(decode_key(unpack(pack(encode_key(key)))))) == pack(encode_key(key))
 
 
+# --- what the cases hold
+
+BY_HAND = 30
+"""Numbers that a person works with pen and paper."""
+
+
+@each_exercise
+def test_the_first_case_can_be_worked_by_hand(exercise: Exercise) -> None:
+    """It is what students are shown: few numbers, and round ones."""
+    key = keys(exercise.id)[0]
+    case = key.cases[0]
+    given = {name: value for name, value in case.inputs.items() if name in key.parameters - {"eps"}}
+    numbers = [number for value in given.values() for number in _numbers(value)]
+    assert len(numbers) <= BY_HAND
+    assert all(math.isclose(20 * number, round(20 * number), abs_tol=1e-5) for number in numbers), numbers
+
+
+def _numbers(value: Any) -> list[float]:
+    if isinstance(value, Tensor):
+        return [float(number) for number in value.flatten().tolist()]
+    if isinstance(value, Mapping):
+        return _numbers(list(value.values()))
+    if isinstance(value, tuple | list):
+        return [number for item in value for number in _numbers(item)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
+NOISE_OF_ANOTHER_KIND = {
+    "scale-crop": "u are three places, not decisions",
+    "fractional-pooling": "u is one number, a phase",
+}
+
+
+@each_exercise
+def test_noise_is_free_at_the_ends(exercise: Exercise) -> None:
+    """Whether a unit is kept is drawn for the first and the last of every axis as for the others, with ties too."""
+    if exercise.id in NOISE_OF_ANOTHER_KIND:
+        return
+    decided: dict[tuple[int, int], set[bool]] = {}
+    ties = False
+    for key in keys(exercise.id):
+        for case in key.cases:
+            u = case.inputs.get("u")
+            p = case.inputs.get("p", case.inputs.get("p_keep"))
+            if not isinstance(u, Tensor) or not isinstance(p, float):
+                continue
+            ties |= bool((u == p).any())
+            kept = u < p
+            for axis, size in enumerate(kept.shape):
+                for end in (0, size - 1):
+                    decided.setdefault((axis, -1 if end else 0), set()).update(
+                        kept.select(axis, end).flatten().tolist()
+                    )
+    assert all(found == {True, False} for found in decided.values()), decided
+    assert ties or not decided, "no case has a tie, u equal to p"
+
+
 # --- definitions
 
 
@@ -650,39 +733,54 @@ def test_keys_can_travel(exercise: Exercise) -> None:
 def test_definition_is_consistent(exercise: Exercise) -> None:
     """Titles and slugs are unique, points are halves, everything named exists, every criterion looks at something."""
     titles = [criterion.title for criterion in exercise.criteria]
-    slugs = [m.slug for m in exercise.misconceptions]
+    slugs = [slug for m in exercise.misconceptions for slug in m.slugs]
     assert len(set(titles)) == len(titles)
     assert len({criterion.slug for criterion in exercise.criteria}) == len(titles)
-    assert len(set(slugs)) == len(slugs)
     assert all(re.fullmatch(r"[a-z0-9-]+", slug) for slug in [exercise.id, *slugs])
     assert all(
-        criterion.points > 0 and criterion.points * 2 == int(criterion.points * 2) for criterion in exercise.criteria
+        criterion.points > 0 and criterion.points * 4 == int(criterion.points * 4) for criterion in exercise.marked
     )
     assert all(criterion.entries for criterion in keys(exercise.id)[0].criteria)
 
 
 @each_exercise
 def test_every_misconception_costs_something_that_exists(exercise: Exercise) -> None:
-    """`loses` holds criteria of this exercise, at least one, none twice."""
+    """`loses` holds criteria of this exercise, at least one, none twice; what it costs is a part of the points."""
     for misconception in exercise.misconceptions:
         assert misconception.loses, misconception.slug
         assert len(set(misconception.loses)) == len(misconception.loses), misconception.slug
         assert set(misconception.loses) <= set(exercise.criteria), misconception.slug
+        assert 0 < misconception.costs <= exercise.points, misconception.slug
+        assert misconception.costs * 4 == int(misconception.costs * 4), misconception.slug
+
+
+@each_exercise
+def test_conventions_are_asked_or_it_says_why_not(exercise: Exercise) -> None:
+    """Every exercise asks to keep the dtype, in single and in double precision, and to leave the inputs alone."""
+    key = keys(exercise.id)[0]
+    entries = {aspect: [] for aspect in exercise.conventions}
+    for criterion in key.criteria:
+        for entry in criterion.entries if criterion.is_convention else ():
+            entries[entry.aspect].append(entry)
+    for aspect in ("dtype", "inputs"):
+        convention = exercise.conventions[aspect]
+        assert entries[aspect] if convention.points else len(convention.why_not) > 10, aspect
+    if exercise.conventions["dtype"].points:
+        cases = {case.name: case for case in key.cases}
+        found = {cases[entry.case].expected[entry.output].dtype for entry in entries["dtype"]}
+        assert found >= {torch.float32, torch.float64}
+    if exercise.conventions["inputs"].points:
+        assert {entry.case for entry in entries["inputs"]} == {
+            case.name for case in key.cases if next(tensors_in(dict(case.inputs)), None) is not None
+        }
 
 
 @each_exercise
 def test_every_case_counts(exercise: Exercise) -> None:
     """A case that no criterion looks at would cost time and teach nothing."""
     key = keys(exercise.id)[0]
-    used = {entry.case for criterion in key.criteria for entry in criterion.entries}
+    used = {entry.case for c in key.criteria if not c.is_convention for entry in c.entries}
     assert used == {case.name for case in key.cases}
-
-
-def test_a_criterion_can_look_at_several_aspects() -> None:
-    """Dtype and inputs are kept together or not at all, for one half point."""
-    criterion = Criterion("keeps all", 0.5, outputs=("y",), aspect=("dtype", "inputs"))
-    found = criterion.entries({"case": ("y", "changed")})
-    assert found == (Entry("case", "y", "dtype"), Entry("case", "", "inputs"))
 
 
 CODE = re.compile(
@@ -693,12 +791,12 @@ CODE = re.compile(
 @each_misconception
 def test_hint_is_prose_without_the_answer(exercise: Exercise, misconception: Misconception) -> None:
     """A hint explains in one to four sentences and holds no code, least of all a line of the answer."""
-    hint = misconception.hint
-    assert 30 <= len(hint) <= 420
-    assert hint[0] == hint[0].upper() or re.match(r"[a-z_]+", hint)
-    assert hint.endswith((".", "?"))
-    assert CODE.search(hint) is None
-    assert not [line for line in _lines_of_answers(exercise.id) if line in hint]
+    for hint in misconception.hints:
+        assert 30 <= len(hint) <= 420
+        assert hint[0] == hint[0].upper() or re.match(r"[a-z_]+", hint)
+        assert hint.endswith((".", "?"))
+        assert CODE.search(hint) is None
+        assert not [line for line in _lines_of_answers(exercise.id) if line in hint]
 
 
 @functools.cache

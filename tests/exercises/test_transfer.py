@@ -459,3 +459,111 @@ def test_counts_of_any_kind_of_number_pass(counts: Any) -> None:
 def test_one_strategy_for_everything_earns_nothing(answer: Any) -> None:
     """Each criterion needs two cells of the table."""
     assert verdict_on("choose-strategy", answer).score == 0
+
+
+# --- what strangers wrote
+
+
+def _last_child(model: nn.Module, num_classes: int) -> nn.Module:
+    part = list(model.named_children())[-1]
+    if isinstance(part[1], nn.Sequential):
+        part[1][-1] = nn.Linear(part[1][-1].in_features, num_classes).to(next(model.parameters()))
+    else:
+        setattr(model, part[0], nn.Linear(part[1].in_features, num_classes).to(next(model.parameters())))
+    return model
+
+
+def _two_levels(model: nn.Module, num_classes: int) -> nn.Module:
+    places = [(model, name, child) for name, child in model.named_children()]
+    places += [(child, name, inner) for child in model.children() for name, inner in child.named_children()]
+    owner, name, old = [place for place in places if isinstance(place[2], nn.Linear)][-1]
+    setattr(owner, name, nn.Linear(old.in_features, num_classes).to(old.weight))
+    return model
+
+
+def _by_name(model: nn.Module, num_classes: int) -> nn.Module:
+    for name in ("fc", "classifier", "head"):
+        part = getattr(model, name, None)
+        if isinstance(part, nn.Linear):
+            setattr(model, name, nn.Linear(part.in_features, num_classes).to(part.weight))
+        elif isinstance(part, nn.Sequential):
+            part[-1] = nn.Linear(part[-1].in_features, num_classes).to(part[-1].weight)
+    return model
+
+
+def _by_name_always_float32(model: nn.Module, num_classes: int) -> nn.Module:
+    return _by_name(model, num_classes).float()
+
+
+def _modes_of_the_parts(backbone: nn.Module, images: Tensor, batch_size: int) -> Tensor:
+    own, parts = backbone.training, [(child, child.training) for child in backbone.children()]
+    backbone.eval()
+    with torch.no_grad():
+        features = torch.cat([backbone(part) for part in images.split(batch_size)])
+    backbone.train(own)
+    for child, mode in parts:
+        child.train(mode)
+    return features
+
+
+def _upwards(num_layers: int, base_lr: float, decay: float) -> list[float]:
+    rates = [base_lr * decay ** (num_layers - 1)]
+    for _ in range(num_layers - 1):
+        rates.append(rates[-1] / decay)
+    return rates
+
+
+def _norms_by_name(model: nn.Module) -> nn.Module:
+    model.requires_grad_(False)
+    last_linear(model).requires_grad_(True)
+    for name, module in model.named_modules():
+        if "bn" in name or "norm" in name:
+            module.eval()
+            module.train = types.MethodType(lambda self, mode=True: self, module)  # type: ignore[method-assign]
+    return model
+
+
+def _not_tracked(model: nn.Module) -> nn.Module:
+    model.requires_grad_(False)
+    last_linear(model).requires_grad_(True)
+    for norm in norms(model):
+        norm.track_running_stats = False  # type: ignore[assignment]
+    return model
+
+
+def _every_level(model: nn.Module) -> tuple[int, int]:
+    found = [p for module in model.modules() for p in module.parameters()]
+    return sum(p.numel() for p in found if p.requires_grad), sum(p.numel() for p in found)
+
+
+def _on_standardized(features: Tensor, labels: Tensor, num_classes: int, lam: float) -> tuple[Tensor, Tensor]:
+    fit = exercise_named("linear-probe").namespace(exercise_named("linear-probe").reference_answer)["fit_linear_probe"]
+    return fit((features - features.mean(0)) / features.std(0), labels, num_classes, lam)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("exercise_id", "answer", "names"),
+    [
+        ("replace-head", _last_child, ["last-entry-of-the-last-part"]),
+        ("replace-head", _two_levels, ["only-two-levels"]),
+        ("replace-head", _by_name, ["head-guessed-by-name"]),
+        ("extract-features", _modes_of_the_parts, ["modes-of-the-parts-only"]),
+        ("layer-learning-rates", _upwards, ["divided-on-the-way-up"]),
+        ("freeze-backbone", _norms_by_name, ["batchnorm-found-by-name"]),
+        ("freeze-backbone", _not_tracked, ["statistics-kept-but-not-used"]),
+        ("trainable-parameters", _every_level, ["every-level-counted"]),
+        ("linear-probe", _on_standardized, ["features-standardized"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_strangers_wrote_loses_points_and_is_named(exercise_id: str, answer: Any, names: list[str]) -> None:
+    """On ten seeds, each under its own name."""
+    for seed in range(10):
+        verdict = verdict_on(exercise_id, answer, seed)
+        assert not verdict.passed
+        assert named(verdict) == names
+
+
+def test_a_guessed_name_is_not_hidden_by_the_dtype() -> None:
+    """Both are lost, and a name that explains half a point does not stand alone."""
+    assert named(verdict_on("replace-head", _by_name_always_float32)) != ["always-float32"]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from course_lib.checking.verdict import CaseKey, size_of
+from course_lib.checking.keys import CaseKey, size_of
 
 __all__ = ["FACT", "LEARNED", "OBSERVED", "said_for"]
 
 FACT = "there is one right answer, whatever is drawn"
 OBSERVED = "observed in the process itself; the numbers beside it are computed"
 LEARNED = {
-    ("batchnorm2d-module", "running statistics are not trained and keep no history"): OBSERVED,
+    ("batchnorm2d-module", "only weight and bias are trained, and no history is kept"): OBSERVED,
     ("dropout-masks", "the four masks of two units"): FACT,
-    ("fractional-pooling", "boundaries from 0 to n_in in steps of 1 and 2"): FACT,
-    ("horizontal-flip", "decides for every example by its own u"): OBSERVED,
     ("label-preserving", "mirror images"): FACT,
     ("label-preserving", "rotations"): FACT,
-    ("label-preserving", "colours and positions"): FACT,
+    ("label-preserving", "colors and positions"): FACT,
     ("choose-strategy", "with little data"): FACT,
     ("choose-strategy", "with much data"): FACT,
     ("replace-head", "the last linear layer gives num_classes outputs"): OBSERVED,

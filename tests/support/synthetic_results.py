@@ -12,11 +12,11 @@ __all__ = ["EXERCISES", "class_of", "exercise", "submission"]
 
 def exercise(name: str, slugs: tuple[str, ...]) -> Exercise:
     """An exercise that is only described, never run."""
-    made = Exercise(name, f"{name.replace('-', '_')}(x)", returns="y")
+    made = Exercise(name, f"{name.replace('-', '_')}(x)", returns="y", dtype=1.0, inputs="nothing is run")
     value = made.criterion("right value", 3.0)
-    made.criterion("keeps the dtype", 1.0, aspect="dtype")
     made.misconceptions += [
-        Misconception(slug, lambda x: -x, f"The hint of {slug}: it was probably forgotten.", (value,)) for slug in slugs
+        Misconception((slug,), lambda x: -x, (f"The hint of {slug}: it was probably forgotten.",), (value,), (3.0,))
+        for slug in slugs
     ]
     return made
 
@@ -27,14 +27,14 @@ EXERCISES = {
         "batchnorm-forward": ("unbiased-variance", "epsilon-outside-the-root", "missing-affine"),
         "batchnorm-backward": ("missing-mean-path", "missing-variance-path"),
         "running-statistics": ("momentum-swapped", "biased-running-variance"),
-        "layer-norm": ("normalises-the-batch",),
+        "layer-norm": ("normalizes-the-batch",),
     }.items()
 }
 
 
 def submission(student: str, **changes: object) -> SubmissionResult:
     """A submission with full marks, changed as asked."""
-    full = {name: ExerciseResult(4.0, 4.0, {"right-value": True, "keeps-the-dtype": True}) for name in EXERCISES}
+    full = {name: ExerciseResult(4.0, 4.0, {"right-value": True, "keeps-dtype-and-device": True}) for name in EXERCISES}
     values: dict[str, object] = {"status": "graded", "exercises": full, "seconds": 0.1, "sandbox": "bwrap"}
     return SubmissionResult(student, "01_batchnorm", **{**values, **changes})  # type: ignore[arg-type]
 
@@ -58,15 +58,15 @@ def class_of(size: int, seed: int = 1) -> list[SubmissionResult]:
 
 def _answer(definition: Exercise, rng: random.Random, ability: float) -> ExerciseResult:
     if rng.random() < ability:
-        return ExerciseResult(4.0, 4.0, {"right-value": True, "keeps-the-dtype": True})
-    criteria = {"right-value": False, "keeps-the-dtype": rng.random() < 0.6}
+        return ExerciseResult(4.0, 4.0, {"right-value": True, "keeps-dtype-and-device": True})
+    criteria = {"right-value": False, "keeps-dtype-and-device": rng.random() < 0.6}
     named = rng.random() < 0.8
     found = (rng.choice(definition.misconceptions),) if named else ()
     return ExerciseResult(
-        float(criteria["keeps-the-dtype"]),
+        float(criteria["keeps-dtype-and-device"]),
         4.0,
         criteria,
         tuple(m.slug for m in found),
-        message="right value: the value is wrong",
-        hints=tuple(m.hint for m in found),
+        message="Lost: right value. In the case “random”, `y` is 1 and should be 2.",
+        hints=tuple(hint for m in found for hint in m.hints),
     )

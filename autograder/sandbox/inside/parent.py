@@ -33,7 +33,7 @@ torch.set_num_threads(1)
 # oneDNN compiles a kernel for each shape, which takes longer than the tiny convolution that it is for.
 torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
 
-from course_lib.checking.gpu_trace import warm_up
+from course_lib.checking import gpu_trace, watch
 
 from . import isolation
 from .serve import run_child
@@ -77,7 +77,8 @@ def _warm_up(libraries: Sequence[str]) -> CapturingShell:
     for name in set(shell.namespace) - known:
         del shell.namespace[name]
     plt.close("all")
-    warm_up()
+    gpu_trace.warm_up()
+    watch.warm_up()
     x = torch.randn(8, 4, dtype=torch.float64, requires_grad=True)
     torch.linalg.svd((x * 2).detach())
     torch.autograd.grad(torch.nn.functional.conv2d(x.view(1, 2, 4, 4), torch.randn(3, 2, 3, 3).double()).sum(), x)

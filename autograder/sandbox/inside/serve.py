@@ -61,17 +61,23 @@ def _call(
         begin += case["size"]
     for case, given in zip(request["cases"], inputs, strict=True):
         put_back()
-        result, after = _answer(namespace, case, unpack(given, _MAX_REQUEST), request["device"], limits)
+        forbidden = tuple(request["forbidden"]) if case["twice"] else None
+        result, after = _answer(namespace, case, unpack(given, _MAX_REQUEST), request["device"], forbidden, limits)
         send(channel, {"case": case["name"], "size": len(result)}, result + after)
     traced = [(request["cases"][number], inputs[number]) for number in request["traced"]]
     send(channel, {"advice": _advice(shell.namespace, traced)})
 
 
 def _answer(
-    namespace: dict[str, Any], case: dict[str, Any], given: dict[str, Any], device: str, limits: Mapping[str, float]
+    namespace: dict[str, Any],
+    case: dict[str, Any],
+    given: dict[str, Any],
+    device: str,
+    forbidden: tuple[str, ...] | None,
+    limits: Mapping[str, float],
 ) -> tuple[bytes, bytes]:
     """A call's result and its inputs as they are afterwards, as bytes: whether they were changed is not said here."""
-    raw, after = _run(namespace, case, given, device)
+    raw, after = _run(namespace, case, given, device, forbidden)
     result = _packed(raw, limits)
     inputs = _packed(after, limits) if "error" not in raw else b""
     max_answer = int(limits["answer_mib"]) << 20
@@ -113,11 +119,15 @@ def _packed(raw: dict[str, Any], limits: Mapping[str, float]) -> bytes:
 
 
 def _run(
-    namespace: dict[str, Any], case: dict[str, Any], given: dict[str, Any], device: str
+    namespace: dict[str, Any],
+    case: dict[str, Any],
+    given: dict[str, Any],
+    device: str,
+    forbidden: tuple[str, ...] | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The raw result and the inputs as they are after the call."""
     try:
-        return attempt(namespace, case["function"], case["driver"], given, device)
+        return attempt(namespace, case["function"], case["driver"], given, device, forbidden)
     except KeyboardInterrupt:
         return {"error": "KeyboardInterrupt", "message": "KeyboardInterrupt"}, {}
     except SystemExit as error:

@@ -76,6 +76,27 @@ class _Shared(nn.Module):
         return self.head(torch.tanh(self.norm(self.tied(self.again(self.block(x))))))  # type: ignore[no-any-return]
 
 
+class _Nested(nn.Module):
+    """Everything lies in blocks: batch normalisation is called `bn` inside of one, dropout stands behind the head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential()
+        self.stem.add_module("conv", nn.Conv2d(2, 3, 1))
+        self.stem.add_module("bn", nn.BatchNorm2d(3))
+        self.classifier = nn.Sequential(
+            nn.Flatten(), nn.Sequential(nn.Linear(12, 4), nn.Tanh(), nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.0)))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2, 2, 2) -> (N, 3)."""
+        return self.classifier(torch.tanh(self.stem(x)))  # type: ignore[no-any-return]
+
+
+def _by_hand() -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
+
+
 def _sequential() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 3))
 
@@ -97,9 +118,42 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "classifier": _Classifier,
     "head": _Head,
     "shared": _Shared,
+    "nested": _Nested,
+    "by hand": _by_hand,
     "backbone": _backbone,
 }
-"""Name -> how to build it.  `backbone` has no head: images (N, 2, 2, 2) -> features (N, 5)."""
+"""Name -> how to build it.  `backbone` has no head, images (N, 2, 2, 2) -> features (N, 5); `by hand` has no images."""
+
+IN_PLAIN_CODE = {
+    "by hand": "nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))",
+    "sequential": "nn.Sequential(nn.Flatten(), nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 3))",
+    "fc": """nn.Sequential(OrderedDict(
+    conv1=nn.Conv2d(2, 4, 2, bias=False), bn1=nn.BatchNorm2d(4), act=nn.Tanh(), flat=nn.Flatten(), fc=nn.Linear(4, 3),
+))""",
+    "classifier": """nn.Sequential(OrderedDict(
+    features=nn.Sequential(nn.Conv2d(2, 4, 2), nn.Tanh(), nn.Flatten()),
+    classifier=nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)),
+))""",
+    "head": """nn.Sequential(OrderedDict(
+    backbone=nn.Sequential(
+        nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.Tanh(), nn.Flatten()),
+        nn.Sequential(nn.Linear(12, 4), nn.BatchNorm1d(4), nn.Tanh()),
+    ),
+    head=nn.Linear(4, 3, bias=False),
+))""",
+    "nested": """nn.Sequential(OrderedDict(
+    stem=nn.Sequential(OrderedDict(conv=nn.Conv2d(2, 3, 1), bn=nn.BatchNorm2d(3))),
+    classifier=nn.Sequential(
+        nn.Flatten(),
+        nn.Sequential(nn.Linear(12, 4), nn.Tanh(), nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.0))),
+    ),
+))""",
+    "backbone": """nn.Sequential(
+    nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.Tanh()),
+    nn.Flatten(), nn.Linear(12, 5), nn.BatchNorm1d(5),
+)""",
+}
+"""Name -> how a student would write it, for an example to paste; its weights are drawn, its layers are the same."""
 
 
 def network(name: str, phase: float, like: Tensor) -> nn.Module:

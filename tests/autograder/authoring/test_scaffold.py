@@ -15,7 +15,6 @@ from autograder.exercise import Exercise
 from autograder.releasing.release import release
 from autograder.releasing.source_checks import check_assignment
 from autograder.sample_class.demo import demo
-from course_lib.checking.verdict import judge
 
 SEEDS = range(50)
 
@@ -47,12 +46,12 @@ def test_the_example_exercise_is_one_that_an_author_may_copy(course: Course) -> 
     exercise = _only(course)
     for seed in SEEDS:
         key = exercise.make_key(seed)
-        assert exercise.lost_by(exercise.reference_answer, key) == frozenset()
-        assert all(exercise.lost_by(answer, key) == frozenset() for answer in exercise.right_answers.values())
+        assert exercise.verdict(exercise.reference_answer, key).passed
+        assert all(exercise.verdict(answer, key).passed for answer in exercise.right_answers.values())
         for mistake in exercise.misconceptions:
-            verdict = judge(key, {case.name: exercise.respond(mistake.wrong, case) for case in key.cases})
-            assert [found.slug for found in verdict.misconceptions] == [mistake.slug]
-            assert {criterion.slug for criterion in mistake.loses} <= exercise.lost_by(mistake.wrong, key)
+            verdict = exercise.verdict(mistake.wrong, key)
+            assert [found.slug for found in verdict.misconceptions] == list(mistake.slugs)
+            assert verdict.score == exercise.points - mistake.costs
 
 
 @pytest.mark.sandbox

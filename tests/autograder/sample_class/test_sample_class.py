@@ -24,7 +24,8 @@ from autograder.sample_class.kinds import KINDS
 from autograder.sample_class.people import people, written_answer
 from autograder.sample_class.student_code import UnportableCodeError, student_code
 from course_lib.checking.drivers import run_case
-from course_lib.checking.verdict import ExerciseKey, Verdict, judge, respond
+from course_lib.checking.keys import ExerciseKey, respond
+from course_lib.checking.verdict import Verdict, judge
 from tests.support import made_up
 from tests.support.course import ASSIGNMENTS
 
@@ -210,7 +211,7 @@ def test_misconceptions_all_come_up(course: Course) -> None:
     """A large class makes every mistake that can be written down and is not forbidden."""
     members = make_class(course, made_up.ASSIGNMENT, 200)
     named = {slug for member in members for slug in member.expectation.named.values()}
-    assert named == {m.slug for exercise in made_up.EXERCISES.values() for m in exercise.misconceptions}
+    assert named == {slug for e in made_up.EXERCISES.values() for m in e.misconceptions for slug in m.slugs}
 
 
 def test_a_solution_is_the_one_of_the_source_notebook(course: Course) -> None:

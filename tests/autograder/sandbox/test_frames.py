@@ -20,8 +20,9 @@ from autograder.grading.outputs import clean_outputs
 from autograder.sandbox.inside.frames import MAX_HEADER, FrameError, FrameTimeout, GarbageError, Receiver, send
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.session import Session, SessionEnded
+from course_lib.checking.keys import Response, respond
 from course_lib.checking.values import pack
-from course_lib.checking.verdict import Response, judge, respond
+from course_lib.checking.verdict import judge
 from tests.support import made_up
 from tests.support.fuzzing import any_json, fuzz
 

@@ -20,7 +20,7 @@ from traitlets.config import Config
 from autograder.errors import CourseError, SandboxError
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
 from autograder.sandbox.launcher import _bubblewrap, _private_paths, _program
-from course_lib.checking.verdict import Response, respond
+from course_lib.checking.keys import Response, respond
 from tests.support import made_up
 
 LIMITS = Limits(

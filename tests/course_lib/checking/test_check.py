@@ -25,7 +25,7 @@ from course_lib.checking import answers, progress
 from course_lib.checking import check as checking
 from course_lib.checking.check import check, examine
 from course_lib.checking.errors import AnswersMissingError, CheckFailedError, CheckUsageError, UnknownExerciseError
-from course_lib.checking.verdict import Failure
+from course_lib.checking.keys import Failure
 from tests.support import made_up
 from tests.support.course import ASSIGNMENTS
 from tests.support.paths import ROOT
@@ -65,11 +65,11 @@ def test_a_right_function_passes_returns_none_and_says_so(capsys: pytest.Capture
 
 def test_a_known_mistake_is_named_with_its_first_wrong_element(capsys: pytest.CaptureFixture[str]) -> None:
     """The card gives the hint, the element that is wrong, and what is expected there."""
-    with pytest.raises(CheckFailedError, match=r"^column-scale: 1 of 5 points$"):
+    with pytest.raises(CheckFailedError, match=r"^column-scale: 4 of 5 points$"):
         check("column-scale", made_up.unbiased)
     out, err = capsys.readouterr()
     assert "The sum was divided by `N - 1`" in out
-    assert "y[0, 0]: got -1, expected -1.22474" in out
+    assert "`y[0, 0]`, is -1 and should be -1.22474" in out
     assert err == ""
 
 
@@ -92,8 +92,8 @@ def test_an_exception_is_shown_with_the_students_line_and_the_shapes(capsys: pyt
         check("column-scale", broken)
     out = capsys.readouterr().out
     line = broken.__code__.co_firstlineno + 3
-    assert "stopped with: RuntimeError" in out
-    assert f"In line {line}: return x @ weights" in out
+    assert "stopped with `RuntimeError" in out
+    assert f"in line {line}, `return x @ weights`" in " ".join(out.split())
     assert "x: (3, 2) float32" in out
 
 
@@ -101,7 +101,7 @@ def test_a_wrong_signature_names_the_right_one(capsys: pytest.CaptureFixture[str
     """A function that cannot be called at all is told how it must be callable."""
     with pytest.raises(CheckFailedError):
         check("column-scale", lambda x: x)
-    assert "must be callable as: column_scale(x, gamma, eps)" in capsys.readouterr().out
+    assert "must be callable as `column_scale(x, gamma, eps)`" in capsys.readouterr().out
 
 
 def test_noise_of_the_students_code_never_reaches_stderr(capfd: pytest.CaptureFixture[str]) -> None:
@@ -209,13 +209,18 @@ def test_a_key_survives_the_answer_file() -> None:
         for name in made_up.EXERCISE.returns:
             assert torch.equal(one.expected[name], other.expected[name])
     for one_print, other_print in zip(read.misconceptions, made.misconceptions, strict=True):
-        assert (one_print.slug, one_print.hint) == (other_print.slug, other_print.hint)
+        assert (one_print.slugs, one_print.hints, one_print.loses, one_print.prices) == (
+            other_print.slugs,
+            other_print.hints,
+            other_print.loses,
+            other_print.prices,
+        )
         assert set(one_print.footprint) == set(other_print.footprint)
 
 
 def test_answers_quote_no_line_of_a_wrong_answer() -> None:
     """A wrong answer that raises is stored by its exception's kind alone."""
-    found = next(m for m in answers.load_key("column-scale").misconceptions if m.slug == "wrong-product")
+    found = next(m for m in answers.load_key("column-scale").misconceptions if m.slugs == ("wrong-product",))
     kinds = {seen.kind for seen in found.footprint.values() if isinstance(seen, Failure)}
     assert kinds == {"RuntimeError"}
     data = (Path(os.environ[answers.ENVIRONMENT_VARIABLE]) / f"{made_up.ASSIGNMENT}.safetensors").read_bytes()
@@ -280,7 +285,7 @@ def test_in_a_notebook_a_failure_is_one_line_and_the_card_is_html(
         out, err = capsys.readouterr()
     finally:
         InteractiveShell.clear_instance()
-    assert "CheckFailedError: column-scale: 1 of 5 points" in out
+    assert "CheckFailedError: column-scale: 4 of 5 points" in out
     assert "Traceback" not in out
     assert "checking.py" not in out
     assert err == ""

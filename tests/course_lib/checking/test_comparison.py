@@ -80,19 +80,23 @@ def test_anything_agrees_with_itself(value: Any) -> None:
 @pytest.mark.parametrize(
     ("got", "reason"),
     [
-        pytest.param(torch.zeros(3, 2), "the shape is (3, 2), expected (2, 3)", id="transposed"),
-        pytest.param(torch.zeros(1, 2, 3), "the shape is (1, 2, 3), expected (2, 3)", id="extra axis"),
-        pytest.param(None, "got None, expected a tensor of shape (2, 3)", id="None"),
-        pytest.param(0.0, "got 0, expected a tensor of shape (2, 3)", id="number"),
-        pytest.param([[0.0] * 3] * 2, "got a list of 2, expected a tensor of shape (2, 3)", id="nested list"),
-        pytest.param(Unsupported("a function"), "got a function, expected a tensor of shape (2, 3)", id="function"),
+        pytest.param(torch.zeros(3, 2), "`y` has the shape (3, 2) and should have the shape (2, 3)", id="transposed"),
+        pytest.param(
+            torch.zeros(1, 2, 3), "`y` has the shape (1, 2, 3) and should have the shape (2, 3)", id="extra axis"
+        ),
+        pytest.param(None, "`y` is None (is a `return` missing?) and should be a tensor of shape (2, 3)", id="None"),
+        pytest.param(0.0, "`y` is 0 and should be a tensor of shape (2, 3)", id="number"),
+        pytest.param([[0.0] * 3] * 2, "`y` is a list of 2 and should be a tensor of shape (2, 3)", id="nested list"),
+        pytest.param(
+            Unsupported("a function"), "`y` is a function and should be a tensor of shape (2, 3)", id="function"
+        ),
     ],
 )
 def test_what_is_no_such_tensor_is_said_in_words(got: Any, reason: str) -> None:
     """A wrong kind or shape is described, without an index."""
     mismatch = compare(got, torch.zeros(2, 3))
     assert mismatch is not None
-    assert mismatch.reason == reason
+    assert mismatch.told("y") == reason
     assert mismatch.index is None
 
 
@@ -110,7 +114,9 @@ def test_first_wrong_element_is_reported() -> None:
     got[0, 2], got[1, 1] = 7.0, 3.0
     mismatch = compare(got, expected)
     assert mismatch is not None
-    assert mismatch.reason == "2 of 6 elements are wrong"
+    assert mismatch.told("y") == (
+        "2 of 6 elements of `y` are wrong, by up to 5; the first of them, `y[0, 2]`, is 7 and should be 2"
+    )
     assert (mismatch.index, mismatch.got, mismatch.expected, mismatch.error) == ((0, 2), 7.0, 2.0, 5.0)
 
 
@@ -181,7 +187,7 @@ def test_the_place_inside_a_structure_is_named() -> None:
     """A mismatch says which item and which key it is in."""
     mismatch = compare({"state": [1.0, 2.0]}, {"state": [1.0, 3.0]})
     assert mismatch is not None
-    assert mismatch.reason == "'state': item 1: the value is wrong"
+    assert mismatch.told("y") == "item 1 of `y`['state'] is 2 and should be 3"
     assert (mismatch.got, mismatch.expected) == (2.0, 3.0)
 
 

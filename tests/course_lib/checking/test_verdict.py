@@ -11,8 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.checking.values import Unsupported
-from course_lib.checking.verdict import (
+from course_lib.checking.keys import (
     CaseKey,
     CriterionKey,
     Entry,
@@ -20,10 +19,10 @@ from course_lib.checking.verdict import (
     Failure,
     MisconceptionKey,
     Response,
-    judge,
-    observe,
     respond,
 )
+from course_lib.checking.values import Unsupported
+from course_lib.checking.verdict import judge, observe
 
 RIGHT = {"small": (torch.tensor([1.0, 2.0]), 3.0), "large": (torch.arange(5.0), 4.0)}
 CASES = tuple(
@@ -33,15 +32,22 @@ CASES = tuple(
 CRITERIA = (
     CriterionKey("y", "y is right", 2, (Entry("small", "y"), Entry("large", "y"))),
     CriterionKey("n", "n is right", 1, (Entry("small", "n"), Entry("large", "n"))),
-    CriterionKey("dtype", "keeps the dtype", 0.5, (Entry("small", "y", "dtype"),)),
-    CriterionKey("inputs", "leaves its inputs unchanged", 0.5, (Entry("small", "", "inputs"),)),
+    CriterionKey("dtype", "keeps the dtype", 0.5, tuple(Entry(name, "y", "dtype") for name in RIGHT)),
+    CriterionKey("inputs", "leaves its inputs unchanged", 0.5, tuple(Entry(name, "", "inputs") for name in RIGHT)),
 )
-DOUBLED = MisconceptionKey(
-    "doubled", "twice", {Entry("small", "y"): RIGHT["small"][0] * 2, Entry("large", "y"): RIGHT["large"][0] * 2}
-)
-ZERO_N = MisconceptionKey("zero-n", "nothing", {Entry("small", "n"): 0.0, Entry("large", "n"): 0.0})
-ALSO_DOUBLED = MisconceptionKey("doubled-once", "twice, in one case", {Entry("large", "y"): RIGHT["large"][0] * 2})
-UNSEEN = MisconceptionKey("unseen", "these cases do not show it", {})
+
+
+def mistake(slug: str, *loses: str, costs: float = 1.0, **footprint: Any) -> MisconceptionKey:
+    """A known mistake about some criteria, and what it gives: ``small_y=...``."""
+    entries = {Entry(*place.split("_")): value for place, value in footprint.items()}
+    return MisconceptionKey((slug,), (f"hint of {slug}",), frozenset(loses), (costs,), entries)
+
+
+TWICE = {name: RIGHT[name][0] * 2 for name in RIGHT}
+DOUBLED = mistake("doubled", "y", small_y=TWICE["small"], large_y=TWICE["large"])
+ZERO_N = mistake("zero-n", "n", small_n=0.0, large_n=0.0)
+ALSO_DOUBLED = mistake("doubled-once", "y", costs=2, large_y=TWICE["large"])
+UNSEEN = mistake("unseen")
 KEY = ExerciseKey("e", ("f(x)",), CASES, CRITERIA, (UNSEEN, ALSO_DOUBLED, DOUBLED, ZERO_N))
 
 
@@ -63,19 +69,48 @@ def test_right_values_get_every_point() -> None:
 
 def test_a_criterion_needs_all_its_entries() -> None:
     """One wrong case costs the whole criterion, and only the criteria that look at it."""
-    assert holding(answers(large=(torch.zeros(5), 4.0))) == {"n", "dtype", "inputs"}
+    assert holding(answers(large=(torch.zeros(5), 4.0))) == {"n"}
     assert holding(answers(large=(RIGHT["large"][0], 0.0))) == {"y", "dtype", "inputs"}
 
 
-def test_dtype_and_inputs_count_only_where_values_are_right() -> None:
-    """A function that does nothing keeps dtypes and inputs, and gets nothing for it."""
+def test_dtype_and_inputs_are_judged_where_values_are_right() -> None:
+    """Half of the points for values must be there; then a case with a wrong value says nothing of conventions."""
     assert holding(answers(small=(torch.zeros(2), 3.0))) == {"n"}
+    assert holding(answers(small=(RIGHT["small"][0], 9.0))) == {"y", "dtype", "inputs"}
+    nothing = judge(KEY, answers(small=(torch.zeros(2), 0.0)))
+    assert [result.state for result in nothing.results] == ["lost", "lost", "not judged", "not judged"]
+    assert nothing.score == 0
 
 
 def test_wrong_dtype_costs_its_criterion_alone() -> None:
-    """The value is judged by its own dtype, the dtype by itself."""
+    """The value is judged by its own dtype, the dtype by itself; a number of Python has none."""
     assert holding(answers(small=(RIGHT["small"][0].double(), 3.0))) == {"y", "n", "inputs"}
-    assert holding(answers(small=(RIGHT["small"][0].numpy(), 3.0))) == {"y", "n", "inputs"}
+    verdict = judge(KEY, answers(small=(RIGHT["small"][0].numpy(), 3.0)))
+    assert (verdict.score, [named.slug for named in verdict.misconceptions]) == (3.5, ["numpy-array"])
+
+
+def test_what_needs_easier_inputs_loses_its_convention_alone() -> None:
+    """A call that fails in one dtype is judged in the other, and says so."""
+    eased = Response(RIGHT["small"], eased=("float64",), obstacle="RuntimeError: expected Float but found Double")
+    verdict = judge(KEY, {**answers(), "small": eased})
+    assert (verdict.score, [named.slug for named in verdict.misconceptions]) == (3.5, ["works-in-float64-only"])
+    assert verdict.results[2].mismatch is not None
+    assert "found Double" in verdict.results[2].mismatch.reason
+
+
+def test_a_right_value_must_come_again() -> None:
+    """A second call with the same inputs that gives something else makes the first one luck."""
+    lucky = Response(RIGHT["small"], again=Response((torch.zeros(2), 3.0)))
+    verdict = judge(KEY, {**answers(), "small": lucky})
+    assert verdict.results[0].state == "lost"
+    assert verdict.unsteady
+
+
+def test_what_is_forbidden_withholds_the_points() -> None:
+    """Its name is said, and nothing is judged."""
+    verdict = judge(KEY, {**answers(), "large": Response(RIGHT["large"], used=("torch.doubled",))})
+    assert (verdict.score, verdict.passed, verdict.banned) == (0.0, False, ("torch.doubled",))
+    assert {result.state for result in verdict.results} == {"not judged"}
 
 
 def test_changed_inputs_cost_their_criterion_alone() -> None:
@@ -130,24 +165,53 @@ def test_responses_to_unknown_cases_are_ignored() -> None:
     assert judge(KEY, {**answers(), "another": Response(failure=Failure("x", "y"))}).passed
 
 
-def test_a_known_mistake_is_named() -> None:
+def test_a_known_mistake_is_named_and_charged_once() -> None:
     """The whole footprint must be there; the widest one wins where two share an entry; an empty one matches nothing."""
-    verdict = judge(KEY, answers(small=(RIGHT["small"][0] * 2, 3.0), large=(RIGHT["large"][0] * 2, 4.0)))
-    assert [m.slug for m in verdict.misconceptions] == ["doubled"]
-    verdict = judge(KEY, answers(large=(RIGHT["large"][0] * 2, 4.0)))
+    verdict = judge(KEY, answers(small=(TWICE["small"], 3.0), large=(TWICE["large"], 4.0)))
+    assert [(m.slug, m.costs) for m in verdict.misconceptions] == [("doubled", 1.0)]
+    assert verdict.score == 3.0
+    verdict = judge(KEY, answers(large=(TWICE["large"], 4.0)))
     assert [m.slug for m in verdict.misconceptions] == ["doubled-once"]
+    assert verdict.score == 2.0
+
+
+def test_what_follows_from_a_known_mistake_is_not_judged() -> None:
+    """It is about one criterion; another whose values it spoils is neither lost nor charged, conventions are judged."""
+    both = mistake("both", "y", small_y=TWICE["small"], small_n=0.0, large_y=TWICE["large"])
+    key = dataclasses.replace(KEY, misconceptions=(both,))
+    wrong = answers(small=(TWICE["small"], 0.0), large=(TWICE["large"], 4.0))
+    verdict = judge(key, wrong)
+    assert [result.state for result in verdict.results] == ["lost", "not judged", "right", "right"]
+    assert verdict.score == 3.0
+    spoiled = judge(key, {**wrong, "large": Response((TWICE["large"], 4.0), changed=("x",))})
+    assert (spoiled.score, [m.slug for m in spoiled.misconceptions]) == (2.5, ["both", "input-changed"])
+
+
+def test_a_mistake_that_costs_everything_leaves_nothing_to_judge() -> None:
+    """Another method entirely: nobody is praised for its conventions."""
+    key = dataclasses.replace(KEY, misconceptions=(mistake("other", "y", "n", costs=4, small_y=0.0, small_n=0.0),))
+    verdict = judge(key, answers(small=(0.0, 0.0)))
+    assert (verdict.score, verdict.results[2].state) == (0.0, "not judged")
+
+
+def test_a_known_mistake_does_not_excuse_an_unknown_one() -> None:
+    """What is wrong besides is charged in full; the name says in which output it was seen."""
+    verdict = judge(KEY, answers(small=(TWICE["small"], 7.0), large=(TWICE["large"], 4.0)))
+    assert [(m.slug, m.outputs) for m in verdict.misconceptions] == [("doubled", ("y",))]
+    assert verdict.score == pytest.approx(3 - 1 - 1)
 
 
 def test_two_mistakes_on_different_outputs_are_both_named() -> None:
-    """One mistake does not hide the other."""
-    verdict = judge(KEY, answers(small=(RIGHT["small"][0] * 2, 0.0), large=(RIGHT["large"][0] * 2, 0.0)))
+    """One mistake does not hide the other, and each has its price."""
+    verdict = judge(KEY, answers(small=(TWICE["small"], 0.0), large=(TWICE["large"], 0.0)))
     assert {m.slug for m in verdict.misconceptions} == {"doubled", "zero-n"}
+    assert verdict.score == 2.0
 
 
 def test_an_exception_is_a_known_mistake_only_where_all_of_its_kind_are_explained() -> None:
     """A mistake that fails on one case does not lend its name to whatever fails there and elsewhere."""
     fails = Response(failure=Failure("RuntimeError", "sizes"))
-    known = MisconceptionKey("fails-on-large", "sizes", dict.fromkeys(observe(CASES[1], fails), fails.failure))
+    known = mistake("fails-on-large", "y", "n", large_y=fails.failure, large_n=fails.failure)
     third = dataclasses.replace(CASES[1], name="third")
     key = ExerciseKey("e", ("f(x)",), (*CASES, third), CRITERIA, (known,))
     here = {**answers(), "large": fails, "third": Response(RIGHT["large"])}
@@ -162,7 +226,7 @@ def test_an_unknown_mistake_has_no_name() -> None:
 
 def test_a_right_answer_has_no_mistake_even_if_a_footprint_claims_it() -> None:
     """A footprint counts only where the value is wrong."""
-    claims = MisconceptionKey("claims", "wrongly", {Entry("small", "y"): RIGHT["small"][0]})
+    claims = mistake("claims", small_y=RIGHT["small"][0])
     key = ExerciseKey("e", ("f(x)",), CASES, CRITERIA, (claims,))
     assert judge(key, answers(large=(torch.zeros(5), 4.0))).misconceptions == ()
 
@@ -210,7 +274,7 @@ def test_any_response_can_be_read(raw: Any) -> None:
 def test_every_entry_of_a_case_is_observed(result: Any, driver: str) -> None:
     """Whatever the result, each aspect of each output has something to be judged by."""
     case = CaseKey("c", "f", driver, {}, ("y", "n"), {"y": torch.ones(2), "n": 1.0})
-    expected = {Entry("c", "", "inputs")}
+    expected = {Entry("c", "", "inputs"), Entry("c", "", "layout")}
     expected |= {Entry("c", name) for name in case.outputs} | {Entry("c", name, "dtype") for name in case.outputs}
     assert set(observe(case, Response(result))) == expected
 

@@ -5,7 +5,7 @@ import torch
 from autograder.exercise import Case, Exercise
 
 exercise = Exercise("orthonormal-basis", "orthonormal_basis(A)", returns=("projector", "orthonormal"))
-SPANS = exercise.criterion("spans what the columns of A span", 2, outputs="projector")
+SPANS = exercise.criterion("spans what the columns of A span", 1.5, outputs="projector")
 UNIT = exercise.criterion("its columns are orthonormal", 1, outputs="orthonormal")
 
 @exercise.cases

@@ -5,8 +5,7 @@ import torch
 from autograder.exercise import Exercise
 
 exercise = Exercise("project-onto-line", "project_onto_line(x, a)", returns="p", forbidden=("torch.linalg.lstsq",))
-NEAREST = exercise.criterion("is the nearest point of the line", 1.5, cases=("by hand", "random"))
-DTYPE = exercise.criterion("keeps the dtype", 0.5, cases="float32", aspect="dtype")
+NEAREST = exercise.criterion("is the nearest point of the line", 1.5, cases=("by hand", "random", "float32"))
 
 @exercise.cases
 def cases(g):
@@ -37,8 +36,3 @@ def divided_by_the_length_once(x, a):
 def roles_exchanged(x, a):
     """This is a projected onto the line of x. Which of the two is the line?"""
     return (a @ x) * x / (x @ x)
-
-@exercise.wrong(loses=DTYPE)
-def always_float64(x, a):
-    """The result is float64 whatever came in. It should have the dtype of the input."""
-    return by_matrix(x.double(), a.double())

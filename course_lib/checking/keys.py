@@ -1,0 +1,245 @@
+"""What a question and its answer are, as data: the cases of an exercise, what is expected, and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Protocol
+
+__all__ = [
+    "Aspect",
+    "CaseKey",
+    "CriterionKey",
+    "Entry",
+    "ExerciseKey",
+    "Failure",
+    "Footprint",
+    "MisconceptionKey",
+    "Response",
+    "Suspect",
+    "respond",
+    "size_of",
+]
+
+Aspect = Literal["value", "dtype", "inputs", "layout"]
+"""What is looked at: an output's value, its dtype and device, whether the inputs were left alone, whether a tensor that
+is not contiguous in memory was accepted.  The last three are conventions, the same in every exercise."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A call that gave no value.
+
+    Attributes:
+        kind: the exception's class name, or `missing`, `timeout`, `crash`, `unreadable`, `not-run`.
+        message: one line in words.
+    """
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back from one call.
+
+    Attributes:
+        result: the value, where there is one.
+        failure: why there is none.
+        changed: names of the inputs that were overwritten.
+        returned: what the student's function itself returned, in words, where a driver took it apart.
+        eased: how the inputs had to be changed before the call gave a value: to ``contiguous`` memory, or to the other
+            floating dtype (``float32``).
+        obstacle: the exception without that.
+        device: where the result lies, if not where the inputs do.
+        again: what a second call with the same inputs gave (as a response), for the cases that are called twice.
+        used: forbidden operations that ran.
+    """
+
+    result: Any = None
+    failure: Failure | None = None
+    changed: tuple[str, ...] = ()
+    returned: str = ""
+    eased: tuple[str, ...] = ()
+    obstacle: str = ""
+    device: str = ""
+    again: Response | None = None
+    used: tuple[str, ...] = ()
+
+
+def respond(raw: Any) -> Response:
+    """Read a response that untrusted code may have made: anything odd becomes a failure."""
+    if not isinstance(raw, dict):
+        return Response(failure=Failure("unreadable", "the answer could not be read"))
+    returned, used = _text(raw.get("returned"), 300), _texts(raw.get("used"))
+    error = raw.get("error")
+    if isinstance(error, str):
+        message = raw.get("message")
+        failure = Failure(error[:80], str(message)[:2000] if message is not None else "")
+        return Response(failure=failure, returned=returned, used=used)
+    if "result" not in raw:
+        return Response(failure=Failure("unreadable", "the answer could not be read"))
+    changed = raw.get("changed", ())
+    return Response(
+        raw["result"],
+        changed=_texts(changed) if isinstance(changed, tuple | list) else ("inputs",),
+        returned=returned,
+        eased=_texts(raw.get("eased")),
+        obstacle=_text(raw.get("obstacle"), 600),
+        device=_text(raw.get("device"), 20),
+        again=respond({**raw["again"], "again": None}) if isinstance(raw.get("again"), dict) else None,
+        used=used,
+    )
+
+
+def _text(value: Any, most: int) -> str:
+    return value[:most] if isinstance(value, str) else ""
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(v[:80] for v in values[:20] if isinstance(v, str)) if isinstance(values, tuple | list) else ()
+
+
+@dataclass(frozen=True)
+class CaseKey:
+    """One call and its expected outputs.
+
+    Attributes:
+        function: the name that is called.
+        driver: how it is called (`course_lib.checking.drivers`).
+        outputs: names of what it returns, in order.
+        expected: output name -> value.
+        tolerance: replaces the tolerance by dtype.
+        returns: what the function itself should return, in words, where a driver takes it apart.
+    """
+
+    name: str
+    function: str
+    driver: str
+    inputs: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    expected: Mapping[str, Any]
+    tolerance: float | None = None
+    returns: str = ""
+
+
+class Entry(NamedTuple):
+    """One thing that can be right or wrong: an aspect of an output of a case."""
+
+    case: str
+    output: str
+    aspect: Aspect = "value"
+
+
+@dataclass(frozen=True)
+class CriterionKey:
+    """Points that are given together: when every one of `entries` is right."""
+
+    slug: str
+    title: str
+    points: float
+    entries: tuple[Entry, ...]
+
+    @property
+    def is_convention(self) -> bool:
+        """Whether it asks nothing about values."""
+        return all(entry.aspect != "value" for entry in self.entries)
+
+
+Footprint = Mapping[Entry, Any]
+"""What a known mistake gives at the values where it is wrong."""
+
+
+class Suspect(Protocol):
+    """A known mistake that can say what it gives on a case; the grader's ones compute it when asked."""
+
+    @property
+    def slugs(self) -> tuple[str, ...]:
+        """Stable key; two for two mistakes made together."""
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What was probably done, for each slug."""
+
+    @property
+    def loses(self) -> frozenset[str]:
+        """The criteria it is about, as slugs: whoever makes it loses them on every seed."""
+
+    @property
+    def prices(self) -> tuple[float, ...]:
+        """What a person would take off, for each slug."""
+
+    def at(self, case: CaseKey) -> Footprint:
+        """The part of the footprint that lies in one case."""
+
+
+@dataclass(frozen=True)
+class MisconceptionKey:
+    """A known mistake and its footprint, as data (see `Suspect`)."""
+
+    slugs: tuple[str, ...]
+    hints: tuple[str, ...]
+    loses: frozenset[str]
+    prices: tuple[float, ...]
+    footprint: Footprint
+
+    def at(self, case: CaseKey) -> Footprint:
+        """The part of the footprint that lies in one case."""
+        return {entry: seen for entry, seen in self.footprint.items() if entry.case == case.name}
+
+
+@dataclass(frozen=True)
+class ExerciseKey:
+    """All that is needed to judge one exercise, as data.
+
+    Attributes:
+        forbidden: operations that may not run (`course_lib.checking.watch`).
+        tells: whether a card may say what is expected; not where that is all there is to find out.
+    """
+
+    id: str
+    signatures: tuple[str, ...]
+    cases: tuple[CaseKey, ...]
+    criteria: tuple[CriterionKey, ...]
+    misconceptions: tuple[Suspect, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    tells: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that the student defines."""
+        return tuple(signature.split("(")[0].removeprefix("class ").strip() for signature in self.signatures)
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of all parameters: what a student knows the inputs by."""
+        inside = (signature.partition("(")[2].rpartition(")")[0] for signature in self.signatures)
+        return frozenset(part.partition("=")[0].strip() for listed in inside for part in listed.split(","))
+
+    @property
+    def points(self) -> float:
+        """All points of the exercise."""
+        return sum(criterion.points for criterion in self.criteria)
+
+    @cached_property
+    def called_twice(self) -> frozenset[str]:
+        """Names of the cases that are called a second time, under watch.
+
+        Of each function, way of calling it and setting of its switches the smallest: what is forbidden may lie in a
+        branch.
+        """
+        smallest: dict[object, CaseKey] = {}
+        for case in sorted(self.cases, key=lambda case: size_of(case.inputs)):
+            switches = tuple(value for value in case.inputs.values() if value is None or isinstance(value, bool))
+            smallest.setdefault((case.function, case.driver.removesuffix("-strided"), switches), case)
+        return frozenset(case.name for case in smallest.values())
+
+
+def size_of(value: Any) -> int:
+    """How many numbers a case's inputs hold: the smallest case teaches most."""
+    if isinstance(value, Mapping):
+        return sum(size_of(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return sum(size_of(item) for item in value)
+    return int(value.numel()) if hasattr(value, "numel") else 1
