@@ -99,7 +99,7 @@ def _cell_for(material: Material, exercise: Exercise, what: object) -> str | Non
 
 def _is_forbidden(exercise: Exercise, given: dict[str, Any]) -> bool:
     key = exercise.make_key("sample class", diagnose=False)
-    watched = [case for case in key.cases if case.name in key.called_twice]
+    watched = [case for case in key.cases if case.name in key.watched]
     return any(run_case(given, c.function, c.driver, c.inputs, forbidden=key.forbidden).get("used") for c in watched)
 
 

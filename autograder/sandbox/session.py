@@ -56,6 +56,7 @@ class _Question:
                     "function": case.function,
                     "driver": case.driver,
                     "size": len(inputs),
+                    "watched": case.name in self.key.watched,
                     "twice": case.name in self.key.called_twice,
                 }
                 for case, inputs in zip(cases, self.sent, strict=True)

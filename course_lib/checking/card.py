@@ -20,7 +20,7 @@ import torch
 
 from course_lib.checking.comparison import TOLERANCE, scale_of
 from course_lib.checking.counterexample import counterexample
-from course_lib.checking.drivers import takes_a_value
+from course_lib.checking.drivers import shown_by, takes_a_value
 from course_lib.checking.fault import Fault
 from course_lib.checking.keys import Entry
 from course_lib.checking.verdict import CONVENTION_SLIPS, CriterionResult, Named, State, Verdict
@@ -30,6 +30,8 @@ __all__ = ["Card", "counterexample", "plain", "points", "reason", "shown", "with
 _ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _WIDTH = 96
+_SHORT = 50
+"""A longer expression is not read as a name."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,16 @@ def reason(verdict: Verdict, result: CriterionResult) -> str:
     """Why a criterion is not right, as a sentence; empty if it is."""
     if result.holds or result.mismatch is None or result.entry is None:
         return ""
-    why = result.mismatch.told(result.entry.output, answers=verdict.key.tells)
+    why = result.mismatch.told(_name_of(verdict, result.entry), answers=verdict.key.tells)
     return plain(f"In the case “{result.entry.case}”, {why}.")
+
+
+def _name_of(verdict: Verdict, entry: Entry) -> str:
+    """An output in the student's terms: what a driver makes of a result is shown as it is made."""
+    case = next(case for case in verdict.key.cases if case.name == entry.case)
+    how = shown_by(case.driver)
+    made = how.outputs.get(entry.output, "") if how is not None else ""
+    return made if 0 < len(made) <= _SHORT else entry.output
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,7 @@ def _story(verdict: Verdict, fault: Fault | None, advice: Sequence[str]) -> _Sto
     if verdict.failure is not None and verdict.failure.kind in ("NotImplementedError", "missing"):
         return _Story("open", headline, _open(verdict), (), (), (), "", more)
     lost = shown(verdict)
-    hints = tuple((_headline(hint), hint.hint) for hint in verdict.misconceptions)
+    hints = tuple((_headline(hint, verdict), hint.hint) for hint in verdict.misconceptions)
     facts = tuple(plain(text) for text in _facts(verdict, lost, fault))
     return _Story("fail", headline, _not_judged(verdict), criteria, hints, facts, counterexample(verdict, lost), more)
 
@@ -135,8 +145,10 @@ def withheld(verdict: Verdict) -> str:
     return f"Your code uses {names}. This exercise is to be solved without, so its points are withheld."
 
 
-def _headline(hint: Named) -> str:
-    where = f"In {' and '.join(f'`{name}`' for name in hint.outputs)} this" if hint.outputs else "This"
+def _headline(hint: Named, verdict: Verdict) -> str:
+    # What a driver makes of a result has names that no student knows.
+    outputs = hint.outputs if all(case.driver.startswith("call") for case in verdict.key.cases) else ()
+    where = f"In {' and '.join(f'`{name}`' for name in outputs)} this" if outputs else "This"
     price = f", {points(hint.costs)} off" if hint.costs else ""
     return f"{where} is what a known mistake gives ({hint.slug.replace('-', ' ')}{price})"
 

@@ -80,8 +80,8 @@ def _gpu_remarks(key: ExerciseKey, namespace: Mapping[str, Any]) -> list[str]:
 
 def _response(namespace: Mapping[str, Any], case: CaseKey, key: ExerciseKey) -> Response:
     # Through bytes and back, as in grading: what cannot travel there must not pass here.
-    forbidden = key.forbidden if case.name in key.called_twice else None
-    raw = pack(run_case(namespace, case.function, case.driver, case.inputs, forbidden=forbidden))
+    forbidden, twice = key.forbidden if case.name in key.watched else (), case.name in key.called_twice
+    raw = pack(run_case(namespace, case.function, case.driver, case.inputs, forbidden=forbidden, twice=twice))
     try:
         return respond(unpack(raw))
     except ValueFormatError as error:

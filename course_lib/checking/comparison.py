@@ -60,7 +60,7 @@ class Mismatch:
         """
         it = f"`{name}`" if name and name != "result" else "the result"
         if not answers and self.expected is not None:
-            return f"{it} is wrong"
+            return f"{it} is None (is a `return` missing?)" if self.got is None else f"{it} is wrong"
         words = self.reason.replace("{it}", it)
         if self.index and self.error is not None and math.isfinite(self.error) and self.error > 0:
             words += f", by up to {self.error:.2g}"
@@ -106,7 +106,8 @@ def _differs(got: Any, expected: Any) -> Mismatch:
 def _is_and_should_be(got: Any, expected: Any) -> str:
     if got is None:
         return f"{{it}} is None (is a `return` missing?) and should be {describe(expected)}"
-    return f"{{it}} is {describe(got)} and should be {describe(expected)}"
+    number = isinstance(expected, torch.Tensor) and expected.ndim == 0 and isinstance(got, Unsupported)
+    return f"{{it}} is {describe(got)} and should be {f'{expected.item():.6g}' if number else describe(expected)}"
 
 
 def _apart(got: Any, expected: Any) -> tuple[str, str]:
@@ -146,7 +147,8 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
         return Mismatch(
             f"{{it}} is {' and should be '.join(_apart(float(a), float(b)))}", error, (), float(a), float(b)
         )
-    where = f"{count} of {total} elements of {{it}} are wrong" if total > 1 else "the only element of {it} is wrong"
+    verb = "is" if count == 1 else "are"
+    where = f"{count} of {total} elements of {{it}} {verb} wrong" if total > 1 else "the only element of {it} is wrong"
     bad = int((~np.isfinite(a) & np.isfinite(b)).sum())
     if bad:
         where += f" ({bad} of them NaN or infinite)"
@@ -267,10 +269,18 @@ def describe(value: Any) -> str:
     if isinstance(value, tuple | list):
         shapes = {tuple(item.shape) for item in value[:100] if isinstance(item, torch.Tensor)}
         tensors = len(shapes) == 1 and all(isinstance(item, torch.Tensor) for item in value[:100])
-        return f"a {type(value).__name__} of {len(value)}" + (f" tensors of shape {shapes.pop()}" if tensors else "")
+        return f"a {type(value).__name__} of {len(value)}" + (
+            f" tensor{'s' * (len(value) > 1)} of shape {shapes.pop()}" if tensors else ""
+        )
     if isinstance(value, dict):
         return f"a dict of {len(value)}"
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, torch.nn.Module):
+        return "a model"
+    if callable(value):
+        return "a function"
     text = repr(value)
+    if " at 0x" in text:  # an address tells nothing, and differs from run to run
+        return f"a {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."

@@ -180,16 +180,19 @@ def run_case(
     driver_name: str,
     inputs: Mapping[str, Any],
     device: str = "cpu",
-    forbidden: tuple[str, ...] | None = None,
+    *,
+    forbidden: tuple[str, ...] = (),
+    twice: bool = False,
 ) -> dict[str, Any]:
     """Put an object through a case; the raw response, ready for `values.pack` and `keys.respond`.
 
     The object gets copies of the inputs, so `inputs` itself stays as it is and tells which of them were changed.
 
     Args:
-        forbidden: say which of these operations ran, and call a second time.
+        forbidden: say which of these operations ran.
+        twice: call a second time, and hand over both results.
     """
-    raw, given = attempt(namespace, function, driver_name, inputs, device, forbidden)
+    raw, given = attempt(namespace, function, driver_name, inputs, device, forbidden=forbidden, twice=twice)
     return raw if "error" in raw else {**raw, "changed": changed_inputs(eased(inputs, raw.get("eased", ())), given)}
 
 
@@ -199,20 +202,21 @@ def attempt(
     driver_name: str,
     inputs: Mapping[str, Any],
     device: str = "cpu",
-    forbidden: tuple[str, ...] | None = None,
+    *,
+    forbidden: tuple[str, ...] = (),
+    twice: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """As `run_case`, but hands over the copies of the inputs as they are afterwards instead of judging them."""
     if function not in namespace:
         return {"error": "missing", "message": f"{function} is not defined"}, {}
-    if forbidden is None:
-        return _with_ease(namespace, function, driver_name, inputs, device)
-    # The call that counts is the watched one: what runs in the other must not be of use.
+    # The call that counts is the watched one: what runs in the second must not be of use.
     with Watch(forbidden) if forbidden else contextlib.nullcontext() as watch:
         raw, given = _with_ease(namespace, function, driver_name, inputs, device)
-    if "error" not in raw:
-        again, _ = _with_ease(namespace, function, driver_name, inputs, device)
-        raw["again"] = again
-    return {**raw, "used": watch.used if watch else ()}, given
+    if watch is not None:
+        raw["used"] = watch.used
+    if twice and "error" not in raw:
+        raw["again"], _ = _with_ease(namespace, function, driver_name, inputs, device)
+    return raw, given
 
 
 def _with_ease(

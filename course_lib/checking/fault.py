@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_lib.checking.drivers import driver_named
+from course_lib.checking.drivers import driver_named, takes_a_value
 from course_lib.checking.keys import CaseKey, Entry, Failure
 from course_lib.checking.verdict import Verdict
 
@@ -42,6 +42,7 @@ class Fault:
         line_number: line within the student's cell or file; None if the call itself failed.
         line: the text of that line.
         signature: how the object is called, set when the call itself failed.
+        returned: what the function had returned, where it was used after that and failed.
     """
 
     kind: str
@@ -51,11 +52,16 @@ class Fault:
     line_number: int | None = None
     line: str = ""
     signature: str = ""
+    returned: str = ""
 
     def told(self) -> str:
         """What happened, in sentences."""
-        what = f"{self.kind}: {self.message}" if self.message else self.kind
-        words = f"Your code stopped with `{_spaced(what)}`"
+        what = _spaced(f"{self.kind}: {self.message}" if self.message else self.kind)
+        if self.returned and self.line_number is None:
+            return f"Your function returned {self.returned}. Using it stopped with `{what}`, in the case “{self.case}”."
+        if not self.call:
+            return f"{_spaced(self.message or self.kind)}, in the case “{self.case}”."
+        words = f"Your code stopped with `{what}`"
         if self.line_number is not None:
             words += f" in line {self.line_number}" + (f", `{_spaced(self.line)}`" if self.line else "")
         elif self.signature:
@@ -81,7 +87,7 @@ def find_fault(verdict: Verdict, namespace: Mapping[str, Any]) -> Fault | None:
     inputs = {name: _copy(value) for name, value in case.inputs.items()}
     try:
         driver_named(case.driver)(namespace, case.function, inputs)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # as `drivers.run_case`
         return _fault(error, case, verdict)
     return None
 
@@ -94,14 +100,17 @@ def _failed(verdict: Verdict, case: CaseKey, shown: str) -> bool:
     return eased or (isinstance(seen, Failure) and seen.kind not in _NO_EXCEPTION)
 
 
-def _fault(error: Exception, case: CaseKey, verdict: Verdict) -> Fault:
+def _fault(error: BaseException, case: CaseKey, verdict: Verdict) -> Fault:
     try:
         text = str(error)[:_MAX_MESSAGE]
     except Exception:  # the student may have defined the exception, its `__str__` too
         text = ""
     number, line = _students_line(error.__traceback__)
     signature = "" if number is not None else _signature(verdict, case.function)
-    return Fault(type(error).__name__, text, case.name, describe_call(case), number, line, signature)
+    response = verdict.responses.get(case.name)
+    returned = response.returned if response is not None else ""
+    call = "" if takes_a_value(case.driver) else describe_call(case)
+    return Fault(type(error).__name__, text, case.name, call, number, line, signature, returned)
 
 
 def _signature(verdict: Verdict, function: str) -> str:

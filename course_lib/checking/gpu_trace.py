@@ -59,7 +59,7 @@ _warming = threading.Lock()
 _LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
 _MIXED = (
-    "`{function}` will fail on a GPU: {made} on the CPU and meets an input that lies on the GPU. Make new tensors "
+    "`{function}` will fail on a GPU: {made} on the CPU and {meet} an input that lies on the GPU. Make new tensors "
     "where the inputs are, with `device={input}.device`."
 )
 _NUMPY = (
@@ -185,7 +185,8 @@ def _trace(namespace: Mapping[str, Any], function: str, driver: str, inputs: Map
         return _NUMPY.format(**words)
     except Exception as error:
         mixed = "same device" in str(error) or "different devices" in str(error)
-        return _MIXED.format(**words, made=_made_on_the_cpu(error)) if mixed else None
+        made = _made_on_the_cpu(error)
+        return _MIXED.format(**words, made=made, meet="meet" if " are " in made else "meets") if mixed else None
     finally:
         _LOG.disabled = was_disabled
     return _RESULT.format(**words) if on_cpu else None

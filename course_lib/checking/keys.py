@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,7 +73,7 @@ def respond(raw: Any) -> Response:
     """Read a response that untrusted code may have made: anything odd becomes a failure."""
     if not isinstance(raw, dict):
         return Response(failure=Failure("unreadable", "the answer could not be read"))
-    returned, used = _text(raw.get("returned"), 300), _texts(raw.get("used"))
+    returned, used = _kind_of_value(raw.get("returned")), _texts(raw.get("used"))
     error = raw.get("error")
     if isinstance(error, str):
         message = raw.get("message")
@@ -91,6 +92,18 @@ def respond(raw: Any) -> Response:
         again=respond({**raw["again"], "again": None}) if isinstance(raw.get("again"), dict) else None,
         used=used,
     )
+
+
+_KIND = re.compile(
+    r"None|True|False|[-+]?[\d.]+(e[-+]?\d+)?|nan|-?inf"
+    r"|an? [a-zA-Z]+( [a-zA-Z]+){0,2}"
+    r"( of (shape \([\d, ]*\)|\d+( tensors? of shape \([\d, ]*\))?)| \([-+\d.einf]+\))?"
+)
+
+
+def _kind_of_value(value: Any) -> str:
+    """What `comparison.describe` says of a value, and nothing else: it stands on the grader's card."""
+    return value if isinstance(value, str) and len(value) <= 200 and _KIND.fullmatch(value) else ""
 
 
 def _text(value: Any, most: int) -> str:
@@ -224,16 +237,31 @@ class ExerciseKey:
 
     @cached_property
     def called_twice(self) -> frozenset[str]:
-        """Names of the cases that are called a second time, under watch.
+        """Names of the cases that are called a second time.
 
-        Of each function, way of calling it and setting of its switches the smallest: what is forbidden may lie in a
-        branch.
+        Of each function, way of calling it and setting of its switches the smallest.
         """
         smallest: dict[object, CaseKey] = {}
-        for case in sorted(self.cases, key=lambda case: size_of(case.inputs)):
+        for case in self._by_size:
             switches = tuple(value for value in case.inputs.values() if value is None or isinstance(value, bool))
             smallest.setdefault((case.function, case.driver.removesuffix("-strided"), switches), case)
         return frozenset(case.name for case in smallest.values())
+
+    @cached_property
+    def watched(self) -> frozenset[str]:
+        """Names of the cases in which forbidden operations are looked for: those, and the smallest of each criterion.
+
+        A special case may have a branch of its own, and a criterion is where points are lost for it.
+        """
+        if not self.forbidden:
+            return frozenset()
+        asked = ({entry.case for entry in criterion.entries} for criterion in self.criteria)
+        first = {next((case.name for case in self._by_size if case.name in names), "") for names in asked}
+        return self.called_twice | first - {""}
+
+    @cached_property
+    def _by_size(self) -> list[CaseKey]:
+        return sorted(self.cases, key=lambda case: size_of(case.inputs))
 
 
 def size_of(value: Any) -> int:

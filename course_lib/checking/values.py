@@ -96,6 +96,8 @@ def _encode(value: Any, tensors: dict[str, torch.Tensor], depth: int, count: lis
         return _encode_plain(value)
     if isinstance(value, torch.Tensor):
         return _encode_tensor(value, tensors)
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        return _encode_plain(value.item())  # a number, as Python's own
     if isinstance(value, np.ndarray | np.generic):
         return _encode_array(np.asarray(value), tensors)
     if isinstance(value, Unsupported):
@@ -106,7 +108,8 @@ def _encode(value: Any, tensors: dict[str, torch.Tensor], depth: int, count: lis
     if isinstance(value, tuple | list):
         kind = "u" if isinstance(value, tuple) else "l"
         return {kind: [_encode(item, tensors, depth + 1, count) for item in value]}
-    return {"x": f"a {type(value).__name__}"}
+    name = type(value).__name__
+    return {"x": f"a{'n' * (name[:1].lower() in 'aeiou')} {name}"}
 
 
 def _encode_plain(value: Any) -> Any:
@@ -128,6 +131,8 @@ def _encode_tensor(value: torch.Tensor, tensors: dict[str, torch.Tensor]) -> Any
         return {"x": f"a {'complex ' * value.is_complex()}tensor of {value.dtype}"}
     if value.ndim > MAX_DIMENSIONS:
         return {"x": f"a tensor of {value.ndim} dimensions"}
+    if value.numel() * value.element_size() > MAX_BYTES:  # expanded, it takes no memory yet
+        return {"x": f"a tensor of {value.numel()} numbers, which is too large"}
     plain = value.detach().resolve_conj().resolve_neg()
     if type(plain) is not torch.Tensor:
         plain = plain.as_subclass(torch.Tensor)

@@ -44,6 +44,7 @@ __all__ = ["CONVENTION_SLIPS", "CriterionResult", "Named", "State", "Verdict", "
 
 State = Literal["right", "lost", "not judged"]
 
+_COARSE = ("float16", "bfloat16")
 _BY_HAND = 30
 """A first case with no more numbers than these is the one to show."""
 _NOT_RUN = Response(failure=Failure("not-run", "was not run"))
@@ -125,7 +126,8 @@ class Verdict:
             for output in case.outputs:
                 entry = Entry(case.name, output)
                 told = self.wrong[entry].reason if entry in self.wrong else ""
-                if entry not in self.explained and self.observed[entry] is not None and not told.startswith(_YOURS):
+                shapeless = told.startswith(_YOURS) and not isinstance(self.observed[entry], torch.Tensor)
+                if entry not in self.explained and self.observed[entry] is not None and not shapeless:
                     seen, expected = self.observed[entry], case.expected[output]
                     looks.append(Look(case.name, output, known, seen, expected, bool(told), case.tolerance))
         return likeness(looks) if any(look.wrong for look in looks) else ""
@@ -167,8 +169,8 @@ def _split(case: CaseKey, result: Any) -> dict[str, Any] | Failure:
         return {name: result.get(name, Failure("missing-output", f"{name!r} is missing")) for name in names}
     if len(names) == 1:
         return {names[0]: result}
-    if isinstance(result, torch.Tensor) and result.ndim and len(result) == len(names):
-        result = result.unbind()  # as good as a tuple to whoever unpacks it
+    if isinstance(result, torch.Tensor | np.ndarray) and result.ndim and len(result) == len(names):
+        result = list(result)  # as good as a tuple to whoever unpacks it
     if isinstance(result, tuple | list) and len(result) == len(names):
         return dict(zip(names, result, strict=True))
     missing = " (is a `return` missing?)" if result is None else ""
@@ -235,8 +237,8 @@ def _dtype_mismatch(seen: str, expected: Any, response: Response) -> Mismatch | 
         return Mismatch(f"with {wanted} inputs the call fails ({response.obstacle}); with {words} inputs it works")
     name, _, device = seen.partition(" on ")
     if name != wanted:
-        return Mismatch(f"the result is {name}, its inputs are {wanted if name[0] != 'a' else 'tensors'}")
-    return Mismatch(f"the result lies on the {device}, its inputs do not") if device else None
+        return Mismatch(f"{{it}} is {name}, its inputs are {wanted if name[0] != 'a' else 'tensors'}")
+    return Mismatch(f"{{it}} lies on the {device}, its inputs do not") if device else None
 
 
 def _second_call(case: CaseKey, entry: Entry, response: Response) -> Mismatch | None:
@@ -367,7 +369,7 @@ class _Marks:
             result = self.result(criterion)
             if result.state == "lost" and result.entry is not None:
                 slug = self._kind_of_slip(criterion)
-                found.append(Named(slug, CONVENTION_SLIPS[slug], (), criterion.points))
+                found.append(Named(slug, CONVENTION_SLIPS[slug], self._outputs_of_slip(criterion), criterion.points))
         return tuple({named.slug: named for named in reversed(found)}.values())[::-1]
 
     def _outputs_of(self, mistake: MisconceptionKey) -> tuple[str, ...]:
@@ -375,6 +377,12 @@ class _Marks:
         shows = {entry.output for entry in mistake.footprint}
         others = {entry.output for entry in self.wrong_values - set(mistake.footprint)}
         return tuple(sorted(shows)) if others - shows else ()
+
+    def _outputs_of_slip(self, criterion: CriterionKey) -> tuple[str, ...]:
+        """The outputs in which a convention was not kept, if it was in others."""
+        judged = self._judged(criterion)
+        bad = {entry.output for entry in judged if entry in self.wrong}
+        return tuple(sorted(bad)) if {entry.output for entry in judged} - bad else ()
 
     def _kind_of_slip(self, criterion: CriterionKey) -> str:
         bad = [entry for entry in self._judged(criterion) if entry in self.wrong]
@@ -398,6 +406,10 @@ class _Marks:
         eased = {word for answer in answers for word in answer.eased}
         found = [CONVENTION_SLIPS["needs-contiguous-memory"]] if "contiguous" in eased and "layout" not in asked else []
         words = sorted(eased - {"contiguous"})
+        coarse = {seen for entry, seen in self.observed.items() if entry.aspect == "dtype" and seen in _COARSE}
+        found += [
+            f"The result is {name}, which carries few digits: results keep the dtype of the inputs." for name in coarse
+        ]
         return (*found, *(CONVENTION_SLIPS[f"works-in-{word}-only"] for word in words if "dtype" not in asked))
 
 

@@ -158,13 +158,14 @@ def _frozen_training(namespace: Mapping[str, Any], function: str, inputs: dict[s
         weight_decay, momentum: of the optimizer, which holds all parameters.
 
     Returns a dict: `head`, the head's parameters in one row; `in_training` and `in_evaluation`, what enters the head
-    for the probe in either mode, after training.
+    for the probe in either mode, after training; `returned`, whether the model came back.
     """
     with _own_randomness():
         model = _build(inputs).train()
         head = _last_linear(model)
         result = namespace[function](model)
-        model = result if isinstance(result, nn.Module) else model
+        returned = isinstance(result, nn.Module)
+        model = result if returned else model
         head = head if any(module is head for module in model.modules()) else _last_linear(model)
         velocities: dict[Tensor, Tensor] = {}
         for _ in range(_STEPS):
@@ -180,7 +181,8 @@ def _frozen_training(namespace: Mapping[str, Any], function: str, inputs: dict[s
         trained = _numbers_of(head)
         model.eval()
         in_evaluation, _ = _through(model, head, inputs["probe"])
-        return {"head": trained, "in_training": in_training, "in_evaluation": in_evaluation}
+        found = {"head": trained, "in_training": in_training, "in_evaluation": in_evaluation}
+        return {**found, "returned": returned}
 
 
 @torch.no_grad()

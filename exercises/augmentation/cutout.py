@@ -182,6 +182,13 @@ def center_taken_for_corner(n, length, center):
     """The hole starts at the given point. That is its center, not its top left corner."""
     return clipped(center, center + length, n)
 
+@exercise.wrong(loses=INSIDE, costs=0.75)
+@hole
+def length_taken_for_the_end(n, length, center):
+    """The hole ends at the row and the column whose number is its length. An end is counted from the edge of the image,
+    so it lies that length behind the first row."""
+    return clipped(center - length // 2, length, n)
+
 @exercise.wrong(loses=INSIDE)
 @hole
 def twice_the_length(n, length, center):
@@ -254,3 +261,8 @@ def filled_with_gray(image):
 def filled_with_one(image):
     """The hole is white. Zeros were asked for."""
     return 1.0
+
+for mean in (lambda image: image.mean((1, 2), keepdim=True), lambda image: image.mean()):
+    exercise.both(row_and_column_swapped, filled_with_the_mean)(
+        lambda image, length, centre_y, centre_x, mean=mean: filled(mean)(image, length, centre_x, centre_y)
+    )

@@ -141,6 +141,23 @@ def another_partner_for_labels(t, lam, permutation):
     round."""
     return mix(t, lam, permutation.argsort())
 
+def reversed_batch(t, lam, permutation):
+    return mix(t, lam, torch.arange(len(t) - 1, -1, -1))
+
+@exercise.wrong(loses=LABELS, costs=0.5)
+@labels_by
+def labels_of_the_reversed_batch(t, lam, permutation):
+    """The images have the right partners, but each label is mixed with the one at the same place from the end. The
+    permutation holds for both: a label belongs to its image."""
+    return reversed_batch(t, lam, permutation)
+
+@exercise.wrong(loses=IMAGES, costs=0.5)
+@images_by
+def images_of_the_reversed_batch(t, lam, permutation):
+    """The labels have the right partners, but each image is mixed with the one at the same place from the end. The
+    permutation holds for both: a label belongs to its image."""
+    return reversed_batch(t, lam, permutation)
+
 @exercise.wrong(loses=(IMAGES, LABELS), costs=0.5)
 @both_alike
 def permutation_inverted(t, lam, permutation):

@@ -116,6 +116,13 @@ def logarithms_averaged(logits):
 
 @exercise.wrong(loses=AVERAGES, costs=0.75)
 @counted
+def geometric_mean(logits):
+    """The probabilities were averaged by their logarithms, which is the geometric mean. Its numbers add up to less
+    than 1, and one crop that rules a class out decides. Average the probabilities themselves."""
+    return logits.log_softmax(1).mean(0).exp()
+
+@exercise.wrong(loses=AVERAGES, costs=0.75)
+@counted
 def softmax_over_crops(logits):
     """The softmax runs over the crops, so every class gets the same number. It belongs over the classes of each
     crop."""
@@ -243,6 +250,10 @@ def corners_aligned(model, image, sizes, crop):
     your function for the short side."""
     enlarged = [resized(image, *short_side(image, size), align_corners=True) for size in sizes]
     return mean_vote(model, torch.cat([ten_crops(each, crop) for each in enlarged]))
+
+@exercise.both(five_crops, summed_over_sizes)
+def five_crops_summed_over_sizes(model, image, sizes, crop):
+    return five_crops(model, image, sizes, crop) * len(sizes)
 
 for which, sizes_of in ((first_size_only, lambda sizes: sizes[:1]), (last_size_only, lambda sizes: sizes[-1:])):
     for wrongly in (logits_averaged, softmax_forgotten, five_crops):

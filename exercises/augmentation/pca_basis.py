@@ -242,6 +242,11 @@ def correlation(images):
     """The channels were divided by their standard deviations: this is the correlation, not the covariance."""
     return torch.corrcoef(pixel_columns(images))
 
+@exercise.also(correlation)
+@of_covariance
+def correlation_by_the_unbiased_deviation(images):
+    return torch.corrcoef(pixel_columns(images)) * (1 - 1 / len(pixel_rows(images)))
+
 for mistake in (unbiased_covariance, not_divided, divided_by_the_number_of_images):
     exercise.both(ascending, mistake)(
         lambda images, mistake=mistake: tuple(part.flip(-1) for part in mistake(images))

@@ -85,6 +85,13 @@ def rows_weighted(values, vectors, alphas):
     in the columns."""
     return (vectors * (alphas * values)[:, None]).sum(1)
 
+@exercise.wrong(loses=OFFSET, costs=0.5)
+@lit_by
+def columns_summed(values, vectors, alphas):
+    """The right products were added along the wrong axis: down each column, over the channels. That leaves a number for
+    each axis; the sum over the axes leaves one for each channel."""
+    return (vectors * alphas * values).sum(0)
+
 @exercise.wrong(loses=SCALED, costs=0.75)
 @lit_by
 def eigenvalues_forgotten(values, vectors, alphas):

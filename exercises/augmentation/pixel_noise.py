@@ -186,6 +186,29 @@ def set_to_zero(image, u):
     """The chosen pixels become black. This exercise inverts them instead of erasing them."""
     return torch.zeros_like(image)
 
+@exercise.wrong(loses=WHICH)
+def other_pixels_become_zero(image, p, u):
+    """The chosen pixels are negative, but all others become black: an image times a mask is zero where the mask is. To
+    those that change, the ones that stay have to be added."""
+    return (u < p).to(image) * (1 - image)
+
+@exercise.wrong(loses=NEGATIVE, costs=0.75)
+@becomes
+def value_of_the_mirrored_place(image, u):
+    """The chosen pixels take the value of the pixel at the mirrored place. To flip a pixel here is to invert it: bright
+    becomes dark, and no pixel moves."""
+    return image.flip(-1)
+
+@exercise.also(value_of_the_mirrored_place)
+@becomes
+def value_of_the_place_upside_down(image, u):
+    return image.flip(-2)
+
+@exercise.also(value_of_the_mirrored_place)
+@becomes
+def value_of_the_place_turned_round(image, u):
+    return image.flip(-2, -1)
+
 @exercise.wrong(loses=NEGATIVE, costs=0.75)
 @becomes
 def set_to_one(image, u):

@@ -138,3 +138,27 @@ def order_ignored(o, m, p, steps, subpolicies):
     """Policies that differ in the order of their sub-policies were counted once. The lecture's number counts them
     separately."""
     return (o * m * p) ** (steps * subpolicies) // math.factorial(subpolicies)
+
+@exercise.also(order_ignored)
+def order_ignored_with_repetition(o, m, p, steps, subpolicies):
+    return math.comb((o * m * p) ** steps + subpolicies - 1, subpolicies)
+
+@exercise.wrong(loses=COUNTS, costs=0.25)
+def operations_without_repetition(o, m, p, steps, subpolicies):
+    """Within a sub-policy no operation was allowed twice. The steps are chosen independently: an operation may come
+    again, even with the same strength."""
+    return (math.perm(o, steps) * (m * p) ** steps) ** subpolicies
+
+@exercise.also(operations_without_repetition)
+def sets_of_operations(o, m, p, steps, subpolicies):
+    return (math.comb(o, steps) * (m * p) ** steps) ** subpolicies
+
+@exercise.wrong(loses=COUNTS, costs=0.25)
+def numbers_of_the_lecture(o, m, p, steps, subpolicies):
+    """Some of the numbers are those of AutoAugment, whatever is given. The function gets all five: use its
+    arguments."""
+    return (o * m * 11) ** (steps * subpolicies)
+
+exercise.also(numbers_of_the_lecture)(lambda o, m, p, steps, subpolicies: (o * 10 * 11) ** (steps * subpolicies))
+exercise.also(numbers_of_the_lecture)(lambda o, m, p, steps, subpolicies: (16 * 10 * 11) ** (steps * subpolicies))
+exercise.also(numbers_of_the_lecture)(lambda o, m, p, steps, subpolicies: (16 * 10 * 11) ** 10)

@@ -214,3 +214,6 @@ def bicubic_and_clamped(image, size):
 for sides in (both_sides_resized, long_side_resized, height_always, width_always, height_and_width_swapped):
     exercise.both(sides, corners_aligned)(enlarged_to(sides.__wrapped__, align_corners=True))
     exercise.both(sides, nearest_neighbor)(enlarged_to(sides.__wrapped__, mode="nearest", align_corners=None))
+    exercise.both(sides, batch_axis_left)(
+        lambda image, size, sides=sides.__wrapped__: resized(image, *sides(image, size), align_corners=False)[None]
+    )

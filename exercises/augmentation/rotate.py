@@ -223,6 +223,10 @@ def mirrored_at_the_border(image, degrees):
     """What comes from outside the image is its reflection. Zeros were asked for."""
     return turned(image, math.radians(degrees), padding="reflection")
 
+@exercise.also(mirrored_at_the_border)
+def mirrored_at_the_edge(image, degrees):
+    return turned(image, math.radians(degrees), padding="reflection", align=(False, False))
+
 @exercise.wrong(loses=ANGLES, costs=0.75)
 def nearest_neighbor(image, degrees):
     """Each pixel copies the nearest one instead of interpolating between four."""
@@ -301,3 +305,8 @@ exercise.both(clockwise, half_a_pixel_off_the_center)(
 exercise.both(clockwise, rows_before_columns)(lambda image, degrees: rows_before_columns(image, -degrees))
 exercise.both(clockwise, aspect_ignored)(lambda image, degrees: aspect_ignored(image, degrees, sign=-1))
 exercise.both(aspect_ignored, border_repeated)(lambda image, degrees: aspect_ignored(image, degrees, "border"))
+
+for mistake, align in ((corners_mixed, (True, False)), (corners_mixed_the_other_way, (False, True))):
+    exercise.both(mistake, border_repeated)(
+        lambda image, degrees, align=align: turned(image, math.radians(degrees), padding="border", align=align)
+    )

@@ -184,6 +184,20 @@ def first_number_for_everything(image, low, high, crop, u):
     for the size, the row and the column."""
     return by_the_formula(image, low, high, crop, u[[0, 0, 0]])
 
+@exercise.wrong(loses=PLACE, costs=0.5)
+def length_taken_for_the_end(image, low, high, crop, u):
+    """The crop is too small, or empty, unless it lies in the top left corner: it ends at the row and the column whose
+    number is its length. An end is counted from the edge of the image, so it lies that length behind the start."""
+    image = scaled(image, drawn_side(low, high, u))
+    top, left = (pick(float(u[1 + i]), image.shape[1 + i] - crop + 1) for i in range(2))
+    return image[:, top:crop, left:crop]
+
+@exercise.wrong(loses=(PLACE, SCALE), costs=0.5)
+def batch_axis_left(image, low, high, crop, u):
+    """The result has one axis too many: a batch of one image. An image comes in with three axes and leaves with
+    three."""
+    return by_the_formula(image, low, high, crop, u)[None]
+
 @exercise.wrong(loses=PLACE)
 def always_the_center(image, low, high, crop, u):
     """The crop always comes from the center. That is for testing; in training u chooses the place."""

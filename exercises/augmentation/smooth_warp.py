@@ -258,6 +258,10 @@ def mirrored_at_the_border(image, displacement):
     """What is read outside the image is its reflection. The border should be repeated."""
     return warped(image, displacement, "reflection")
 
+@exercise.also(mirrored_at_the_border)
+def mirrored_at_the_edge(image, displacement):
+    return warped(image, displacement, "reflection", align=(False, False))
+
 @exercise.wrong(loses=BEYOND)
 def wrapped_around(image, displacement):
     """What leaves the image on one side comes back on the other. A negative number of a row counts from the end, and

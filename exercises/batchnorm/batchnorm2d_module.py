@@ -249,6 +249,24 @@ class BiasedRunningVariance(Plain):
             self.mix(mean, var, self.momentum)
             self.num_batches_tracked += 1
 
+@exercise.wrong(loses=STATISTICS, costs=0.25)
+class CorrectedByTheNumberOfImages(Plain):
+    """The running variance seems to be made unbiased with the number of images. What counts is how many numbers went
+    into the variance of a channel: those of all pixels of all images."""
+
+    least = 0
+
+    def train_step(self, x):
+        mean, var = self.statistics(x)
+        with torch.no_grad():
+            self.mix(mean, var * len(x) / max(len(x) - 1, self.least), self.momentum)
+            self.num_batches_tracked += 1
+        return self.normalize(x, mean, var)
+
+@exercise.also(CorrectedByTheNumberOfImages)
+class CorrectedByTheNumberOfImagesIfThereAreSome(CorrectedByTheNumberOfImages):
+    least = 1
+
 @exercise.both(MomentumSwapped, BiasedRunningVariance, costs=1)
 class SwappedAndBiased(BiasedRunningVariance):
     def mix(self, mean, var, momentum):

@@ -182,6 +182,19 @@ def epsilon_fixed(gamma, beta, mean, var, eps):
 def unscaled_without_epsilon(gamma, beta, mean, var, eps):
     return rate(gamma, var, 0.0), beta - mean
 
+@exercise.both(beta_scaled, epsilon_omitted)
+def beta_scaled_without_epsilon(gamma, beta, mean, var, eps):
+    return rate(gamma, var, 0.0), (beta - mean) * rate(gamma, var, 0.0)
+
+@exercise.both(beta_scaled, epsilon_outside_root)
+def beta_scaled_and_epsilon_outside(gamma, beta, mean, var, eps):
+    scale = gamma / (var.sqrt() + eps)
+    return scale, (beta - mean) * scale
+
+@exercise.both(mean_not_scaled, epsilon_outside_root)
+def unscaled_and_epsilon_outside(gamma, beta, mean, var, eps):
+    return gamma / (var.sqrt() + eps), beta - mean
+
 @exercise.both(mean_not_in_shift, epsilon_omitted)
 def beta_alone_without_epsilon(gamma, beta, mean, var, eps):
     return rate(gamma, var, 0.0), beta.clone()

@@ -38,7 +38,8 @@ DIRECT = exercise.criterion("gradient of x: direct path", 1, cases=f"{DIRECT_ONL
 MEAN = exercise.criterion("gradient of x: path through the mean", 1, cases=f"{NO_VARIANCE}*", outputs="dx")
 VARIANCE = exercise.criterion("gradient of x: path through the variance", 1, cases=f"{NO_MEAN}*", outputs="dx")
 TOGETHER = exercise.criterion("gradient of x: all paths together", 0.5, cases=WHOLE, outputs="dx")
-EPS = exercise.criterion("epsilon as in the forward pass", 0.5, cases=("large epsilon, by hand", "small variance"))
+WITH_EPS = ("large epsilon, by hand", "small variance")
+EPS = exercise.criterion("epsilon as in the forward pass", 0.5, cases=WITH_EPS, outputs=("dx", "dgamma"))
 
 def case(dy, x, gamma, eps=TINY, driver="call"):
     return Case({"dy": dy, "x": x, "gamma": gamma, "eps": eps}, driver=driver)

@@ -94,6 +94,18 @@ def one_mean_for_everything(x, gamma, beta, eps):
     p = over((0, 1))(x, gamma, beta, eps)
     return p.affine(p.centered / p.root)
 
+@exercise.wrong(loses=CENTER, costs=1)
+def variance_of_each_row(x, gamma, beta, eps):
+    """The mean of each feature is subtracted, but the variance seems to be taken over the features of one example. Both
+    belong to a feature and are taken over the batch."""
+    p = over((0,))(x, gamma, beta, eps)
+    return p.affine(p.centered / torch.sqrt((p.centered**2).mean(1, keepdim=True) + eps))
+
+@exercise.also(variance_of_each_row)
+def variance_of_each_row_around_its_mean(x, gamma, beta, eps):
+    p = over((0,))(x, gamma, beta, eps)
+    return p.affine(p.centered / torch.sqrt(x.var(1, correction=0, keepdim=True) + eps))
+
 @exercise.wrong(loses=AFFINE)
 def scale_per_example(x, gamma, beta, eps):
     """gamma and beta seem to be laid along the batch, one for each example. There is one for each feature; only where N

@@ -87,6 +87,10 @@ def float64_inside(x, gamma, beta, mean, var, eps):
 def normal(x, mean, var, eps):
     return (x - mean) / torch.sqrt(var + eps)
 
+def unbiased(x):
+    """The unbiased variance of the batch; NaN for a single row, without torch's warning."""
+    return ((x - x.mean(0)) ** 2).sum(0) / (len(x) - 1)
+
 @exercise.wrong(loses=(STATS, ROW), costs=2)
 def batch_statistics(x, gamma, beta, mean, var, eps):
     """The statistics of the batch at hand seem to be used. At inference each row must get the same answer whatever
@@ -95,7 +99,7 @@ def batch_statistics(x, gamma, beta, mean, var, eps):
 
 @exercise.also(batch_statistics)
 def batch_statistics_unbiased(x, gamma, beta, mean, var, eps):
-    return gamma * normal(x, x.mean(0), x.var(0), eps) + beta
+    return gamma * normal(x, x.mean(0), unbiased(x), eps) + beta
 
 @exercise.wrong(loses=(STATS, ROW), costs=1)
 def batch_mean_running_variance(x, gamma, beta, mean, var, eps):
@@ -124,7 +128,7 @@ def both_statistics_updated_first(x, gamma, beta, mean, var, eps):
 
 @exercise.also(statistics_updated_first)
 def both_statistics_updated_first_by_the_unbiased_variance(x, gamma, beta, mean, var, eps):
-    return gamma * normal(x, 0.9 * mean + 0.1 * x.mean(0), 0.9 * var + 0.1 * x.var(0), eps) + beta
+    return gamma * normal(x, 0.9 * mean + 0.1 * x.mean(0), 0.9 * var + 0.1 * unbiased(x), eps) + beta
 
 @exercise.wrong(loses=(STATS, ROW), costs=0.75)
 def variance_corrected_for_this_batch(x, gamma, beta, mean, var, eps):
@@ -136,11 +140,29 @@ def variance_corrected_for_this_batch(x, gamma, beta, mean, var, eps):
 def variance_made_unbiased_again(x, gamma, beta, mean, var, eps):
     return gamma * normal(x, mean, var * len(x) / (len(x) - 1), eps) + beta
 
+@exercise.wrong(loses=STATS, costs=0.5)
+def variance_corrected_beside_other_rows(x, gamma, beta, mean, var, eps):
+    """Unless a row comes alone, the running variance seems to be multiplied by a correction with N, the size of this
+    batch. It is used as it is: the size of the batch at hand has nothing to do with it."""
+    n = len(x)
+    return gamma * normal(x, mean, var * n / (n - 1) if n > 1 else var, eps) + beta
+
+@exercise.also(variance_corrected_beside_other_rows)
+def variance_made_biased_beside_other_rows(x, gamma, beta, mean, var, eps):
+    n = len(x)
+    return gamma * normal(x, mean, var * (n - 1) / n if n > 1 else var, eps) + beta
+
 @exercise.wrong(loses=STATS, costs=0.75)
 def divides_by_variance(x, gamma, beta, mean, var, eps):
     """The division seems to be by the running variance. The running variance is a variance: its root is still to be
     taken."""
     return gamma * (x - mean) / (var + eps) + beta
+
+@exercise.wrong(loses=ROW, costs=0.25)
+def row_axis_lost(x, gamma, beta, mean, var, eps):
+    """A single row comes back without the axis of the batch, as a vector. A batch of one is still a batch: the result
+    has the shape of x. Squeezing removes every axis of length 1, wanted or not."""
+    return (gamma * normal(x, mean, var, eps) + beta).squeeze()
 
 @exercise.wrong(loses=STATS, costs=0.75)
 def mean_not_subtracted(x, gamma, beta, mean, var, eps):
@@ -184,6 +206,18 @@ def shift_is_scaled_too(x, gamma, beta, mean, var, eps):
     """beta seems to be added before the multiplication by gamma, so it is scaled as well. It comes last."""
     return gamma * (normal(x, mean, var, eps) + beta)
 
+@exercise.wrong(loses=SCALE, costs=0.25)
+def mean_not_scaled(x, gamma, beta, mean, var, eps):
+    """gamma seems to multiply x before the running mean is subtracted, so the mean is not scaled. gamma multiplies what
+    was normalized: first subtract and divide, then scale."""
+    return (gamma * x - mean) / torch.sqrt(var + eps) + beta
+
+@exercise.wrong(loses=SCALE, costs=0.25)
+def gamma_on_the_mean_only(x, gamma, beta, mean, var, eps):
+    """gamma seems to multiply the running mean but not x. Both are parts of what was normalized, and gamma multiplies
+    all of it."""
+    return (x - gamma * mean) / torch.sqrt(var + eps) + beta
+
 @exercise.wrong(loses=SCALE)
 def gamma_and_beta_swapped(x, gamma, beta, mean, var, eps):
     """gamma and beta seem to have changed places: gamma is the scale, beta what is added."""
@@ -218,3 +252,7 @@ def by_variance_without_affine(x, gamma, beta, mean, var, eps):
 @exercise.both(divides_by_variance, epsilon_omitted)
 def by_variance_without_epsilon(x, gamma, beta, mean, var, eps):
     return gamma * (x - mean) / var + beta
+
+@exercise.both(variance_corrected_beside_other_rows, epsilon_omitted)
+def corrected_without_epsilon(x, gamma, beta, mean, var, eps):
+    return variance_corrected_beside_other_rows(x, gamma, beta, mean, var, 0.0)

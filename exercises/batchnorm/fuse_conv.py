@@ -53,3 +53,17 @@ def divided_by_kernel_area(weight, bias, gamma, beta, mean, var, eps):
     weight that leads to it gets the same full factor."""
     new_weight, new_bias = fused(weight, bias, gamma, beta, mean, var, eps)
     return new_weight / weight[0, 0].numel(), new_bias
+
+@exercise.wrong(loses=WEIGHT)
+def scale_along_kernel_rows(weight, bias, gamma, beta, mean, var, eps):
+    """The scale seems to run along the height of the kernel: with a single axis added behind, as for a linear layer, it
+    is matched with the last two axes. A convolution's weight has three axes behind that of the outputs."""
+    return weight * (gamma / torch.sqrt(var + eps))[:, None], fused(weight, bias, gamma, beta, mean, var, eps)[1]
+
+@exercise.wrong(loses=BIAS, costs=0.25)
+def bias_for_every_pixel_of_the_kernel(weight, bias, gamma, beta, mean, var, eps):
+    """The old bias enters the new one as often as the kernel has pixels. It is added once to each output, after the sum
+    over the kernel."""
+    new_weight, new_bias = fused(weight, bias, gamma, beta, mean, var, eps)
+    more = 0 if bias is None else (weight[0, 0].numel() - 1) * bias * gamma / torch.sqrt(var + eps)
+    return new_weight, new_bias + more

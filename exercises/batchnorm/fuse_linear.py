@@ -4,7 +4,15 @@ import torch
 from torch.nn.utils import fusion
 
 from autograder.exercise import Exercise
-from exercises.batchnorm.fusing import FORBIDDEN, SIGNATURE, add_mistakes, add_right_answers, by_hand, fusion_case
+from exercises.batchnorm.fusing import (
+    FORBIDDEN,
+    SIGNATURE,
+    add_mistakes,
+    add_right_answers,
+    by_hand,
+    fused,
+    fusion_case,
+)
 
 exercise = Exercise("fuse-linear", f"fuse_linear_batchnorm{SIGNATURE}", returns=("weight", "bias"), forbidden=FORBIDDEN)
 WEIGHT = exercise.criterion("weight", 0.5, cases=("by hand", "wide", "square", "float32"), outputs="weight")
@@ -30,3 +38,10 @@ def by_torch(weight, bias, gamma, beta, mean, var, eps):
 
 add_right_answers(exercise)
 add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS)
+
+@exercise.wrong(loses=WEIGHT, costs=0.25)
+def weight_turned(weight, bias, gamma, beta, mean, var, eps):
+    """The new weight is transposed: it has a row for each input. PyTorch keeps one row for each output, and so should
+    the fused layer."""
+    new_weight, new_bias = fused(weight, bias, gamma, beta, mean, var, eps)
+    return new_weight.T, new_bias

@@ -222,6 +222,18 @@ def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
         row of the weight."""
         return weight.clone(), fused(weight, bias, gamma, beta, mean, var, eps)[1]
 
+    @exercise.wrong(loses=WEIGHT, costs=0.5)
+    def gamma_missing_in_weight(weight, bias, gamma, beta, mean, var, eps):
+        """The bias is right, but the weight is divided by the deviation without being multiplied by gamma. Both are
+        scaled by the same number for each output."""
+        return weight / rows(torch.sqrt(var + eps), weight), fused(weight, bias, gamma, beta, mean, var, eps)[1]
+
+    @exercise.wrong(loses=WEIGHT, costs=0.5)
+    def deviation_missing_in_weight(weight, bias, gamma, beta, mean, var, eps):
+        """The bias is right, but the weight is multiplied by gamma without being divided by the deviation. Both are
+        scaled by the same number for each output."""
+        return weight * rows(gamma, weight), fused(weight, bias, gamma, beta, mean, var, eps)[1]
+
     @exercise.wrong(loses=(WEIGHT, BIAS), costs=0.75)
     @with_scale
     def gamma_missing(gamma, var, eps):
@@ -278,6 +290,15 @@ def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
     def bias_dropped_without_epsilon(weight, bias, gamma, beta, mean, var, eps):
         return bias_dropped(weight, bias, gamma, beta, mean, var, 0.0)
 
+    @exercise.both(mean_not_scaled, epsilon_omitted)
+    def mean_not_scaled_without_epsilon(weight, bias, gamma, beta, mean, var, eps):
+        return mean_not_scaled(weight, bias, gamma, beta, mean, var, 0.0)
+
+    @exercise.both(mean_not_scaled, epsilon_outside_root)
+    def mean_not_scaled_and_epsilon_outside(weight, bias, gamma, beta, mean, var, eps):
+        scale = gamma / (torch.sqrt(var) + eps)
+        return weight * rows(scale, weight), beta + or_zero(bias, mean) * scale - mean
+
     @exercise.both(scale_on_input_axis, bias_not_scaled)
     def on_input_axis_and_bias_not_scaled(weight, bias, gamma, beta, mean, var, eps):
         new_weight, _ = scale_on_input_axis(weight, bias, gamma, beta, mean, var, eps)
@@ -297,6 +318,13 @@ def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
         to go somewhere."""
         new_weight, shift = fused(weight, bias, gamma, beta, mean, var, eps)
         return new_weight, None if bias is None else shift
+
+    @exercise.wrong(loses=NONE)
+    def zeros_without_a_bias(weight, bias, gamma, beta, mean, var, eps):
+        """A layer without a bias gets a bias of zeros after fusion. Zero is what it had before: beta and the running
+        mean still have to go somewhere."""
+        new_weight, shift = fused(weight, bias, gamma, beta, mean, var, eps)
+        return new_weight, torch.zeros_like(shift) if bias is None else shift
 
     @exercise.wrong(loses=NONE)
     def beta_alone_without_a_bias(weight, bias, gamma, beta, mean, var, eps):

@@ -137,6 +137,19 @@ def variance_of_the_batch(x, gamma, beta, eps):
     return p.affine(p.centered / torch.sqrt(x.var((0, 2, 3), correction=0, keepdim=True) + eps))
 
 @exercise.wrong(loses=PLANES, costs=0.75)
+def mean_of_the_batch(x, gamma, beta, eps):
+    """The variance is that of each channel of each image, but the mean seems to be shared by the batch. Both belong to
+    one channel of one image."""
+    p = cut_open(x, gamma, beta, eps)
+    return p.affine((x - x.mean((0, 2, 3), keepdim=True)) / p.root)
+
+@exercise.also(mean_of_the_batch)
+def mean_of_the_batch_in_the_variance_too(x, gamma, beta, eps):
+    p = cut_open(x, gamma, beta, eps)
+    centered = x - x.mean((0, 2, 3), keepdim=True)
+    return p.affine(centered / torch.sqrt(p.average(centered**2) + eps))
+
+@exercise.wrong(loses=PLANES, costs=0.75)
 def statistics_along_height_and_width(x, gamma, beta, eps):
     """Means and variances of shape (N, C) seem to be matched with height and width: without further axes they line up
     with the last two axes of x. They have to keep their place as the first two."""

@@ -101,6 +101,25 @@ def one_mean_for_everything(x, gamma, beta, eps):
     return p.affine(p.centered / p.root)
 
 @exercise.wrong(loses=ROWS, costs=0.75)
+def variance_of_the_batch(x, gamma, beta, eps):
+    """Each example's own mean is subtracted, but the variance seems to be taken over the batch, for each feature. Both
+    belong to one example and are taken over its features."""
+    p = over((1,))(x, gamma, beta, eps)
+    return p.affine(p.centered / torch.sqrt((p.centered**2).mean(0) + eps))
+
+@exercise.also(variance_of_the_batch)
+def variance_of_the_batch_around_its_mean(x, gamma, beta, eps):
+    p = over((1,))(x, gamma, beta, eps)
+    return p.affine(p.centered / torch.sqrt(x.var(0, correction=0) + eps))
+
+@exercise.wrong(loses=ROWS, costs=0.75)
+def mean_of_the_batch(x, gamma, beta, eps):
+    """The variance is that of each example, but the mean seems to be taken over the batch, for each feature. Both
+    belong to one example and are taken over its features."""
+    p = over((1,))(x, gamma, beta, eps)
+    return p.affine((x - x.mean(0)) / p.root)
+
+@exercise.wrong(loses=ROWS, costs=0.75)
 def statistics_along_the_features(x, gamma, beta, eps):
     """The means of the examples, of shape (N,), seem to be matched with the features: without a second axis a
     vector lines up with the last axis of x. That fails unless N equals D, and then each column gets the mean of

@@ -184,6 +184,10 @@ def add_slips(exercise, cut_open, CENTER, AFFINE, EPS, *, slip: float, idea: flo
     def unbiased_and_epsilon_omitted(p):
         return p.affine(p.centered / (p.var * p.count / (p.count - 1)).sqrt())
 
+    @both(unbiased_variance, epsilon_fixed)
+    def unbiased_and_epsilon_fixed(p):
+        return p.affine(p.centered / torch.sqrt(p.var * p.count / (p.count - 1) + 1e-5))
+
     @both(unbiased_variance, divides_by_variance)
     def unbiased_and_not_rooted(p):
         return p.affine(p.centered / (p.var * p.count / (p.count - 1) + p.eps))

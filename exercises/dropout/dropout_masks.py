@@ -142,6 +142,12 @@ def only_the_last_may_be_kept(n):
 def only_the_first_may_be_kept(n):
     return torch.tensor([[kept] + [0.0] * (n - 1) for kept in (0.0, 1.0)])
 
+@exercise.wrong(loses=(OF_TWO, ANY_NUMBER), costs=0.5)
+def digits_padded_on_the_right(n):
+    """Some masks appear several times and others are missing. If the masks are the binary digits of counted numbers,
+    the missing zeros belong before the digits: behind them, 1 becomes the same as 10."""
+    return torch.tensor([[float(digit) for digit in f"{number:b}".ljust(n, "0")] for number in range(2**n)])
+
 @exercise.wrong(loses=(OF_TWO, ANY_NUMBER), costs=1)
 def numbers_instead_of_digits(n):
     """These are the numbers from 0 to 2**n - 1. Each of them stands for a mask, but the mask is its row of n binary

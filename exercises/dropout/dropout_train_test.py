@@ -135,6 +135,12 @@ def scaled_by_the_share_kept(x, p_keep, u):
     return x * (u < p_keep) / (u < p_keep).to(x).mean()
 
 @exercise.wrong(loses=KEPT)
+def kept_units_times_the_noise(x, p_keep, u):
+    """The kept units are multiplied by the noise as well. The noise only decides which units are kept; what is kept
+    stays as it is."""
+    return x * u * (u < p_keep)
+
+@exercise.wrong(loses=KEPT)
 def returns_the_mask(x, p_keep, u):
     """This is the mask alone. The result is the input where the mask keeps it."""
     return (u < p_keep).to(x.dtype)

@@ -412,6 +412,18 @@ def negative_variance(a, b, p):
     the mean of the squares, not the reverse."""
     return p * (p - 1) * (a**2 + b**2)
 
+@variance(1)
+def contributions_squared(a, b, p):
+    """In the mean of the squares the contributions were squared whole, with their probabilities. Only the neuron's
+    value is squared; each square counts with the probability of its mask, once."""
+    return (p * p * (a + b)) ** 2 + (p * (1 - p)) ** 2 * (a**2 + b**2) - (p * (a + b)) ** 2
+
+@exercise.also(contributions_squared)
+@derivation_by
+def contributions_squared_and_added(w1, w2, x, y, p):
+    a, b = w1 * x, w2 * y
+    return {"variance": (p * p * (a + b)) ** 2 + (p * (1 - p)) ** 2 * (a**2 + b**2)}
+
 @variance(0.5)
 def standard_deviation(a, b, p):
     """This is the standard deviation. Its square is asked for."""

@@ -235,6 +235,10 @@ def rows_and_columns_exchanged(x, rows, cols):
     """The row boundaries cut the columns and the other way round. In (N, C, H, W) rows divide H, axis 2."""
     return rows_then_columns(x, cols, rows)
 
+@exercise.also(rows_and_columns_exchanged, of="fractional_max_pool")
+def rows_and_columns_exchanged_in_the_slices(x, rows, cols):
+    return rows_then_columns(x, cols, rows).mT
+
 @pooling(0.75)
 def rows_for_both(x, rows, cols):
     """The row boundaries were used for the columns too. The two directions have their own."""

@@ -112,6 +112,13 @@ def zeros_where_everything_is_dropped(x, p_keep, u, training):
 for other in (lambda u, p: u >= p, lambda u, p: u < 1 - p, lambda u, p: u <= 1 - p):
     exercise.also(p_read_as_the_drop_probability)(in_training(of_dropping)(other))
 
+for other in (lambda u, p: u >= p, lambda u, p: u < 1 - p):
+    exercise.also(p_read_as_the_drop_probability)(
+        lambda x, p, u, training, other=other: (
+            x if not training else x * other(u, p) / (1 - p) if p < 1 else 0 * x
+        )
+    )
+
 # --- the scale
 
 @exercise.wrong(loses=SCALES, costs=1)
@@ -160,6 +167,16 @@ def scaled_by_the_share_kept_in_the_row(x, p_keep, u, training):
 @exercise.also(scaled_by_the_share_kept)
 def scaled_by_the_share_kept_in_the_column(x, p_keep, u, training):
     return x * (u < p_keep) / (u < p_keep).to(x).mean(0) if training else x
+
+@exercise.wrong(loses=SCALES, costs=0.75)
+def kept_units_times_the_noise(x, p_keep, u, training):
+    """The kept units are multiplied by the noise as well. The noise only decides which units are kept; all of these
+    get the same scale."""
+    return x * u * (u < p_keep) / p_keep if training else x
+
+@exercise.also(kept_units_times_the_noise)
+def kept_units_times_the_noise_unscaled(x, p_keep, u, training):
+    return x * u * (u < p_keep) if training else x
 
 @exercise.wrong(loses=SCALES)
 def returns_the_mask(x, p_keep, u, training):
@@ -233,6 +250,17 @@ def scaled_up_at_evaluation(x, p_keep, u, training):
     """At evaluation the units are divided by p_keep. Inverted dropout pays in training, so that evaluation needs no
     change."""
     return x * (u < p_keep) / p_keep if training else x / p_keep
+
+@exercise.wrong(loses=EVALUATION, costs=0.5)
+def nothing_returned_at_evaluation(x, p_keep, u, training):
+    """At evaluation nothing comes back: a function that ends without returning a value gives None. There the result is
+    the input as it is."""
+    return x * (u < p_keep) / p_keep if training else None
+
+@exercise.wrong(loses=EVALUATION)
+def zeros_at_evaluation(x, p_keep, u, training):
+    """At evaluation every unit is 0, as if all were dropped. There the result is the input as it is."""
+    return x * (u < p_keep) / p_keep if training else torch.zeros_like(x)
 
 @exercise.wrong(loses=(DROPS, SCALES, EVALUATION), costs=1.5)
 def training_flag_reversed(x, p_keep, u, training):

@@ -86,6 +86,11 @@ def zeros_where_everything_is_dropped(dy, p_keep, u):
 for other in (lambda u, p: u >= p, lambda u, p: u < 1 - p, lambda u, p: u <= 1 - p):
     exercise.also(p_read_as_the_drop_probability)(lambda dy, p, u, other=other: dy * other(u, p) / (1 - p))
 
+for other in (lambda u, p: u >= p, lambda u, p: u < 1 - p):
+    exercise.also(p_read_as_the_drop_probability)(
+        lambda dy, p, u, other=other: dy * other(u, p) / (1 - p) if p < 1 else 0 * dy
+    )
+
 # --- the scale
 
 @exercise.wrong(loses=SCALES, costs=0.75)
@@ -123,6 +128,16 @@ def averaged_over_the_batch(dy, p_keep, u):
 @exercise.both(averaged_over_the_batch, scale_forgotten, costs=1)
 def averaged_without_scale(dy, p_keep, u):
     return dy * (u < p_keep) / len(dy)
+
+@exercise.wrong(loses=SCALES, costs=0.75)
+def kept_gradients_times_the_noise(dy, p_keep, u):
+    """The gradients of the kept units are multiplied by the noise as well. The noise only decides which units are kept;
+    all of these get the same scale."""
+    return dy * u * (u < p_keep) / p_keep
+
+@exercise.also(kept_gradients_times_the_noise)
+def kept_gradients_times_the_noise_unscaled(dy, p_keep, u):
+    return dy * u * (u < p_keep)
 
 @exercise.wrong(loses=SCALES)
 def returns_the_scaled_mask(dy, p_keep, u):

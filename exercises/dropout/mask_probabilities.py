@@ -103,6 +103,13 @@ def kept_units_left_out(masks, p_keep):
     """Only the dropped units are counted. A kept unit is an event as well and brings its own factor."""
     return (1 - p_keep) ** (1 - masks).sum(dim=1)
 
+@exercise.wrong(loses=(ANY_P, HALF), costs=0.75)
+def not_all_dropped_ones_kept(masks, p_keep):
+    """The factor of the dropped units is the probability that not all of them are kept. Every single one has to be
+    dropped: each brings its own factor, the probability of dropping."""
+    kept = masks.sum(dim=1)
+    return p_keep**kept * (1 - p_keep ** (masks.shape[1] - kept))
+
 @exercise.wrong(loses=(ANY_P, HALF), costs=1)
 def dropped_units_give_zero(masks, p_keep):
     """Every mask that drops a unit gets the probability 0. A dropped unit is an event as well, whose factor is the

@@ -1,6 +1,5 @@
 """A frozen backbone: only the head trains, and batch normalization rests."""
 
-import functools
 import types
 
 import torch
@@ -23,7 +22,7 @@ WEIGHTS = exercise.criterion("the weights of the backbone stay", 2, cases=PLAIN,
 DECAY = exercise.criterion(
     "they stay under momentum and weight decay too", 1, cases="weights, momentum*", outputs="in_evaluation"
 )
-HEAD = exercise.criterion("the head trains, all of it", 1.5, cases=PLAIN, outputs="head")
+HEAD = exercise.criterion("the head trains, all of it", 1, cases=PLAIN, outputs="head")
 FROZEN = exercise.criterion("the head trains even if it came frozen", 0.5, cases="everything came frozen")
 STATISTICS = exercise.criterion(
     "batch normalization keeps its statistics after model.train()",
@@ -37,6 +36,8 @@ SAME = exercise.criterion(
     cases=BATCHNORM,
     outputs=("in_training", "head"),
 )
+# A model that comes back as it was is worth nothing.
+RETURNS = exercise.criterion("returns the model", 0.5, cases=PLAIN, outputs=("returned", "in_evaluation"))
 
 @exercise.cases
 def cases(g):
@@ -46,7 +47,7 @@ def cases(g):
         settings = {"weight_decay": decay, "momentum": 0.9 if decay else 0.0}
         return Case({**inputs, **more, **settings}, driver="transfer/frozen-training", outputs=outputs)
 
-    plain, normal = ("head", "in_evaluation"), ("head", "in_training", "in_evaluation")
+    plain, normal = ("head", "in_evaluation", "returned"), ("head", "in_training", "in_evaluation")
     yield "weights, sequence", case("sequential", plain)
     yield "weights, two layers in the classifier", case("classifier", plain)
     yield "weights, head without bias", case("no bias", plain)
@@ -174,14 +175,6 @@ class Wrapper(nn.Module):
 def a_wrapper_around_the_model(model):
     """A module around the model."""
     return Wrapper(only_head_requires(model))
-
-@exercise.right
-def in_place_nothing_returned(model):
-    """As the first, by `functools.partial`, and nothing is returned."""
-    only_head_requires(model)
-    for norm in norms_of(model):
-        norm.eval()
-        norm.train = functools.partial(stay, norm)
 
 @exercise.wrong(loses=(STATISTICS, SAME), costs=4)
 def batchnorm_forgotten(model):
@@ -346,3 +339,17 @@ def tracking_switched_off_in_evaluation_mode(model):
     for norm in norms_of(model):
         norm.eval()
     return model
+
+@exercise.wrong(loses=WEIGHTS, costs=1)
+def all_linear_layers_train(model):
+    """All linear layers train. A backbone can have linear layers too; the head is only the last of them."""
+    freeze(model)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.requires_grad_(True)
+    return model
+
+@exercise.wrong(loses=RETURNS)
+def model_not_returned(model):
+    """The model does not come back: without a return a function gives None. Whoever calls it goes on with nothing."""
+    freeze(model)

@@ -128,3 +128,26 @@ def decay_by_depth(num_layers, base_lr, decay):
 def a_single_rate(num_layers, base_lr, decay):
     """One number comes back. Asked for is a rate for each layer."""
     return base_lr * decay ** (num_layers - 1)
+
+@exercise.wrong(loses=EARLIER, costs=1)
+def spread_between_two_rates(num_layers, base_lr, decay):
+    """The rates are spread evenly, in the logarithm, between decay times the base rate and the base rate, whatever the
+    number of layers. Here the factor from each layer to the next is decay itself."""
+    if num_layers == 1:
+        return [base_lr]
+    return [base_lr * decay ** ((num_layers - 1 - layer) / (num_layers - 1)) for layer in range(num_layers)]
+
+@exercise.wrong(loses=EARLIER, costs=1)
+def straight_line_to_the_first_rate(num_layers, base_lr, decay):
+    """First and last rate are right, and a straight line lies between them. Equal ratios, not equal differences, take
+    one rate to the next."""
+    return torch.linspace(base_lr * decay ** (num_layers - 1), base_lr, num_layers) if num_layers > 1 else [base_lr]
+
+@exercise.wrong(loses=LAST, costs=1)
+def one_layer_too_few(num_layers, base_lr, decay):
+    """There is one rate fewer than there are layers."""
+    return a_list(num_layers, base_lr, decay)[1:]
+
+@exercise.also(divided_on_the_way_up)
+def by_geomspace(num_layers, base_lr, decay):
+    return torch.from_numpy(np.geomspace(base_lr * decay ** (num_layers - 1), base_lr, num_layers))

@@ -28,7 +28,7 @@ TOLERANCE = 4e-4
 def cases(g):
     def case(n, f, classes, lam, absent=False, dtype=torch.float64):
         labels = torch.arange(n) % (classes - absent)
-        spread, level = uniform(g, 0.5, 2.0, f), uniform(g, 2.0, 4.0, f)
+        spread, level = uniform(g, 1.5, 3.0, f), uniform(g, 2.0, 4.0, f)
         centres = uniform(g, -1.0, 1.0, classes, f)
         x = level + spread * (centres[labels] + uniform(g, -1.0, 1.0, n, f))
         order = torch.randperm(n, generator=g)
@@ -237,3 +237,23 @@ def covariance_and_sum_mixed(features, labels, num_classes, lam):
     eye = torch.eye(x.shape[1], dtype=x.dtype)
     weights = torch.linalg.solve(xc.T @ xc / len(x) + lam * eye, xc.T @ yc).T
     return cast(features, weights, y.mean(0) - weights @ x.mean(0))
+
+@exercise.also(no_penalty)
+def no_penalty_by_the_pseudoinverse(features, labels, num_classes, lam):
+    x = features.double()
+    y = one_hot(labels, num_classes, x)
+    weights = (torch.linalg.pinv(x - x.mean(0)) @ (y - y.mean(0))).T
+    return cast(features, weights, y.mean(0) - weights @ x.mean(0))
+
+@exercise.also(no_penalty)
+def no_penalty_and_a_column_of_ones(features, labels, num_classes, lam):
+    x = torch.cat([features.double(), torch.ones(len(features), 1, dtype=torch.float64)], dim=1)
+    solution = (torch.linalg.pinv(x) @ one_hot(labels, num_classes, x)).T
+    return cast(features, solution[:, :-1], solution[:, -1])
+
+@exercise.also(features_standardized)
+def standardized_with_a_bias_for_what_comes_in(features, labels, num_classes, lam):
+    x = features.double()
+    deviation = x.std(0)
+    weights, bias = ridge(x / deviation, one_hot(labels, num_classes, x), lam)
+    return cast(features, weights, bias)

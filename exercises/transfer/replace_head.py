@@ -103,9 +103,9 @@ def through_the_dictionaries_zeros(model, num_classes):
     return model
 
 @exercise.wrong(loses=(LAYER, REST), costs=6)
-def attribute_changed(model, num_classes):
-    """Only the attribute out_features was changed. It is a label for printing; the weight keeps its shape, and the
-    layer computes what it did before."""
+def old_layer_still_there(model, num_classes):
+    """The last linear layer is still the old one. If only its attribute out_features was changed: that is a label for
+    printing, the weight keeps its shape, and the layer computes what it did before."""
     find_head(model)[1].out_features = num_classes
     return model
 
@@ -194,8 +194,8 @@ def softmax_added(model, num_classes):
 
 @exercise.wrong(loses=RETURNS)
 def model_not_returned(model, num_classes):
-    """The model was changed, but it does not come back. Without a return a function gives None; and the new layer alone
-    is not the model."""
+    """The model does not come back. Without a return a function gives None; and the new layer alone is not the
+    model."""
     replace(model, num_classes)
 
 @exercise.wrong(loses=REST, costs=2)

@@ -18,10 +18,9 @@ from torch.nn import functional as F
 
 from course_lib.checking.card import Card
 from course_lib.checking.drivers import run_case
-from course_lib.checking.keys import respond
 from course_lib.checking.values import Unsupported
 from course_lib.checking.verdict import Verdict, judge
-from tests.support.answering import lost, named, reference_of, verdict_on
+from tests.support.answering import lost, named, reference_of, sent, verdict_on
 from tests.support.course import ASSIGNMENTS, exercise_named
 
 NUMBERS = {"w1": 2.0, "w2": -1.0, "x": 3.0, "y": 0.5, "p": 0.8}
@@ -132,11 +131,7 @@ def judged(exercise_id: str, answer: Any, seed: object = 1) -> Verdict:
     exercise = exercise_named(exercise_id)
     key = exercise.with_suspects(exercise.make_key(seed, diagnose=False))
     namespace = exercise.namespace(answer if isinstance(answer, dict) else {exercise.names[0]: answer})
-    responses = {}
-    for case in key.cases:
-        watched = key.forbidden if case.name in key.called_twice else None
-        responses[case.name] = respond(run_case(namespace, case.function, case.driver, case.inputs, forbidden=watched))
-    return judge(key, responses)
+    return judge(key, {case.name: sent(namespace, case, key) for case in key.cases})
 
 
 def fixed_ends(u: torch.Tensor, p_keep: float) -> torch.Tensor:

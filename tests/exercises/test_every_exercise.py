@@ -673,6 +673,7 @@ def test_keys_can_travel(exercise: Exercise) -> None:
 
 BY_HAND = 30
 """Numbers that a person works with pen and paper."""
+NOT_BY_HAND = {"extract-features": "what a network makes of images"}
 
 
 @each_exercise
@@ -682,6 +683,8 @@ def test_the_first_case_can_be_worked_by_hand(exercise: Exercise) -> None:
     case = key.cases[0]
     given = {name: value for name, value in case.inputs.items() if name in key.parameters - {"eps"}}
     numbers = [number for value in given.values() for number in _numbers(value)]
+    if exercise.id in NOT_BY_HAND:
+        return
     assert len(numbers) <= BY_HAND
     assert all(math.isclose(20 * number, round(20 * number), abs_tol=1e-5) for number in numbers), numbers
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from course_lib.checking.drivers import run_case
-from course_lib.checking.keys import CaseKey, Response, respond
+from course_lib.checking.keys import CaseKey, ExerciseKey, Response, respond
 from course_lib.checking.values import pack, unpack
 from course_lib.checking.verdict import Verdict, judge
 from tests.support.course import exercise_named
@@ -14,17 +14,22 @@ from tests.support.course import exercise_named
 __all__ = ["lost", "named", "reference_of", "sent", "verdict_on"]
 
 
-def sent(namespace: Mapping[str, Any], case: CaseKey, forbidden: tuple[str, ...] | None = None) -> Response:
-    """What a notebook that defines these names answers to a case, after its way through bytes."""
-    return respond(unpack(pack(run_case(namespace, case.function, case.driver, case.inputs, forbidden=forbidden))))
+def sent(namespace: Mapping[str, Any], case: CaseKey, key: ExerciseKey | None = None) -> Response:
+    """What a notebook that defines these names answers to a case, after its way through bytes.
+
+    With a key it is watched, and called twice, as grading does.
+    """
+    forbidden = key.forbidden if key is not None and case.name in key.watched else ()
+    twice = key is not None and case.name in key.called_twice
+    raw = run_case(namespace, case.function, case.driver, case.inputs, forbidden=forbidden, twice=twice)
+    return respond(unpack(pack(raw)))
 
 
 def verdict_on(exercise_id: str, answer: Any, seed: int = 1) -> Verdict:
     """The verdict on an answer that stands for every name of the exercise."""
     exercise = exercise_named(exercise_id)
     key = exercise.with_suspects(exercise.make_key(seed, diagnose=False))
-    watched = {case.name: key.forbidden if case.name in key.called_twice else None for case in key.cases}
-    return judge(key, {case.name: sent({case.function: answer}, case, watched[case.name]) for case in key.cases})
+    return judge(key, {case.name: sent({case.function: answer}, case, key) for case in key.cases})
 
 
 def reference_of(exercise_id: str) -> Any:

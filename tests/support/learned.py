@@ -27,6 +27,7 @@ LEARNED = {
     ("extract-features", "leaves no gradient behind, and gradients on"): OBSERVED,
     ("extract-features", "restores the mode of the backbone"): OBSERVED,
     ("extract-features", "restores each layer's own mode"): OBSERVED,
+    ("extract-features", "leaves its inputs unchanged"): OBSERVED,
 }
 """Criteria that the public answers, said in their order, fulfil on every seed, and why that cannot be otherwise."""
 

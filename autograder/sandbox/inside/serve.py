@@ -61,7 +61,7 @@ def _call(
         begin += case["size"]
     for case, given in zip(request["cases"], inputs, strict=True):
         put_back()
-        forbidden = tuple(request["forbidden"]) if case["twice"] else None
+        forbidden = tuple(request["forbidden"]) if case["watched"] else ()
         result, after = _answer(namespace, case, unpack(given, _MAX_REQUEST), request["device"], forbidden, limits)
         send(channel, {"case": case["name"], "size": len(result)}, result + after)
     traced = [(request["cases"][number], inputs[number]) for number in request["traced"]]
@@ -73,7 +73,7 @@ def _answer(
     case: dict[str, Any],
     given: dict[str, Any],
     device: str,
-    forbidden: tuple[str, ...] | None,
+    forbidden: tuple[str, ...],
     limits: Mapping[str, float],
 ) -> tuple[bytes, bytes]:
     """A call's result and its inputs as they are afterwards, as bytes: whether they were changed is not said here."""
@@ -123,11 +123,13 @@ def _run(
     case: dict[str, Any],
     given: dict[str, Any],
     device: str,
-    forbidden: tuple[str, ...] | None,
+    forbidden: tuple[str, ...],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The raw result and the inputs as they are after the call."""
     try:
-        return attempt(namespace, case["function"], case["driver"], given, device, forbidden)
+        return attempt(
+            namespace, case["function"], case["driver"], given, device, forbidden=forbidden, twice=case["twice"]
+        )
     except KeyboardInterrupt:
         return {"error": "KeyboardInterrupt", "message": "KeyboardInterrupt"}, {}
     except SystemExit as error:

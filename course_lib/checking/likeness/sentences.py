@@ -20,6 +20,9 @@ __all__ = ["likeness", "sentence"]
 _ENOUGH_OF_SOME = 4
 """What holds in some cases, or of some numbers, needs more of them."""
 
+_BEYOND_ROUNDING, _NEAR = 1e-3, 0.15
+"""An answer that is off by more than the one and no more than the other is nearly right."""
+
 _OF_ALL = (
     *(c.constant, c.given, r.other_output, r.shape, r.order, r.reduced, r.length, r.window),
     *(c.sign, c.times, c.between, c.function, c.cut_off, c.multiple, c.zeros),
@@ -195,6 +198,23 @@ def _say_only_case(group: _Group) -> str:
     return ""
 
 
+def _say_size(group: _Group) -> str:
+    """How far it is off, and to which side: not what was done, but how to look for it."""
+    pairs = group.pairs
+    if not pairs or not all(pair.numeric for pair in pairs):
+        return ""
+    off = np.concatenate([(p.got - p.expected)[p.wrong] / (np.abs(p.expected).max() or 1.0) for p in pairs])
+    if len(off) < _ENOUGH_OF_SOME:
+        return ""
+    side = "too large" if (off > 0).all() else "too small" if (off < 0).all() else ""
+    if _BEYOND_ROUNDING <= np.abs(off).max() <= _NEAR:
+        nearly = f"is nearly right, off by at most {100 * np.abs(off).max():.2g} % of the largest number"
+        return group.about(
+            nearly + (f" and always {side}" if side else "") + ": is it a small term, or a factor near 1?"
+        )
+    return group.about(f"is {side} wherever it is wrong") if side else ""
+
+
 _WAYS: tuple[tuple[Callable[[_Group], str], ...], ...] = (
     (_say_constant_answer, _say_flag, partial(_say, _OF_ALL), _say_part),
     (partial(_say, _LESS),),
@@ -202,5 +222,6 @@ _WAYS: tuple[tuple[Callable[[_Group], str], ...], ...] = (
     (_say_case,),
     (partial(_say, _LEAST),),
     (_say_only_case,),
+    (_say_size,),
 )
 """Sentences, the most helpful first; of the first output before those of the next one, unless they tell less."""

@@ -253,8 +253,8 @@ ALL = [exercise for exercises in ASSIGNMENTS.values() for exercise in exercises.
 
 WITHOUT_EXAMPLE = {
     "freeze-backbone": "whether it is frozen shows after steps of training, which are no small example",
-    "expectation-derivation": "the known mistakes are functions, students write expressions: tests/exercises/test_dropout.py",
-    "label-preserving": "the known mistakes are functions, students write a table: tests/exercises/test_augmentation.py",
+    "expectation-derivation": "known mistakes are functions, students write expressions (see test_dropout.py)",
+    "label-preserving": "known mistakes are functions, students write a table (see test_augmentation.py)",
 }
 """Exercises that show none here, and why."""
 

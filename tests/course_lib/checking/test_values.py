@@ -91,8 +91,8 @@ def test_gradients_stay_behind() -> None:
 
 @pytest.mark.parametrize(
     "array",
-    [np.arange(6.0).reshape(2, 3)[::-1], np.float32(2.5), np.array(3), np.zeros((0, 2)), np.array([True, False])],
-    ids=["reversed", "scalar", "no dimensions", "empty", "bool"],
+    [np.arange(6.0).reshape(2, 3)[::-1], np.array(3), np.zeros((0, 2)), np.array([True, False])],
+    ids=["reversed", "no dimensions", "empty", "bool"],
 )
 def test_numpy_arrays_come_back_as_arrays(array: Any) -> None:
     """An array stays an array, so that the reason for a lost point can say so."""
@@ -100,6 +100,20 @@ def test_numpy_arrays_come_back_as_arrays(array: Any) -> None:
     assert isinstance(again, np.ndarray)
     assert again.dtype == np.asarray(array).dtype
     np.testing.assert_array_equal(again, array)
+
+
+@pytest.mark.parametrize("number", [np.float32(2.5), np.float64(0.1), np.int64(3), np.bool_(True)], ids=repr)
+def test_a_number_of_numpy_is_a_number(number: Any) -> None:
+    """It has no axes and takes the dtype of whatever it is used with, as Python's own."""
+    again = unpack(pack(number))
+    assert type(again) is type(number.item())
+    assert again == number
+
+
+def test_an_expanded_tensor_that_would_fill_the_memory_is_described() -> None:
+    """It takes no memory until it is written out; so it is not."""
+    huge = torch.zeros(1).expand(200_000, 200_000)
+    assert unpack(pack(huge)) == Unsupported("a tensor of 40000000000 numbers, which is too large")
 
 
 class _Liar:

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from course_lib.checking.comparison import describe
 from course_lib.checking.keys import (
     CaseKey,
     CriterionKey,
@@ -257,6 +258,25 @@ def test_whatever_comes_back_is_judged(small: Any, large: Any) -> None:
     assert 0 <= verdict.score <= 4
     assert not verdict.passed
     assert verdict.results[0].holds is False
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "None"),
+        (torch.zeros(2, 3), "a tensor of shape (2, 3)"),
+        ([torch.zeros(2)] * 3, "a list of 3 tensors of shape (2,)"),
+        (torch.tensor(1.5), "a tensor (1.5)"),
+        (-1e-9, "-1e-09"),
+        (print, "a function"),
+    ],
+)
+def test_what_was_returned_is_said_in_words_of_ours_only(value: Any, said: str) -> None:
+    """The words come from the student's process: nothing else than a kind of value gets onto the grader's card."""
+    assert describe(value) == said
+    assert respond({"result": 1, "returned": said}).returned == said
+    for forged in (f"{said}. The grader was wrong, enter full credit by hand", "full credit!", said + "\n", 7, [said]):
+        assert respond({"result": 1, "returned": forged}).returned == ""
 
 
 @given(junk)
