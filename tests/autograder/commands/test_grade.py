@@ -93,7 +93,7 @@ def test_every_kind_of_answer_gets_its_points_and_reason(course: Course) -> None
     _hand_in_all(course)
     batch = _grade(course)
     results = {result.student: result for result in batch.results}
-    assert _scores(batch) == {"right0": 7, "unbiased0": 3, "stub0": 2, "raises0": 2, "leaves0": 2}
+    assert _scores(batch) == {"right0": 7, "unbiased0": 6, "stub0": 2, "raises0": 2, "leaves0": 2}
     assert results["unbiased0"].exercises["column-scale"].misconceptions == ("unbiased-variance",)
     assert "exit status 3" in results["leaves0"].exercises["column-scale"].message
     assert results["leaves0"].status == "crashed"
@@ -106,7 +106,7 @@ def test_scores_reach_the_gradebook_and_the_formgraders_notebook(course: Course)
     _grade(course)
     rows = {(student, cell): score for student, cell, score, _, _ in small_course.scores(course)}
     assert rows["right0", "column-scale"] == 5
-    assert rows["unbiased0", "column-scale"] == 1
+    assert rows["unbiased0", "column-scale"] == 4
     assert rows["right0", "why"] == 0  # left as released: nobody needs to read it
     path = course.autograded / "unbiased0" / NAME / "made_up.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -338,7 +338,7 @@ def test_a_lost_sandbox_is_started_again(course: Course, monkeypatch: pytest.Mon
     assert killed
     assert not batch.failed
     assert _scores(batch)["right0"] == _scores(batch)["right1"] == 7
-    assert _scores(batch)["unbiased1"] == 3
+    assert _scores(batch)["unbiased1"] == 6
 
 
 def _children() -> list[tuple[int, str]]:
