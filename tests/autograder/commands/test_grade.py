@@ -112,7 +112,7 @@ def test_scores_reach_the_gradebook_and_the_formgraders_notebook(course: Course)
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     (output,) = next(cell for cell in notebook.cells if cell.id == "column-scale").outputs
-    assert float(output.data["text/plain"]) == 1.0
+    assert float(output.data["text/plain"]) == 4.0
     assert "N - 1" in output.data["text/html"].replace("<code>", "").replace("</code>", "")
 
 
