@@ -190,7 +190,7 @@ def run_case(
 
     Args:
         forbidden: say which of these operations ran.
-        twice: call a second time, and hand over both results.
+        twice: call a second time, and hand over both results; the first is watched thoroughly.
     """
     raw, given = attempt(namespace, function, driver_name, inputs, device, forbidden=forbidden, twice=twice)
     return raw if "error" in raw else {**raw, "changed": changed_inputs(eased(inputs, raw.get("eased", ())), given)}
@@ -210,7 +210,7 @@ def attempt(
     if function not in namespace:
         return {"error": "missing", "message": f"{function} is not defined"}, {}
     # The call that counts is the watched one: what runs in the second must not be of use.
-    with Watch(forbidden) if forbidden else contextlib.nullcontext() as watch:
+    with Watch(forbidden, thorough=twice) if forbidden else contextlib.nullcontext() as watch:
         raw, given = _with_ease(namespace, function, driver_name, inputs, device)
     if watch is not None:
         raw["used"] = watch.used

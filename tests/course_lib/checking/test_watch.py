@@ -347,3 +347,18 @@ def test_an_own_name_of_a_forbidden_operation_is_the_student_s() -> None:
     _, namespace = written(code + "def f(x): return LayerNorm()(batch_norm(x))")
     assert used(namespace["f"], NORMALISERS, X) == ()
     assert isinstance(namespace, Mapping)
+
+
+def test_the_profile_hook_alone_sees_what_is_written_to_be_read() -> None:
+    """For special cases, whose branches are watched less thoroughly: functions and methods by their names."""
+    x = torch.ones(4, 3)
+    rules = ("torch.nn.functional.batch_norm", "torch.Tensor.backward", "torch.rsqrt")
+    for call, name in (
+        (lambda: torch.nn.functional.batch_norm(x, None, None, training=True), rules[0]),
+        (lambda: torch.nn.BatchNorm1d(3)(x), rules[0]),
+        (lambda: x.clone().requires_grad_().sum().backward(), rules[1]),
+    ):
+        watch = Watch(rules, thorough=False)
+        with watch:
+            call()
+        assert watch.used == (name,)
