@@ -42,7 +42,7 @@ import torch
 
 from autograder.errors import CourseError
 from course_lib.checking.comparison import compare
-from course_lib.checking.drivers import STRIDED, attempt, run_case, tensors_in
+from course_lib.checking.drivers import STRIDED, attempt, cast, floating_dtype, run_case, tensors_in
 from course_lib.checking.keys import (
     Aspect,
     CaseKey,
@@ -436,17 +436,18 @@ class Exercise:
     def _case_key(self, name: str, case: Case) -> CaseKey:
         function = case.function or self.names[0]
         outputs = case.outputs or self.returns
-        inputs64 = {key: _in_float64(value) for key, value in case.inputs.items()}
+        inputs64 = cast(dict(case.inputs), torch.float64)
         raw, _ = attempt(self._reference_namespace, function, case.driver, inputs64)
         response = respond(raw)
         key = CaseKey(name, function, case.driver, case.inputs, outputs, {}, case.tolerance)
         seen = observe(key, response)
-        dtype = _first_dtype(case.inputs)
-        expected = {output: _back(seen[Entry(name, output)], dtype) for output in outputs}
+        dtype = floating_dtype(case.inputs)
+        expected = {output: seen[Entry(name, output)] for output in outputs}
         failed = [value for value in expected.values() if isinstance(value, Failure)]
         if failed:
             message = f"the reference of {self.id} fails on case {name!r}: {failed[0].message}"
             raise CourseError(message, "a case gives the inputs in the order of the parameters, tensors as float64")
+        expected = expected if dtype is None else cast(expected, dtype)
         return dataclasses.replace(key, expected=expected, returns=response.returned)
 
     def footprint(self, misconception: Misconception, case: CaseKey) -> dict[Entry, Any]:
@@ -526,36 +527,7 @@ def _of_convention(aspect: Aspect, case: CaseKey) -> Iterator[Entry]:
         yield Entry(case.name, "", "inputs")
     if aspect == "layout" and case.driver.endswith(STRIDED):
         yield Entry(case.name, "", "layout")
-    if aspect == "dtype" and _first_dtype(inputs) is not None:
+    if aspect == "dtype" and floating_dtype(inputs) is not None:
         for output, expected in case.expected.items():
             if isinstance(expected, torch.Tensor) and expected.is_floating_point():
                 yield Entry(case.name, output, "dtype")
-
-
-def _in_float64(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.to(torch.float64) if value.is_floating_point() else value
-    if isinstance(value, dict):
-        return {key: _in_float64(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(_in_float64(item) for item in value)
-    return value
-
-
-def _first_dtype(value: Any) -> torch.dtype | None:
-    """The floating dtype of the inputs: results keep it (a convention of every exercise)."""
-    if isinstance(value, torch.Tensor):
-        return value.dtype if value.is_floating_point() else None
-    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-    return next((dtype for item in items if (dtype := _first_dtype(item)) is not None), None)
-
-
-def _back(value: Any, dtype: torch.dtype | None) -> Any:
-    """Expected values in the dtype that the student's result should have."""
-    if isinstance(value, torch.Tensor):
-        return value.to(dtype) if dtype is not None and value.is_floating_point() else value
-    if isinstance(value, dict):
-        return {key: _back(item, dtype) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(_back(item, dtype) for item in value)
-    return value

@@ -32,10 +32,13 @@ __all__ = [
     "Shown",
     "as_numbers",
     "attempt",
+    "cast",
     "changed_inputs",
+    "copied",
     "driver",
     "driver_named",
     "eased",
+    "floating_dtype",
     "run_case",
     "shown_by",
     "strided",
@@ -237,7 +240,7 @@ def _with_ease(
 def _once(
     namespace: Mapping[str, Any], function: str, driver_name: str, inputs: Mapping[str, Any], device: str
 ) -> tuple[dict[str, Any], dict[str, Any], BaseException | None]:
-    given = {name: _to_device(value, device) for name, value in inputs.items()}
+    given = {name: copied(value, device) for name, value in inputs.items()}
     plain = driver_name.removesuffix(STRIDED) == "call"
     recorder = None if plain or isinstance(namespace[function], type) else _Recorder(namespace[function])
     if recorder is not None and callable(recorder.function):
@@ -271,7 +274,7 @@ class _Recorder:
 
 def _eases(driver_name: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Ways to make inputs easier to take: contiguous in memory, in the other floating dtype, both."""
-    found = next((t.dtype for t in tensors_in(inputs) if t.is_floating_point()), None)
+    found = floating_dtype(inputs)
     other = {torch.float64: "float32", torch.float32: "float64"}.get(found) if found is not None else None
     strided_case = driver_name.endswith(STRIDED)
     if strided_case:
@@ -285,15 +288,16 @@ def _eases(driver_name: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, .
 def eased(inputs: Mapping[str, Any], ease: Sequence[str]) -> dict[str, Any]:
     """The inputs as they were given after easing: floats in the dtype that it names."""
     name = next((word for word in ease if word in ("float32", "float64")), None)
-    return dict(inputs) if name is None else {key: _cast(v, getattr(torch, name)) for key, v in inputs.items()}
+    return dict(inputs) if name is None else {key: cast(v, getattr(torch, name)) for key, v in inputs.items()}
 
 
-def _cast(value: Any, dtype: torch.dtype) -> Any:
+def cast(value: Any, dtype: torch.dtype) -> Any:
+    """A tree with all floating tensors in a dtype."""
     if isinstance(value, Tensor):
         return value.to(dtype) if value.is_floating_point() else value
     if isinstance(value, dict):
-        return {key: _cast(item, dtype) for key, item in value.items()}
-    return type(value)(_cast(item, dtype) for item in value) if isinstance(value, tuple | list) else value
+        return {key: cast(item, dtype) for key, item in value.items()}
+    return type(value)(cast(item, dtype) for item in value) if isinstance(value, tuple | list) else value
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -305,18 +309,24 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(item)
 
 
+def floating_dtype(value: Any) -> torch.dtype | None:
+    """The dtype of the first floating tensor of a tree: results keep it, a convention of every exercise."""
+    return next((tensor.dtype for tensor in tensors_in(value) if tensor.is_floating_point()), None)
+
+
 def changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the inputs that are not what they were."""
     return tuple(name for name, value in before.items() if name not in after or not _equal(after[name], value))
 
 
-def _to_device(value: Any, device: str) -> Any:
+def copied(value: Any, device: str = "cpu") -> Any:
+    """A tree with copies of its tensors."""
     if isinstance(value, Tensor):
         return value.detach().to(device, copy=True)
     if isinstance(value, dict):
-        return {key: _to_device(item, device) for key, item in value.items()}
+        return {key: copied(item, device) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(_to_device(item, device) for item in value)
+        return type(value)(copied(item, device) for item in value)
     return value
 
 

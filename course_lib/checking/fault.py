@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_lib.checking.drivers import driver_named, takes_a_value
+from course_lib.checking.drivers import copied, driver_named, takes_a_value
 from course_lib.checking.keys import CaseKey, Entry, Failure
 from course_lib.checking.verdict import Verdict
 
@@ -84,7 +84,7 @@ def find_fault(verdict: Verdict, namespace: Mapping[str, Any]) -> Fault | None:
     case = next((case for case in cases if _failed(verdict, case, shown)), None)
     if case is None:
         return None
-    inputs = {name: _copy(value) for name, value in case.inputs.items()}
+    inputs = {name: copied(value) for name, value in case.inputs.items()}
     try:
         driver_named(case.driver)(namespace, case.function, inputs)
     except (Exception, SystemExit) as error:  # as `drivers.run_case`
@@ -148,13 +148,3 @@ def _shape(value: Any) -> str:
         return f"{type(value).__name__} of {len(value)}"
     text = f"{value:g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(_copy(item) for item in value)
-    return value

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
-from course_lib.checking.drivers import driver_named
+from course_lib.checking.drivers import driver_named, tensors_in
 from course_lib.checking.fault import innermost_of_student
 from course_lib.checking.keys import CaseKey, size_of
 
@@ -164,7 +164,7 @@ def gpu_advice(namespace: Mapping[str, Any], function: str, driver: str, inputs:
     Args:
         namespace, function, driver, inputs: as for `drivers.run_case`.
     """
-    if driver not in DRIVERS_TRACED or function not in namespace or next(_tensors(inputs.values()), None) is None:
+    if driver not in DRIVERS_TRACED or function not in namespace or next(tensors_in(inputs), None) is None:
         return None
     if not may_leave_the_gpu(namespace[function]):
         return None
@@ -172,7 +172,7 @@ def gpu_advice(namespace: Mapping[str, Any], function: str, driver: str, inputs:
 
 
 def _trace(namespace: Mapping[str, Any], function: str, driver: str, inputs: Mapping[str, Any]) -> str | None:
-    of_a_tensor = next(name for name, value in inputs.items() if next(_tensors([value]), None) is not None)
+    of_a_tensor = next(name for name, value in inputs.items() if next(tensors_in(value), None) is not None)
     words = {"function": function, "input": of_a_tensor}
     # What the framework would log of an operation that fails is said here in the student's own terms.
     _LOG.disabled, was_disabled = True, _LOG.disabled
@@ -180,7 +180,7 @@ def _trace(namespace: Mapping[str, Any], function: str, driver: str, inputs: Map
         with warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True), _Watch():
             warnings.simplefilter("ignore")
             result = driver_named(driver)(namespace, function, {name: _faked(value) for name, value in inputs.items()})
-            on_cpu = any(tensor.device.type == "cpu" for tensor in _tensors([result]))
+            on_cpu = any(tensor.device.type == "cpu" for tensor in tensors_in(result))
     except _NumpyOnGpuError:
         return _NUMPY.format(**words)
     except Exception as error:
@@ -213,13 +213,3 @@ def _faked(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(_faked(item) for item in value)
     return value
-
-
-def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, dict):
-            yield from _tensors(value.values())
-        elif isinstance(value, tuple | list):
-            yield from _tensors(value)

@@ -73,7 +73,8 @@ def respond(raw: Any) -> Response:
     """Read a response that untrusted code may have made: anything odd becomes a failure."""
     if not isinstance(raw, dict):
         return Response(failure=Failure("unreadable", "the answer could not be read"))
-    returned, used = _kind_of_value(raw.get("returned")), _texts(raw.get("used"))
+    returned = _kind_of_value(raw.get("returned"))
+    used = tuple(name for name in _texts(raw.get("used")) if re.fullmatch(r"[\w.]+", name))
     error = raw.get("error")
     if isinstance(error, str):
         message = raw.get("message")
