@@ -65,7 +65,8 @@ class Mismatch:
         if self.index and self.error is not None and math.isfinite(self.error) and self.error > 0:
             words += f", by up to {self.error:.2g}"
         if self.index:
-            place = "" if self.inside else f", `{name or 'result'}[{', '.join(map(str, self.index))}]`,"
+            whole = name if not name or name.isidentifier() else f"({name})"
+            place = "" if self.inside else f", `{whole or 'result'}[{', '.join(map(str, self.index))}]`,"
             got, expected = _apart(self.got, self.expected)
             words += f"; the first of them{place} is {got} and should be {expected}"
         return words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,11 @@ def counterexample(verdict: Verdict, result: CriterionResult) -> str:
         return ""
     if not all(_is_small(value) for value in (*inputs.values(), case.expected.get(result.entry.output))):
         return ""
+    prepared = [] if shown.prepare is None else list(shown.prepare(case.inputs))
+    if shown.prepare is not None and not prepared:
+        return ""
     seen = verdict.observed.get(result.entry)
-    lines = ["import torch", "", *_call(case, shown, inputs, result.entry)]
+    lines = ["import torch", "", *_call(case, shown, inputs, prepared, result.entry)]
     if not isinstance(seen, Failure) and result.entry.aspect != "layout":
         lines += _comparison(case, shown, result.entry, verdict.key.tells)
     if isinstance(seen, torch.Tensor) and seen.numel() <= MAX_NUMBERS and result.entry.aspect == "value":
@@ -50,7 +53,9 @@ def counterexample(verdict: Verdict, result: CriterionResult) -> str:
     return code if len(code) <= _MAX_CHARACTERS else ""
 
 
-def _call(case: CaseKey, shown: Shown, inputs: Mapping[str, Any], entry: Entry) -> Iterator[str]:
+def _call(
+    case: CaseKey, shown: Shown, inputs: Mapping[str, Any], prepared: Sequence[str], entry: Entry
+) -> Iterator[str]:
     """Lines that define the inputs and call."""
     for name, value in inputs.items():
         yield f"{name} = {_literal(value)}"
@@ -62,7 +67,7 @@ def _call(case: CaseKey, shown: Shown, inputs: Mapping[str, Any], entry: Entry) 
                 yield f"{name} = {name}{backwards}.contiguous(){backwards}"
     if entry.aspect == "inputs":
         yield f"before = {{{', '.join(f'{name!r}: {name}.clone()' for name in _tensors(inputs))}}}"
-    yield from shown.prepare(case.inputs) if shown.prepare is not None else ()
+    yield from prepared
     call = shown.call.format(function=case.function, arguments=", ".join(case.inputs))
     if _is_plain(case):
         call = call.replace("result", ", ".join(case.outputs), 1)

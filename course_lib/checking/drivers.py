@@ -69,7 +69,7 @@ class Shown:
         outputs: output name -> expression in ``result``; each is ``result`` itself if there is none at all, and one
             that is left out has no example.
         hides: inputs that are not shown as they are, because `prepare` shows them in another way.
-        prepare: lines that come before the call, from the inputs.
+        prepare: lines that come before the call, from the inputs; without any the case has no example.
     """
 
     call: str = "result = {function}({arguments})"

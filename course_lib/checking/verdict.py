@@ -200,9 +200,18 @@ def _mismatch(case: CaseKey, entry: Entry, seen: Any, response: Response) -> Mis
     mismatch = compare(seen, expected, case.tolerance)
     if mismatch is None:
         return _second_call(case, entry, response)
-    if mismatch.index is None and response.returned and response.returned != case.returns and case.returns:
+    another = response.returned != case.returns and bool(response.returned and case.returns)
+    if another and _is_another_kind(seen, expected):
         return Mismatch(_of_the_function(response.returned, case.returns), got=mismatch.got, expected=expected)
     return mismatch
+
+
+def _is_another_kind(seen: Any, expected: Any) -> bool:
+    """Whether a value is wrong as a thing, and not as a number."""
+    if isinstance(expected, torch.Tensor):
+        return not isinstance(seen, torch.Tensor) or seen.shape != expected.shape
+    numbers = isinstance(seen, bool | int | float) and isinstance(expected, bool | int | float)
+    return not numbers and type(seen) is not type(expected)
 
 
 def _of_the_function(returned: str, expected: str) -> str:

@@ -53,13 +53,18 @@ _RESTING = ("0.1", "3")
 _IMAGES = "torch.zeros(2, 2, 2, 2, dtype=weight.dtype)"
 
 
-def _in_plain_code(inputs: Mapping[str, Any], name: str = "model") -> list[str]:
-    """The network of a case as a student would write it; nothing where it takes too long to write."""
-    code = IN_PLAIN_CODE.get(inputs["network"], "")
+def _in_plain_code(inputs: Mapping[str, Any], *more: str, name: str = "model") -> list[str]:
+    """The network of a case as a student would write it, and further lines; nothing where it takes too long to write.
+
+    Parts are frozen last, as `_build` and the drivers do.
+    """
+    code = IN_PLAIN_CODE.get(inputs["network"])
+    if code is None:
+        return []
     imports = ["from collections import OrderedDict"] * ("OrderedDict" in code)
     frozen = [f"{name}.get_submodule({part!r}).requires_grad_(False)" for part in inputs["frozen"]]
     kind = [f"{name}.double()"] * (inputs["images"].dtype == torch.float64)
-    return [*imports, "from torch import nn", "", f"{name} = {code or 'nn.Sequential()'}", *kind, *frozen]
+    return [*imports, "from torch import nn", "", f"{name} = {code}", *more, *kind, *frozen]
 
 
 def _last_linear(model: nn.Module) -> nn.Linear:
@@ -86,7 +91,7 @@ def _numbers_of(module: nn.Module) -> Tensor:
 @driver(
     "replaced-head",
     shown=Shown(
-        prepare=lambda inputs: [*_in_plain_code(inputs), "model.eval()"],
+        prepare=lambda inputs: _in_plain_code(inputs, "model.eval()"),
         hides=_NETWORK,
         call="result = {function}(model, num_classes)\nmodel = model if result is None else result\n"
         "head = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]\nweight = head.weight",
@@ -198,12 +203,13 @@ def _descend(model: nn.Module, velocities: dict[Tensor, Tensor], momentum: float
 @driver(
     "extraction",
     shown=Shown(
-        prepare=lambda inputs: [
-            *_in_plain_code(inputs, "backbone"),
+        prepare=lambda inputs: _in_plain_code(
+            inputs,
             f"images = torch.randn({len(inputs['images'])}, 2, 2, 2, dtype={inputs['images'].dtype})",
             f"backbone.train({inputs['mode'] != 'eval'})",
             *[f"backbone.get_submodule({name!r}).eval()" for name in _RESTING if inputs["mode"] == "mixed"],
-        ],
+            name="backbone",
+        ),
         hides=(*_NETWORK, "mode"),
         call="result = {function}(backbone, images, batch_size)",
         outputs={
@@ -255,11 +261,11 @@ def _extraction(namespace: Mapping[str, Any], function: str, inputs: dict[str, A
 @driver(
     "parameter-count",
     shown=Shown(
-        prepare=lambda inputs: [
-            *_in_plain_code(inputs),
+        prepare=lambda inputs: _in_plain_code(
+            inputs,
             *[f'model.add_module("added", nn.Linear({inputs["added"]}, {inputs["added"] + 1}))']
             * bool(inputs["added"]),
-        ],
+        ),
         hides=(*_NETWORK, "added"),
         call="result = {function}(model)",
         outputs={"trainable": "result[0]", "total": "result[1]"},

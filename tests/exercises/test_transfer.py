@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import types
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from course_lib.transfer.nets.tiny import NETWORKS, network
+from course_lib.checking.drivers import shown_by
+from course_lib.transfer.nets.tiny import IN_PLAIN_CODE, NETWORKS, network
 from tests.support.answering import lost, named, verdict_on
 from tests.support.course import exercise_named
 
@@ -47,6 +49,38 @@ def test_the_last_linear_layer_is_the_head(name: str) -> None:
     model, seen = network(name, 0.75, LIKE).eval(), []
     last_linear(model).register_forward_hook(lambda module, args, output: seen.append(output))
     assert torch.equal(model(torch.ones(2, 2, 2, 2)), seen[0])
+
+
+@pytest.mark.parametrize("name", IN_PLAIN_CODE)
+def test_a_network_in_plain_code_is_the_network(name: str) -> None:
+    """What a student pastes has the same parameters and buffers, and computes the same."""
+    written = eval(IN_PLAIN_CODE[name], {"nn": nn, "OrderedDict": OrderedDict})  # our own text
+    built = network(name, 0.75, LIKE)
+    assert [tuple(t.shape) for t in written.state_dict().values()] == [
+        tuple(t.shape) for t in built.state_dict().values()
+    ]
+    assert {key.split(".")[-1] for key in written.state_dict()} == {key.split(".")[-1] for key in built.state_dict()}
+    written.load_state_dict(dict(zip(written.state_dict(), built.state_dict().values(), strict=True)))
+    images = torch.linspace(-1, 1, 16).reshape(2, 2, 2, 2)
+    torch.testing.assert_close(written.eval()(images), built.eval()(images))
+
+
+def test_what_an_example_shows_is_what_the_check_got() -> None:
+    """A right answer, put through the examples of all cases that have one, prints what is expected."""
+    exercise = exercise_named("trainable-parameters")
+    key, shown_cases = exercise.make_key("example", diagnose=False), 0
+    for case in key.cases:
+        shown = shown_by(case.driver)
+        assert shown is not None
+        assert shown.prepare is not None
+        lines = shown.prepare(case.inputs)
+        if lines:
+            space: dict[str, Any] = {}
+            exec("\n".join(lines), space)
+            counts = exercise.namespace(exercise.reference_answer)["count_parameters"](space["model"])
+            assert counts == (case.expected["trainable"], case.expected["total"]), case.name
+            shown_cases += 1
+    assert shown_cases == len(key.cases) - sum(case.name.startswith("shared") for case in key.cases)
 
 
 # --- replace-head

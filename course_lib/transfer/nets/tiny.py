@@ -143,6 +143,7 @@ IN_PLAIN_CODE = {
 ))""",
     "nested": """nn.Sequential(OrderedDict(
     stem=nn.Sequential(OrderedDict(conv=nn.Conv2d(2, 3, 1), bn=nn.BatchNorm2d(3))),
+    act=nn.Tanh(),
     classifier=nn.Sequential(
         nn.Flatten(),
         nn.Sequential(nn.Linear(12, 4), nn.Tanh(), nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.0))),

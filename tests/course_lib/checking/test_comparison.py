@@ -209,3 +209,12 @@ def test_what_should_vanish_may_differ_by_rounding(noise: float) -> None:
     expected = torch.full((3,), noise, dtype=torch.float64)
     assert compare(torch.tensor([2e-16, -1e-16, 0.0], dtype=torch.float64), expected) is None
     assert compare(torch.tensor([1e-3, 0.0, 0.0], dtype=torch.float64), expected) is not None
+
+
+def test_the_place_in_an_expression_is_an_expression() -> None:
+    """A part that a driver makes of a result is named as it is made."""
+    mismatch = compare(torch.tensor([True, False]), torch.tensor([False, False]))
+    assert mismatch is not None
+    assert mismatch.told("result == 0") == (
+        "1 of 2 elements of `result == 0` is wrong; the first of them, `(result == 0)[0]`, is True and should be False"
+    )

@@ -232,6 +232,19 @@ def test_a_right_answer_has_no_mistake_even_if_a_footprint_claims_it() -> None:
     assert judge(key, answers(large=(torch.zeros(5), 4.0))).misconceptions == ()
 
 
+def test_what_the_function_returned_is_told_only_where_it_is_another_kind_of_thing() -> None:
+    """A wrong number among the parts that a driver makes is a wrong number, whatever kind of list it came from."""
+    case = CaseKey(
+        "c", "f", "rates", {}, ("rates", "last"), {"rates": torch.ones(3), "last": 1.0}, None, "a tensor of (3,)"
+    )
+    key = ExerciseKey("e", ("f(x)",), (case,), (CriterionKey("l", "last", 1, (Entry("c", "last"),)),))
+    for last, words in ((2.0, "is 2 and should be 1"), ([2.0], "your function returned a list of 3 and should return")):
+        response = Response({"rates": torch.ones(3), "last": last}, returned="a list of 3")
+        mismatch = judge(key, {"c": response}).results[0].mismatch
+        assert mismatch is not None
+        assert words in mismatch.told("last")
+
+
 junk = st.recursive(
     st.one_of(
         st.none(),
