@@ -193,6 +193,34 @@ def test_damaged_answers_are_reported_not_raised_raw(cut: int, junk: bytes) -> N
         path.write_bytes(whole)
 
 
+@pytest.mark.parametrize(("version", "words"), [(2, "an older version"), (99, "a newer version")])
+def test_answers_of_another_version_say_so_and_leave_the_others_alone(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, version: int, words: str
+) -> None:
+    """In one line, with what to do; what lies beside them can be used all the same."""
+    monkeypatch.setattr(answers, "_FORMAT", f"course answers {version}")
+    write_answers("07_other", workplace / "answers", {"other": made_up.changed(made_up.PAIR, id="other")})
+    monkeypatch.undo()
+    monkeypatch.setenv(answers.ENVIRONMENT_VARIABLE, str(workplace / "answers"))
+    assert answers.load_key("column-scale").id == "column-scale"
+    with pytest.raises(AnswersMissingError) as caught:
+        answers.load_key("other")
+    assert words in str(caught.value)
+    assert "download the course bundle again" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_call_of_exit_is_shown_like_any_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the first call nor the one that looks for the line ends the kernel."""
+
+    def leaves(x: torch.Tensor, gamma: torch.Tensor, eps: float) -> Any:
+        return sys.exit("enough") if eps > 1e-3 else made_up.reference(x, gamma, eps)
+
+    with pytest.raises(CheckFailedError):
+        check("column-scale", leaves)
+    assert "stopped with `SystemExit: enough`" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_key_survives_the_answer_file() -> None:
     """The shipped key equals the one it was made from, failures' messages excepted."""
     made = made_up.EXERCISE.make_key(PUBLIC_SEED)

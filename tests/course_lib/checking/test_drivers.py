@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from course_lib.checking.drivers import DRIVERS, run_case
+from course_lib.checking.drivers import DRIVERS, attempt, run_case
 from course_lib.checking.values import pack, unpack
 
 
@@ -240,3 +240,11 @@ def test_state_that_does_not_fit_is_none() -> None:
     found = state_exchange(_Renamed)
     assert found["imported"] is found["state"] is found["exported"] is None
     assert found["initial"]["my_mean"].shape == (1, 3, 1, 1)
+
+
+def test_a_result_on_another_device_than_the_inputs_is_noticed() -> None:
+    """On a machine with a GPU; `meta` stands for one here."""
+    inputs = {"x": torch.ones(3)}
+    beside, _ = attempt({"f": lambda x: torch.zeros(3)}, "f", "call", inputs, "meta")
+    there, _ = attempt({"f": lambda x: x + 1}, "f", "call", inputs, "meta")
+    assert (beside["device"], "device" in there) == ("cpu", False)

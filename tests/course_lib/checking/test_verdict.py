@@ -99,6 +99,14 @@ def test_what_needs_easier_inputs_loses_its_convention_alone() -> None:
     assert "found Double" in verdict.results[2].mismatch.reason
 
 
+def test_a_result_on_another_device_loses_the_convention() -> None:
+    """The numbers are right, and it says where they lie."""
+    verdict = judge(KEY, {**answers(), "small": Response(RIGHT["small"], device="cpu")})
+    assert (verdict.score, [named.slug for named in verdict.misconceptions]) == (3.5, ["result-on-another-device"])
+    assert verdict.results[2].mismatch is not None
+    assert verdict.results[2].mismatch.told("y") == "`y` lies on the cpu, its inputs do not"
+
+
 def test_a_right_value_must_come_again() -> None:
     """A second call with the same inputs that gives something else makes the first one luck."""
     lucky = Response(RIGHT["small"], again=Response((torch.zeros(2), 3.0)))
