@@ -60,7 +60,8 @@ class Fault:
         if self.returned and self.line_number is None:
             return f"Your function returned {self.returned}. Using it stopped with `{what}`, in the case “{self.case}”."
         if not self.call:
-            return f"{_spaced(self.message or self.kind)}, in the case “{self.case}”."
+            text = _spaced(self.message or self.kind)
+            return f"{text[:1].upper()}{text[1:]}, in the case “{self.case}”."
         words = f"Your code stopped with `{what}`"
         if self.line_number is not None:
             words += f" in line {self.line_number}" + (f", `{_spaced(self.line)}`" if self.line else "")

@@ -124,7 +124,7 @@ def _encode_tensor(value: torch.Tensor, tensors: dict[str, torch.Tensor]) -> Any
     if value.layout != torch.strided:
         return {"x": f"a tensor of layout {value.layout}"}
     if value.is_quantized:
-        return {"x": "a quantised tensor"}
+        return {"x": "a quantized tensor"}
     if value.device.type == "meta":
         return {"x": "a meta tensor, which holds no numbers"}
     if value.dtype not in _DTYPES:
@@ -132,7 +132,7 @@ def _encode_tensor(value: torch.Tensor, tensors: dict[str, torch.Tensor]) -> Any
     if value.ndim > MAX_DIMENSIONS:
         return {"x": f"a tensor of {value.ndim} dimensions"}
     if value.numel() * value.element_size() > MAX_BYTES:  # expanded, it takes no memory yet
-        return {"x": f"a tensor of {value.numel()} numbers, which is too large"}
+        return {"x": f"a tensor too large to be handed over ({value.numel()} numbers)"}
     plain = value.detach().resolve_conj().resolve_neg()
     if type(plain) is not torch.Tensor:
         plain = plain.as_subclass(torch.Tensor)

@@ -66,7 +66,7 @@ class CriterionResult:
 
 
 class Named(NamedTuple):
-    """A mistake that was recognised.
+    """A mistake that was recognized.
 
     Attributes:
         outputs: where it shows, if not in everything that the call returns: its name claims no more.
@@ -84,14 +84,14 @@ class Verdict:
     """The judgement of one exercise.
 
     Attributes:
-        misconceptions: the mistakes that were recognised.
+        misconceptions: the mistakes that were recognized.
         score: the points.
         failure: set when no call at all gave a value: the reason of the first.
         banned: forbidden operations that ran, for which the points are withheld.
         unsteady: whether two calls with the same inputs gave different results.
         remarks: what is worth saying and costs nothing.
         observed: what the responses show at each entry.
-        explained: the entries at which a recognised mistake shows.
+        explained: the entries at which a recognized mistake shows.
         wrong: the entries that are wrong, and how.
         responses: what came back, by case.
     """
@@ -368,12 +368,12 @@ class _Marks:
 
     @cached_property
     def named(self) -> tuple[Named, ...]:
-        """The recognised mistakes, those about conventions last."""
-        found = [
-            Named(slug, hint, self._outputs_of(mistake), price)
-            for mistake in self._found
-            for slug, hint, price in zip(mistake.slugs, mistake.hints, mistake.prices, strict=True)
-        ]
+        """The recognized mistakes, those about conventions last."""
+        found, left = [], self.key.points  # two that cost everything do not cost it twice
+        for mistake in self._found:
+            for slug, hint, price in zip(mistake.slugs, mistake.hints, mistake.prices, strict=True):
+                found.append(Named(slug, hint, self._outputs_of(mistake), min(price, left)))
+                left -= found[-1].costs
         for criterion in self._conventions:
             result = self.result(criterion)
             if result.state == "lost" and result.entry is not None:

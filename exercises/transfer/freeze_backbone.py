@@ -213,7 +213,7 @@ def only_direct_children(model):
 
 @exercise.wrong(loses=SAME, costs=1.5)
 def statistics_kept_but_not_used(model):
-    """The running statistics rest, but in training mode each batch is still normalised by its own. The head learns on
+    """The running statistics rest, but in training mode each batch is still normalized by its own. The head learns on
     other features than it meets at evaluation."""
     only_head_requires(model)
     for norm in norms_of(model):

@@ -113,7 +113,7 @@ def test_a_number_of_numpy_is_a_number(number: Any) -> None:
 def test_an_expanded_tensor_that_would_fill_the_memory_is_described() -> None:
     """It takes no memory until it is written out; so it is not."""
     huge = torch.zeros(1).expand(200_000, 200_000)
-    assert unpack(pack(huge)) == Unsupported("a tensor of 40000000000 numbers, which is too large")
+    assert unpack(pack(huge)) == Unsupported("a tensor too large to be handed over (40000000000 numbers)")
 
 
 class _Liar:

@@ -329,3 +329,12 @@ def test_a_driver_may_name_its_outputs() -> None:
     assert isinstance(observe(two, Response(found))[Entry("c", "n")], Failure)
     called = CaseKey("c", "f", "call", {}, ("y",), {"y": torch.ones(2)})
     assert observe(called, Response(found))[Entry("c", "y")] is found
+
+
+def test_two_mistakes_that_cost_everything_do_not_cost_it_twice() -> None:
+    """What is taken off on the card is never more than there is."""
+    all_of_y = dataclasses.replace(DOUBLED, prices=(4.0,))
+    key = dataclasses.replace(KEY, misconceptions=(all_of_y, ZERO_N))
+    verdict = judge(key, answers(small=(TWICE["small"], 0.0), large=(TWICE["large"], 0.0)))
+    assert sorted(found.costs for found in verdict.misconceptions) == [0.0, 4.0]
+    assert verdict.score == 0
