@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -20,6 +21,8 @@ __all__ = ["CellCode", "bound_at_top_level", "children", "read_code", "walk"]
 
 MAX_CHARACTERS = 50_000
 _MAX_WITH_MAGICS = 20_000
+_SHORT = 2_000
+"""Cells up to this length are remembered: a tree takes about a hundred times the space of its text."""
 _MAX_MAGICS = 20
 _MAX_NESTING = 3
 _ASSIGNED_MAGIC = re.compile(r"=[ \t]*[%!]")
@@ -55,9 +58,19 @@ class CellCode:
 
 
 def read_code(source: str, nesting: int = 0) -> CellCode:
-    """Parse a cell."""
+    """Parse a cell; most of a notebook's cells are the same in all of a class, and these are parsed once."""
     if len(source) > MAX_CHARACTERS:
         return CellCode(refused=f"it has {len(source)} characters; at most {MAX_CHARACTERS} are read")
+    # What is inside of magics is moved to its place in the cell, so each cell needs its own.
+    return _remembered(source) if nesting == 0 and len(source) <= _SHORT else _read(source, nesting)
+
+
+@lru_cache(maxsize=256)
+def _remembered(source: str) -> CellCode:
+    return _read(source, 0)
+
+
+def _read(source: str, nesting: int) -> CellCode:
     try:
         tree = _parse(source)
         if tree is not None:

@@ -74,7 +74,8 @@ def _training_run(namespace: Mapping[str, Any], function: str, inputs: dict[str,
         train = module(copy(batch))
         gradient = _gradient(train, batch)
         batch.requires_grad_(False)
-    statistics = {name: _statistic(module, name) for name in ("running_mean", "running_var")}
+    tensors = _tensors(module)
+    statistics = {name: _statistic(tensors, name) for name in ("running_mean", "running_var")}
     history = any(tensor is not None and tensor.grad_fn is not None for tensor in statistics.values())
     # Copies, for evaluation may change them.
     kept = {name: None if tensor is None else tensor.detach().flatten().clone() for name, tensor in statistics.items()}
@@ -174,8 +175,8 @@ def _loads(module: nn.Module, state: dict[str, Tensor]) -> bool:
 
 def _set_parameters(module: nn.Module, values: Mapping[str, Tensor]) -> None:
     """Set weights by name, whatever kind of tensor they are, or parameters in order where they have other names."""
-    named, everything = dict(module.named_parameters()), _tensors(module)
-    targets = [everything[name] for name in values] if set(values) <= set(everything) else list(named.values())
+    tensors = _tensors(module)
+    targets = [tensors[name] for name in values] if set(values) <= set(tensors) else list(module.parameters())
     with torch.no_grad():
         for target, value in zip(targets, values.values(), strict=False):
             target.copy_(value.reshape(target.shape))
@@ -201,8 +202,7 @@ def _gradient(output: Any, x: Tensor) -> Tensor | None:
     return gradient
 
 
-def _statistic(module: nn.Module, name: str) -> Tensor | None:
+def _statistic(tensors: Mapping[str, Tensor], name: str) -> Tensor | None:
     """A running statistic by its name in PyTorch, or the first tensor whose name holds its last word."""
-    tensors = _tensors(module)
     candidates = [key for key in tensors if name.split("_")[-1] in key]
     return tensors[name if name in candidates else candidates[0]] if candidates else None

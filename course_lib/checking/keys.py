@@ -225,7 +225,7 @@ class ExerciseKey:
         """The names that the student defines."""
         return tuple(signature.split("(")[0].removeprefix("class ").strip() for signature in self.signatures)
 
-    @property
+    @cached_property
     def parameters(self) -> frozenset[str]:
         """The names of all parameters: what a student knows the inputs by."""
         inside = (signature.partition("(")[2].rpartition(")")[0] for signature in self.signatures)
@@ -240,12 +240,13 @@ class ExerciseKey:
     def called_twice(self) -> frozenset[str]:
         """Names of the cases that are called a second time.
 
-        Of each function, way of calling it and setting of its switches the smallest.
+        Of each function and each setting of its switches the smallest.
         """
         smallest: dict[object, CaseKey] = {}
         for case in self._by_size:
-            switches = tuple(value for value in case.inputs.values() if value is None or isinstance(value, bool))
-            smallest.setdefault((case.function, case.driver.removesuffix("-strided"), switches), case)
+            own = (value for name, value in case.inputs.items() if name in self.parameters)
+            switches = tuple(value for value in own if value is None or isinstance(value, bool))
+            smallest.setdefault((case.function, switches), case)
         return frozenset(case.name for case in smallest.values())
 
     @cached_property

@@ -459,8 +459,11 @@ def _diagnose(
     if all(isinstance(seen, Failure) for seen in observed.values()):
         return ()
     matching = []
+    spoiled = {entry.case for entry in wrong}
+    # Most suspects are cleared by the first case where something is wrong, so the others are not asked for.
+    cases = sorted(key.cases, key=lambda case: case.name not in spoiled)
     for suspect in key.misconceptions:
-        footprint = _matching_footprint(suspect, key, observed, wrong) if suspect.loses <= lost else {}
+        footprint = _matching_footprint(suspect, cases, observed, wrong) if suspect.loses <= lost else {}
         if footprint:
             matching.append(MisconceptionKey(suspect.slugs, suspect.hints, suspect.loses, suspect.prices, footprint))
     matching.sort(key=lambda mistake: (-len(mistake.footprint), len(mistake.slugs)))
@@ -485,15 +488,14 @@ def _that_explain(
 
 
 def _matching_footprint(
-    suspect: Suspect, key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch]
+    suspect: Suspect, cases: Sequence[CaseKey], observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch]
 ) -> Footprint:
     """The whole footprint if the responses show it, else nothing.
 
-    Most suspects are cleared by the first case, so the others are not asked for.  A mistake that these cases do not
-    show has no footprint and matches nothing.
+    A mistake that these cases do not show has no footprint and matches nothing.
     """
     footprint: dict[Entry, Any] = {}
-    for case in key.cases:
+    for case in cases:
         part = suspect.at(case)
         if any(entry not in wrong or not _same(observed[entry], what, case.tolerance) for entry, what in part.items()):
             return {}

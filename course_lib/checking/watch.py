@@ -29,18 +29,20 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType, FunctionType, ModuleType
-from typing import Any
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any, Literal
 
 import torch
 from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["Watch", "unwatched", "warm_up"]
+__all__ = ["Hooks", "Watch", "unwatched", "warm_up"]
 
 _MOST = 8
 """As many names are kept: who reads them wants to know which, not how often."""
+_MOST_REMEMBERED = 10_000
+"""Pieces of code that are known to be innocent."""
 _EVERYTHING = frozenset({"torch", "torch.Tensor", "torch._C", "torch.ops", "torch.ops.aten"})
 """Every computation ends there; as rules they forbid nothing."""
 _HOOK_REMOVED = "sys.setprofile"
@@ -74,17 +76,20 @@ _AFTER = frozenset(
 """Words that tell how an operation is carried out: ``_native_batch_norm_legit_no_training`` is a ``batch_norm``."""
 
 
+Hooks = Literal["all", "functions", "operations"]
+
+
 class Watch:
     """Notes the forbidden operations that run while it is active; may be entered several times, one after the other.
 
     Args:
         forbidden: see the module's description.
-        thorough: look with all three hooks; else with the profile hook alone, which sees what is written to be read and
-            takes a sixth of the time.
+        hooks: ``functions`` looks with Python's hook, ``operations`` with PyTorch's two.  All three together take three
+            times as long as one kind after the other, because Python's hook sees PyTorch's at work.
     """
 
-    def __init__(self, forbidden: tuple[str, ...], *, thorough: bool = True) -> None:
-        self._thorough = thorough
+    def __init__(self, forbidden: tuple[str, ...], hooks: Hooks = "all") -> None:
+        self._hooks = hooks
         self._rules = _rules_of(tuple(forbidden))
         self._found: dict[str, str] = {}
         self._eyes: _Eyes | None = None
@@ -98,7 +103,7 @@ class Watch:
     def __enter__(self) -> Watch:
         if self._rules.any:
             self._before = sys.getprofile(), threading.getprofile()
-            self._eyes = _Eyes(self._rules, self._found, self._thorough)
+            self._eyes = _Eyes(self._rules, self._found, self._hooks)
             _active.append(self._eyes)
             threading.setprofile(self._eyes.follow_thread)
             self._eyes.open()
@@ -161,6 +166,7 @@ class _Rules:
                     self._operations.setdefault(same, rule)
         self.of_torch = any(rule.startswith("torch.") for rule in rules)
         self.innocent_modules: set[str] = set()
+        self.innocent_code: dict[int, CodeType] = {}
         self.innocent_functions: set[Any] = set()
         self.innocent_operators: dict[int, OpOverload] = {}
         self._functions: dict[tuple[str, str], str] = {}
@@ -221,26 +227,27 @@ _rules_of = functools.lru_cache(maxsize=256)(_Rules)
 class _Eyes:
     """The three hooks in one thread.  Whatever goes wrong in them must not change what the student's code gives."""
 
-    def __init__(self, rules: _Rules, found: dict[str, str], thorough: bool) -> None:
+    def __init__(self, rules: _Rules, found: dict[str, str], hooks: Hooks) -> None:
         self.paused = 0
         self.rules = rules
         self._found = found
         self.inside: FrameType | None = None
         self._active = False
-        self._look = _profile_hook(self, rules)
-        self._thorough = thorough
-        self._modes = (_Functions(self), _Operators(self)) if rules.of_torch and thorough else ()
+        self._hooks = hooks
+        self._look = _profile_hook(self, rules) if hooks != "operations" else None
+        self._modes = (_Functions(self), _Operators(self)) if hooks != "functions" and rules.of_torch else ()
 
     def open(self) -> None:
         """Begin to look in this thread."""
         self._active = True
         for mode in self._modes:
             mode.__enter__()  # type: ignore[no-untyped-call]
-        sys.setprofile(self._look)
+        if self._look is not None:
+            sys.setprofile(self._look)
 
     def close(self) -> bool:
         """Stop; whether the profile hook was still there."""
-        undisturbed = sys.getprofile() is self._look
+        undisturbed = self._look is None or sys.getprofile() is self._look
         sys.setprofile(None)
         self._active = False
         for mode in reversed(self._modes):
@@ -253,7 +260,7 @@ class _Eyes:
         sys.setprofile(None)
         if self._active:
             with contextlib.suppress(Exception):
-                eyes = _Eyes(self.rules, self._found, self._thorough)
+                eyes = _Eyes(self.rules, self._found, self._hooks)
                 eyes.paused = self.paused
                 eyes.open()
 
@@ -342,23 +349,27 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _profile_hook(eyes: _Eyes, rules: _Rules) -> Callable[[FrameType, str, Any], None]:
     """Sees calls of functions, by the module that defines them.  One function, for it runs at every call and return."""
-    innocent = rules.innocent_modules
+    innocent, innocent_code = rules.innocent_modules, rules.innocent_code
 
     def look(frame: FrameType, event: str, argument: Any) -> None:
         try:
             if event == "call":
-                module = frame.f_globals["__name__"]
-                if module in innocent or eyes.blind:
+                code = frame.f_code
+                if id(code) in innocent_code:  # a code's own hash looks at all of its parts
                     return
-                rule = rules.function(module, frame.f_code.co_qualname)
-                if rule:
+                module = frame.f_globals["__name__"]
+                rule = "" if module in innocent else rules.function(module, code.co_qualname)
+                if not rule:
+                    if len(innocent_code) < _MOST_REMEMBERED:
+                        innocent_code[id(code)] = code
+                elif not eyes.blind:
                     eyes.note(rule, lambda: _readable(module, frame, rule), frame, whole=True)
             elif event == "c_call":
                 module = argument.__module__ or type(argument.__self__).__module__
-                if module in innocent or eyes.blind:
+                if module in innocent:
                     return
                 rule = rules.function(module, argument.__qualname__)
-                if rule:
+                if rule and not eyes.blind:
                     name = f"{module}.{argument.__qualname__}"
                     eyes.note(rule, lambda: name if _found(name) and "._" not in name else rule, frame)
             elif event == "return" and frame is eyes.inside:
