@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Choice", "Control", "Seed", "Slider", "clean", "defaults", "described", "steps"]
+__all__ = ["Choice", "Control", "Picks", "Seed", "Slider", "clean", "defaults", "described", "steps"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,33 @@ class Seed:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
 
 
-Control = Slider | Choice | Seed
+@dataclass(frozen=True)
+class Picks:
+    """A button that takes the value at which a slider stands, and adds it to a list: one guess after the other.
+
+    Attributes:
+        name: key in the state.
+        label: on the button.
+        slider: name of the slider.
+        values: what can be taken; the slider's values.
+        most: so many can be taken.
+        start: nothing taken yet.
+    """
+
+    name: str
+    label: str
+    slider: str
+    values: tuple[float, ...]
+    most: int
+    start: tuple[float, ...] = ()
+
+    def allows(self, value: Any) -> bool:
+        """Whether this is a list of the slider's values, not too long."""
+        known = isinstance(value, list | tuple) and all(isinstance(v, int | float) and v in self.values for v in value)
+        return known and len(value) <= self.most
+
+
+Control = Slider | Choice | Picks | Seed
 
 
 def steps(low: float, high: float, step: float) -> tuple[float, ...]:

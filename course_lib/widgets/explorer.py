@@ -7,7 +7,10 @@ because those have names that screen readers read, which ipywidgets' sliders hav
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sys
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
@@ -18,7 +21,7 @@ import anywidget
 import traitlets
 
 from course_lib.widgets.controls import Control, clean, defaults, described
-from course_lib.widgets.predictions import Marking, Pick, Prediction, read_predictions, write_prediction
+from course_lib.widgets.predictions import Marking, Pick, Placing, Prediction, read_predictions, write_prediction
 from course_lib.widgets.scene import Scene, pack
 from course_lib.widgets.still import still
 
@@ -26,6 +29,8 @@ __all__ = ["Design", "Explorer", "State", "show_widget"]
 
 State = Mapping[str, Any]
 _STATIC = Path(__file__).parent / "static"
+_QUIET_S = 1.5
+_SCRIPTS = ("canvas", "panels", "handles", "questions", "cells", "explorer")
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,11 @@ class Design:
         title: what the student reads above it.
         controls: at most four, and a seed.
         prediction: the question asked first.
-        numbers: pure function from the state to the picture.  The state has a value for each control, and "locked";
-            with a `Marking` also "marked" (the cells marked so far) and "star" (the cell pointed at).
+        numbers: pure function from the state to the picture.  The state has a value for each control, "locked", and
+            "answer", what was locked in, or None; with a `Marking` also "marked" (the cells marked so far) and "star"
+            (the cell pointed at), with a `Placing` also "guess".
         explain: pure function from the answer and the state to "You said ..., it is ..., because ...".
+        right: pure function from the answer and the state to whether it is right, which the explanation shows.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Design:
     prediction: Prediction
     numbers: Callable[[State], Scene]
     explain: Callable[[Any, State], str]
+    right: Callable[[Any, State], bool]
 
 
 class Explorer(anywidget.AnyWidget):
@@ -62,7 +70,7 @@ class Explorer(anywidget.AnyWidget):
         error: an exception from `numbers` or `explain`, in one line; empty if there is none.
     """
 
-    _esm = "".join((_STATIC / name).read_text("utf-8") for name in ("canvas.js", "explorer.js"))
+    _esm = "".join((_STATIC / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
     _css = (_STATIC / "explorer.css").read_text("utf-8")
 
     design = traitlets.Dict().tag(sync=True)
@@ -76,6 +84,7 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self, design: Design) -> None:
         self._design = design
         self._still: Any = None
+        self._waiting: asyncio.TimerHandle | None = None
         self._frame = 0
         super().__init__(
             design=_described(design), state=_first_state(design), answer=_remembered(design), layout={"width": "100%"}
@@ -102,15 +111,36 @@ class Explorer(anywidget.AnyWidget):
         """The state as `numbers` gets it: cleaned, with "locked"."""
         state = clean(self._design.controls, self.state)
         state["locked"] = bool(self.answer.get("locked"))
-        if isinstance(self._design.prediction, Marking):
-            state |= _cells_of(self._design.prediction, self.state)
+        state["answer"] = self.answer["value"] if state["locked"] else None
+        prediction = self._design.prediction
+        if isinstance(prediction, Marking):
+            state |= _cells_of(prediction, self.state)
+        if isinstance(prediction, Placing):
+            guess = self.answer["value"] if state["locked"] else self.state.get("guess")
+            state["guess"] = guess if prediction.allows(guess) else prediction.start
         return state
 
     def _moved(self, change: object) -> None:
+        self._renew_still_later()
         if self.answer.get("locked") and not self.answer.get("moved"):
             self.answer = {**self.answer, "moved": True}  # refreshes
         else:
             self._refresh()
+
+    def _renew_still_later(self) -> None:
+        """Once nothing has moved for a while, let the still picture show the last state."""
+        if self._still is None:
+            return
+        if self._waiting is not None:
+            self._waiting.cancel()
+        with contextlib.suppress(RuntimeError):  # no loop runs: nobody operates this in a page
+            self._waiting = asyncio.get_running_loop().call_later(_QUIET_S, self._renew_still)
+
+    def _renew_still(self) -> None:
+        if self._still is not None and not self.error and self.comm is not None:
+            from IPython.display import HTML
+
+            self._still.update(HTML(self._still_html()))
 
     def _answered(self, change: object) -> None:
         value, locked = self.answer.get("value"), bool(self.answer.get("locked"))
@@ -120,17 +150,15 @@ class Explorer(anywidget.AnyWidget):
         if locked:
             write_prediction(self._design.name, self.answer)
         self._refresh()
-        if self._still is not None and locked:
-            from IPython.display import HTML
-
-            self._still.update(HTML(self._still_html()))
+        if locked:
+            self._renew_still()
 
     def _refresh(self) -> None:
         try:
             state = self.current()
             scene = self._design.numbers(state)
             spec, pixels = pack(scene)
-            explanation, error = self._explanation(state), ""
+            spec |= {"explanation": self._explanation(state), "verdict": self._verdict(state)}
         except Exception as problem:  # in a callback nobody would see it: the page shows it instead
             error = f"{type(problem).__name__}: {problem}"
             with self.hold_sync():
@@ -140,17 +168,19 @@ class Explorer(anywidget.AnyWidget):
             return
         self._frame += 1
         with self.hold_sync():
-            self.picture = {**spec, "explanation": explanation, "frame": self._frame}
-            self.pixels, self.alt, self.error = pixels, scene.line, error
+            self.picture = {**spec, "frame": self._frame}
+            self.pixels, self.alt, self.error = pixels, scene.line, ""
 
     def _explanation(self, state: State) -> str:
-        at_once = isinstance(self._design.prediction, Marking)
         if not self.answer.get("locked"):
             return ""
-        if not (at_once or self.answer.get("moved")):
-            return self._design.prediction.then
         text = self._design.explain(self.answer["value"], state)
-        return f"{text} {self._design.prediction.then}" if at_once and not self.answer.get("moved") else text
+        return text if self.answer.get("moved") else f"{text} {self._design.prediction.then}"
+
+    def _verdict(self, state: State) -> str:
+        if not self.answer.get("locked"):
+            return ""
+        return "right" if self._design.right(self.answer["value"], state) else "wrong"
 
     def _still_html(self) -> str:
         explanation = str(self.picture.get("explanation", ""))
@@ -162,6 +192,7 @@ def _described(design: Design) -> dict[str, Any]:
     if isinstance(design.prediction, Pick):
         prediction["options"] = [[key, text] for key, text in design.prediction.options.items()]
     return {
+        "id": f"course-widget-{uuid.uuid4().hex}",  # several widgets stand in one page
         "title": design.title,
         "controls": [described(control) for control in design.controls],
         "prediction": {"kind": type(design.prediction).__name__.lower(), **prediction},
@@ -170,8 +201,12 @@ def _described(design: Design) -> dict[str, Any]:
 
 
 def _first_state(design: Design) -> dict[str, Any]:
-    cells = {"marked": [], "star": 0} if isinstance(design.prediction, Marking) else {}
-    return {**defaults(design.controls), **cells}
+    match design.prediction:
+        case Marking():
+            return {**defaults(design.controls), "marked": [], "star": 0}
+        case Placing(start=start):
+            return {**defaults(design.controls), "guess": start}
+    return defaults(design.controls)
 
 
 def _cells_of(prediction: Marking, state: State) -> dict[str, Any]:

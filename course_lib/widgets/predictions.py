@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FILE_NAME", "Estimate", "Marking", "Pick", "Prediction", "read_predictions", "write_prediction"]
+__all__ = ["FILE_NAME", "Estimate", "Marking", "Pick", "Placing", "Prediction", "read_predictions", "write_prediction"]
 
 FILE_NAME = ".course_predictions.json"
 _MAX_BYTES = 1_000_000
@@ -29,7 +29,7 @@ class Pick:
     Attributes:
         question: what is asked.
         options: key -> what the student reads.
-        then: what to do once it is locked in; the explanation comes with the first move.
+        then: what to do once it is locked in; stands behind the explanation until a control moves.
     """
 
     question: str
@@ -50,7 +50,7 @@ class Estimate:
         unit: what stands behind the number.
         low: smallest number that is taken.
         high: largest number that is taken.
-        then: what to do once it is locked in; the explanation comes with the first move.
+        then: what to do once it is locked in; stands behind the explanation until a control moves.
     """
 
     question: str
@@ -67,7 +67,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Marking:
-    """Mark cells in the picture; the explanation comes at once.
+    """Mark cells in the picture.
 
     Attributes:
         question: what is asked.
@@ -86,7 +86,32 @@ class Marking:
         )
 
 
-Prediction = Pick | Estimate | Marking
+@dataclass(frozen=True)
+class Placing:
+    """Drag something in the picture to its place; the state has it as "guess".
+
+    Attributes:
+        question: what is asked.
+        label: what is dragged.
+        values: where it can be, in order.
+        start: where it stands first; it has to be moved before it can be locked in.
+        forward: it moves to later values only, because what it has passed cannot be undone.
+        then: what to do once it is locked in.
+    """
+
+    question: str
+    label: str
+    values: tuple[float, ...]
+    start: float
+    forward: bool
+    then: str
+
+    def allows(self, value: Any) -> bool:
+        """Whether this is one of the places."""
+        return isinstance(value, int | float) and not isinstance(value, bool) and value in self.values
+
+
+Prediction = Pick | Estimate | Marking | Placing
 
 
 def read_predictions(folder: Path | None = None) -> dict[str, dict[str, Any]]:

@@ -5,13 +5,32 @@ A scene is drawn twice: live, on a canvas in the browser, and once as a still pi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Bars", "Cells", "Histogram", "Lines", "Mark", "Montage", "Panel", "Scene", "Series", "histogram", "pack"]
+__all__ = [
+    "Axis",
+    "Bars",
+    "Cells",
+    "Curve",
+    "Handle",
+    "Histogram",
+    "Lines",
+    "Mark",
+    "Montage",
+    "Panel",
+    "Plane",
+    "Scene",
+    "Series",
+    "decades",
+    "histogram",
+    "pack",
+    "places",
+]
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -31,6 +50,38 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Handle:
+    """Something in a panel that can be dragged, or moved by the arrow keys; it moves a slider and is moved by it.
+
+    Attributes:
+        control: name of the slider.
+        label: what is moved; its accessible name.
+        x: (n,) where it stands for each value of the slider, in data coordinates.
+        y: (n,) the same on the y axis; empty for a line over the whole height of the panel.
+        now: which of the places it stands at.
+        second: name of the slider that it moves along y, if it moves two; then `y` has a place for each value of that.
+        then: which place on the y axis it stands at, if it moves two sliders.
+        colour: place in the palette.
+    """
+
+    control: str
+    label: str
+    x: Floats
+    y: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    now: int = 0
+    second: str = ""
+    then: int = 0
+    colour: int = 0
+
+    @property
+    def place(self) -> tuple[float, float | None]:
+        """Where it stands, in data coordinates; no y for a line."""
+        if not self.y.size:
+            return float(self.x[self.now]), None
+        return float(self.x[self.now]), float(self.y[self.then if self.second else self.now])
+
+
+@dataclass(frozen=True)
 class Histogram:
     """Shares of values in equal bins.
 
@@ -40,6 +91,7 @@ class Histogram:
         high: right edge of the last bin.
         top: share at the upper edge of the panel; the same in every frame, so that nothing jumps.
         colour: place in the palette.
+        ghost: (bins,), an outline behind it: how it was before; empty for none.
     """
 
     title: str
@@ -49,6 +101,8 @@ class Histogram:
     top: float
     marks: tuple[Mark, ...] = ()
     colour: int = 0
+    ghost: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    handles: tuple[Handle, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +127,7 @@ class Lines:
         x: (n,).
         low: lower end of the y axis.
         high: upper end of the y axis.
+        ticks: of the x axis, where they are not to be chosen: 1, 10, 100 on one that is logarithmic, say.
     """
 
     title: str
@@ -82,16 +137,72 @@ class Lines:
     high: float
     xlabel: str = ""
     marks: tuple[Mark, ...] = ()
+    ticks: tuple[Mark, ...] = ()
+    handles: tuple[Handle, ...] = ()
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a `Plane`.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+        ticks: where they are not to be chosen.
+    """
+
+    low: float
+    high: float
+    label: str = ""
+    ticks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points in a `Plane`, joined or not.
+
+    Attributes:
+        label: in the legend; empty for none there.
+        x: (n,).
+        y: (n,); NaN leaves a gap.
+        style: "line", "dashed", "faint" (thin and grey), "area" (a closed outline, filled), "dots", "rings", "crosses",
+            "stars", "diamonds"; "rug-x" and "rug-y" draw short strokes at the axis, for its values alone.
+        colour: place in the palette.
+    """
+
+    label: str
+    x: Floats
+    y: Floats
+    style: str = "line"
+    colour: int = 0
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Curves and points over two axes.
+
+    Attributes:
+        box: (x low, x high, y low, y high), a rectangle in data coordinates; empty for none.
+    """
+
+    title: str
+    curves: tuple[Curve, ...]
+    x: Axis
+    y: Axis
+    marks: tuple[Mark, ...] = ()
+    box: tuple[float, ...] = ()
+    handles: tuple[Handle, ...] = ()
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Groups of bars with their values.
+    """Groups of bars with their values; NaN is shown as "?": not known yet.
 
     Attributes:
         groups: names of the groups.
         low: lower end of the axis.
         high: upper end of the axis.
+        decimals: of the numbers at the bars.
     """
 
     title: str
@@ -99,6 +210,7 @@ class Bars:
     series: tuple[Series, ...]
     low: float
     high: float
+    decimals: int = 2
 
 
 @dataclass(frozen=True)
@@ -135,7 +247,7 @@ class Cells:
     letters: tuple[str, ...] = ("", "★", "✓", "✗")
 
 
-Panel = Histogram | Lines | Bars | Montage | Cells
+Panel = Histogram | Lines | Plane | Bars | Montage | Cells
 
 
 @dataclass(frozen=True)
@@ -147,6 +259,7 @@ class Scene:
         width: of the picture, in CSS pixels; the same for every state of a widget.
         height: of the picture, in CSS pixels.
         weights: shares of the width that the panels get; equal ones if empty.
+        settled: values of controls that another control has set, for the controls to show.
     """
 
     panels: tuple[Panel, ...]
@@ -154,20 +267,51 @@ class Scene:
     width: int = 760
     height: int = 240
     weights: tuple[float, ...] = field(default=())
+    settled: Mapping[str, float] = field(default_factory=dict)
+
+
+def decades(low: int, high: int, step: int = 1) -> tuple[Mark, ...]:
+    """Ticks of an axis of base-10 logarithms that carry the numbers themselves: 1e-4, 1e-3, ...
+
+    Args:
+        low: exponent of the first.
+        high: exponent of the last.
+        step: from one to the next.
+    """
+    plain = {-1: "0.1", 0: "1", 1: "10", 2: "100"}
+    return tuple(Mark(float(k), plain.get(k, f"1e{k}".replace("-", "−"))) for k in range(low, high + 1, step))
+
+
+def places(values: ArrayLike) -> Floats:
+    """Where a handle stands for each value of its slider, as `Handle` takes it."""
+    return np.asarray(values, np.float32)
 
 
 def histogram(
-    title: str, values: ArrayLike, low: float, high: float, bins: int = 40, top: float = 0.25, colour: int = 0
+    title: str,
+    values: ArrayLike,
+    low: float,
+    high: float,
+    bins: int = 40,
+    top: float = 0.25,
+    colour: int = 0,
+    before: ArrayLike | None = None,
+    handles: tuple[Handle, ...] = (),
 ) -> Histogram:
-    """The histogram of values, marked with their mean.
+    """The histogram of values, marked with their mean; an outline behind it shows what they were `before`.
 
     Values outside [low, high] are counted in the outermost bins, so that none vanishes from the picture.
     """
-    data = np.asarray(values, dtype=np.float64)
-    counts, _ = np.histogram(np.clip(data, low, high), bins, (low, high))
-    shares = (counts / max(1, data.size)).astype(np.float32)
-    mean = float(data.mean())
-    return Histogram(title, shares, low, high, top, (Mark(mean, f"mean {mean:.2f}"),), colour)
+
+    def shares(found: ArrayLike) -> Floats:
+        data = np.asarray(found, dtype=np.float64)
+        counts, _ = np.histogram(np.clip(data, low, high), bins, (low, high))
+        return (counts / max(1, data.size)).astype(np.float32)
+
+    mean = float(np.mean(np.asarray(values, dtype=np.float64)))
+    mark = Mark(mean, f"mean {mean:.2f}".replace("-", "−"))
+    ghost = np.empty(0, np.float32) if before is None else shares(before)
+    return Histogram(title, shares(values), low, high, top, (mark,), colour, ghost, handles)
 
 
 def pack(scene: Scene) -> tuple[dict[str, Any], bytes]:
@@ -198,4 +342,5 @@ def pack(scene: Scene) -> tuple[dict[str, Any], bytes]:
     panels = [{"kind": type(panel).__name__.lower(), **plain(panel)} for panel in scene.panels]
     weights = list(scene.weights or [1.0] * len(scene.panels))
     spec = {"panels": panels, "line": scene.line, "width": scene.width, "height": scene.height, "weights": weights}
+    spec["settled"] = dict(scene.settled)
     return spec, bytes(buffer)

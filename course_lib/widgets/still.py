@@ -1,4 +1,4 @@
-"""The first frame of a widget as an image, for notebooks that are read without a kernel."""
+"""The last state of a widget as an image, for notebooks that are read without a kernel."""
 
 from __future__ import annotations
 
@@ -13,13 +13,27 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from course_lib.lab.plots import DASHES, OKABE_ITO
-from course_lib.widgets.scene import Bars, Cells, Histogram, Lines, Mark, Montage, Panel, Scene
+from course_lib.widgets.scene import (
+    Axis,
+    Bars,
+    Cells,
+    Curve,
+    Handle,
+    Histogram,
+    Lines,
+    Mark,
+    Montage,
+    Panel,
+    Plane,
+    Scene,
+)
 
 __all__ = ["draw", "png", "still"]
 
 _DPI = 96
 _HATCHES = ("", "////", "....", "xxxx")
 _NO_GROUP = 255
+_SIGNS = {"dots": "o", "rings": "o", "crosses": "x", "stars": "*", "diamonds": "D"}
 
 # While the live widget stands below it, the still picture hides; without a kernel, the empty place of the widget does.
 _STYLE = """<style>
@@ -68,7 +82,9 @@ def draw(scene: Scene, figure: Figure | None = None) -> Figure:
     ratios = scene.weights or [1.0] * len(scene.panels)
     axes = figure.subplots(1, len(scene.panels), squeeze=False, width_ratios=ratios)[0]
     # Fixed margins: a layout that is computed takes longer than the drawing.
-    figure.subplots_adjust(left=0.05, right=0.98, top=0.9, bottom=0.17, wspace=0.18)
+    room = 26 * max(_rows(panel) for panel in scene.panels) / 2
+    top = 1 - (24 + room) / scene.height
+    figure.subplots_adjust(left=0.07, right=0.98, top=top, bottom=42 / scene.height, wspace=0.22)
     for ax, panel in zip(axes, scene.panels, strict=True):
         ax.set_title(panel.title, fontsize=9)
         ax.tick_params(labelsize=7)
@@ -77,12 +93,28 @@ def draw(scene: Scene, figure: Figure | None = None) -> Figure:
     return figure
 
 
+def _rows(panel: Panel) -> int:
+    """Rows of the legend that stands above a panel."""
+    match panel:
+        case Lines():
+            labels = len(panel.series)
+        case Plane():
+            labels = sum(bool(curve.label) for curve in panel.curves)
+        case Bars():
+            labels = len(panel.series) if len(panel.series) > 1 else 0
+        case _:
+            labels = 0
+    return -(-labels // 2)
+
+
 def _panel(ax: Axes, panel: Panel) -> None:
     match panel:
         case Histogram():
             _histogram(ax, panel)
         case Lines():
             _lines(ax, panel)
+        case Plane():
+            _plane(ax, panel)
         case Bars():
             _bars(ax, panel)
         case Montage():
@@ -94,7 +126,10 @@ def _panel(ax: Axes, panel: Panel) -> None:
 def _histogram(ax: Axes, panel: Histogram) -> None:
     edges = np.linspace(panel.low, panel.high, len(panel.shares) + 1)
     ax.bar(edges[:-1], panel.shares, np.diff(edges), align="edge", color=OKABE_ITO[panel.colour % len(OKABE_ITO)])
+    if panel.ghost.size:
+        ax.stairs(panel.ghost, edges, color="0.3", linestyle=":", linewidth=1)
     ax.set(xlim=(panel.low, panel.high), ylim=(0, panel.top), yticks=[])
+    _handles(ax, panel.handles)
     _marks(ax, panel.marks)
 
 
@@ -118,8 +153,76 @@ def _lines(ax: Axes, panel: Lines) -> None:
             ax.plot(panel.x, series.y, color=colour, linestyle=dashes, label=series.label)
     ax.set(xlim=(panel.x[0], panel.x[-1]), ylim=(panel.low, panel.high))
     ax.set_xlabel(panel.xlabel, fontsize=8)
-    ax.legend(frameon=False, fontsize=7)
+    if panel.ticks:
+        ax.set_xticks([tick.x for tick in panel.ticks], [tick.label for tick in panel.ticks])
+    _handles(ax, panel.handles)
+    _legend(ax, [series.label for series in panel.series])
     _marks(ax, panel.marks)
+
+
+def _legend(ax: Axes, labels: list[str]) -> None:
+    """Beside what is drawn, not over it: between the title and the plot."""
+    if not any(labels):
+        return
+    columns = 2 if len(labels) > 1 else 1
+    ax.legend(frameon=False, fontsize=6.5, ncols=columns, loc="lower left", bbox_to_anchor=(0, 0.98), borderaxespad=0)
+    ax.title.set_position((0.5, 1.0))
+    ax.set_title(ax.get_title(), fontsize=9, pad=6 + 11 * -(-len(labels) // columns))
+
+
+def _plane(ax: Axes, panel: Plane) -> None:
+    _axes(ax, panel.x, panel.y)
+    for curve in panel.curves:
+        _curve(ax, curve)
+    if panel.box:
+        left, right, bottom, top = panel.box
+        ax.add_patch(Rectangle((left, bottom), right - left, top - bottom, facecolor="0.5", alpha=0.15))
+        ax.add_patch(Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor="0.1", linewidth=1.5))
+    _handles(ax, panel.handles)
+    _legend(ax, [curve.label for curve in panel.curves if curve.label])
+    _marks(ax, panel.marks)
+
+
+def _axes(ax: Axes, x: Axis, y: Axis) -> None:
+    ax.set(xlim=(x.low, x.high), ylim=(y.low, y.high))
+    ax.set_xlabel(x.label, fontsize=8)
+    ax.set_ylabel(y.label, fontsize=8)
+    if x.ticks:
+        ax.set_xticks([tick.x for tick in x.ticks], [tick.label for tick in x.ticks])
+    if y.ticks:
+        ax.set_yticks([tick.x for tick in y.ticks], [tick.label for tick in y.ticks])
+
+
+def _curve(ax: Axes, curve: Curve) -> None:
+    colour = "0.6" if curve.style == "faint" else OKABE_ITO[curve.colour % len(OKABE_ITO)]
+    label = curve.label or "_"
+    if curve.style in _SIGNS:
+        size = 60 if curve.style == "stars" else 22
+        sign = _SIGNS[curve.style]
+        if curve.style == "rings":
+            ax.scatter(curve.x, curve.y, size, facecolors="none", edgecolors=colour, marker=sign, label=label, zorder=3)
+        else:
+            ax.scatter(curve.x, curve.y, size, colour, marker=sign, label=label, zorder=3)
+    elif curve.style == "area":
+        ax.fill(curve.x, curve.y, color=colour, alpha=0.2, linewidth=0, label=label)
+    elif curve.style == "rug-x":
+        ax.plot(curve.x, np.zeros(len(curve.x)), "|", color=colour, markersize=9, label=label, clip_on=False,
+                transform=ax.get_xaxis_transform())  # fmt: skip
+    elif curve.style == "rug-y":
+        ax.plot(np.zeros(len(curve.y)), curve.y, "_", color=colour, markersize=9, label=label, clip_on=False,
+                transform=ax.get_yaxis_transform())  # fmt: skip
+    else:
+        dashes, width = DASHES[int(curve.style == "dashed")], 0.8 if curve.style == "faint" else 1.6
+        ax.plot(curve.x, curve.y, color=colour, linestyle=dashes, linewidth=width, label=label)
+
+
+def _handles(ax: Axes, handles: tuple[Handle, ...]) -> None:
+    for handle in handles:
+        x, y = handle.place
+        if y is None:
+            ax.axvline(x, color=OKABE_ITO[handle.colour], linewidth=1.2)
+        else:
+            ax.scatter([x], [y], 60, "white", edgecolors=OKABE_ITO[handle.colour], linewidths=2, zorder=4)
 
 
 def _bars(ax: Axes, panel: Bars) -> None:
@@ -128,14 +231,16 @@ def _bars(ax: Axes, panel: Bars) -> None:
         x = np.arange(len(panel.groups)) + (i - (len(panel.series) - 1) / 2) * width
         hatch = _HATCHES[i % len(_HATCHES)]
         colour = OKABE_ITO[i % len(OKABE_ITO)]
-        drawn = ax.bar(x, series.y, width * 0.92, label=series.label, color=colour, hatch=hatch, edgecolor="white")
+        heights = np.nan_to_num(series.y)
+        drawn = ax.bar(x, heights, width * 0.92, label=series.label, color=colour, hatch=hatch, edgecolor="white")
         if len(panel.groups) * len(panel.series) <= 12:
-            ax.bar_label(drawn, fmt="%.2f", fontsize=7)
+            known = ["?" if np.isnan(value) else f"{value:.{panel.decimals}f}" for value in series.y]
+            ax.bar_label(drawn, known, fontsize=7)
     ax.set(ylim=(panel.low, panel.high))
     ax.set_xticks(np.arange(len(panel.groups)), panel.groups)
     ax.axhline(0, color="0.4", linewidth=0.8)
     if len(panel.series) > 1:
-        ax.legend(frameon=False, fontsize=7)
+        _legend(ax, [series.label for series in panel.series])
 
 
 def _montage(ax: Axes, panel: Montage) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Locator, Page, expect
 
-__all__ = ["frame", "lock_in", "move_every_control", "reachable_by_tab"]
+__all__ = ["frame", "lock_in", "move_every_control", "reachable_by_tab", "theme"]
 
 _CHANGED = """([canvas, frame, alt]) => canvas.dataset.frame !== frame && canvas.getAttribute("aria-label") !== alt"""
 
@@ -30,14 +32,28 @@ def lock_in(widget: Locator) -> None:
     elif answers.first.get_attribute("type") == "radio":
         answers.first.focus()
         page.keyboard.press("Space")
+    elif answers.first.get_attribute("type") == "range":
+        _place_a_marker(widget)
     else:
         answers.first.focus()
         page.keyboard.type("12")
     widget.get_by_role("button", name="Lock in").focus()
     page.keyboard.press("Enter")
     expect(widget.locator(".cw-note")).to_have_text("Locked in.")
-    expect(widget.locator(".cw-explanation")).to_be_visible()
+    expect(widget.locator(".cw-explanation")).to_have_attribute("data-verdict", re.compile("right|wrong"))
+    expect(widget.locator(".cw-question")).to_be_hidden()  # folded to one line
+    expect(widget.locator(".cw-said")).to_contain_text("Your prediction: ")
     assert not widget.locator(".cw-explore").evaluate("(box) => box.disabled")
+
+
+def _place_a_marker(widget: Locator) -> None:
+    """The question's own handle in the picture, by keyboard: one step, then a larger one."""
+    handle = widget.get_by_role("slider").and_(widget.locator(".cw-handle"))
+    handle.focus()
+    for key in ("ArrowRight", "Shift+ArrowRight"):
+        before = frame(widget)
+        widget.page.keyboard.press(key)
+        _wait_for_change(widget, before)
 
 
 def _mark_some_cells(widget: Locator) -> None:
@@ -80,9 +96,16 @@ def _wait_for_change(widget: Locator, before: tuple[str, str, str]) -> None:
     widget.page.wait_for_function(_CHANGED, arg=[canvas, before[0], before[1]])
 
 
+def theme(page: Page, name: str, light: str) -> None:
+    """Change JupyterLab's colours and wait until it has them."""
+    change = "(theme) => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); return true; }"
+    page.evaluate(change, name)
+    page.wait_for_function("(light) => document.body.dataset.jpThemeLight === light", arg=light)
+
+
 def reachable_by_tab(page: Page, widget: Locator) -> None:
     """Tab alone visits everything that can be operated, in the order of reading, and gets out again."""
-    operable = widget.locator(":is(input:enabled, select:enabled, button:enabled, canvas[tabindex]):visible")
+    operable = widget.locator(":is(input:enabled, select:enabled, button:enabled, summary, [tabindex='0']):visible")
     # Of a group of radio buttons Tab visits one.
     expected = operable.evaluate_all(
         "(all) => all.filter((e) => e.type !== 'radio' || e.checked).map((e) => e.id || e.textContent || e.tagName)"

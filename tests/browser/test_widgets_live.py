@@ -52,7 +52,7 @@ def test_widgets_in_the_dark_and_after_a_restart(
     """Nothing for axe to find in either theme, before and after; predictions outlive reload and a new kernel."""
     from playwright.sync_api import expect
 
-    from tests.browser.operating import lock_in, move_every_control
+    from tests.browser.operating import lock_in, move_every_control, theme
 
     names = list(WIDGETS)
     notebook = notebook_of(server, page, *names)
@@ -92,13 +92,6 @@ def test_widgets_in_the_dark_and_after_a_restart(
     remembered = json.loads(next(server.folder.glob("*/.course_predictions.json")).read_text("utf-8"))
     assert len(remembered["predictions"]) == len(names)
     assert notebook.errors == []
-
-
-def theme(page: Any, name: str, light: str) -> None:
-    """Change JupyterLab's colours and wait until it has them."""
-    change = "(theme) => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); return true; }"
-    page.evaluate(change, name)
-    page.wait_for_function("(light) => document.body.dataset.jpThemeLight === light", arg=light)
 
 
 def test_a_drag_never_queues_and_leaves_nothing_behind(server: Lab, page: Any) -> None:

@@ -74,6 +74,7 @@ DESIGN = Design(
     ),
     numbers=numbers,
     explain=explain,
+    right=lambda answer, state: answer == _right(),
 )
 
 

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from course_lib.widgets.controls import Seed, Slider, steps
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Estimate
-from course_lib.widgets.scene import Lines, Mark, Scene, Series
+from course_lib.widgets.scene import Handle, Lines, Mark, Scene, Series, places
 
 __all__ = ["DESIGN", "follow", "numbers", "running_statistics", "steps_to_cover"]
 
 BEFORE, AFTER = 20, 100
 """Training steps shown before and after the jump."""
 STD = 1.0
+EVALUATED = steps(0, AFTER, 1)
+"""Steps after which the network can be evaluated."""
 _ASKED_MOMENTUM, _SHARE = 0.1, 0.9
 
 
@@ -58,11 +60,13 @@ def numbers(state: State) -> Scene:
     step, true, means, running = _simulated(state)
     early = int(state["eval"])
     trained = step <= early
-    series = (
+    series: tuple[Series, ...] = (
         Series("mean of a batch", np.where(trained, means, np.nan).astype(np.float32), "dots"),
         Series("true mean", true.astype(np.float32), "dashed"),
         Series("running mean", np.where(trained, running, np.nan).astype(np.float32)),
     )
+    if state["locked"]:
+        series += (Series("if training went on", np.where(trained, np.nan, running).astype(np.float32), "dashed"),)
     got = float(running[BEFORE - 1 + early])
     share = (
         f", {100 * got / state['jump']:.0f} % of the jump (without noise {100 * _covered(state, early):.0f} %)"
@@ -74,15 +78,17 @@ def numbers(state: State) -> Scene:
     known = ""
     if state["locked"]:  # before, it would give the answer away
         marks += (Mark(float(need), f"90 % after {need}"),)
+        if state.get("answer") is not None:
+            marks += (Mark(float(state["answer"]), f"you said {state['answer']:g}"),)
         known = f"90 % of a jump takes {_steps(need)}. "
     line = (
         f"Momentum {state['momentum']:g}. {known}Evaluated after {_steps(early)}, "
         f"the running mean is {_signed(got)}{share}; every y in eval is off by "
         f"{_signed((state['jump'] - got) / STD)} standard deviations times γ."
     )
-    panel = Lines(
-        "running mean after a jump in the data", step.astype(np.float32), series, -2, 6.5, "training step", marks
-    )
+    handle = Handle("eval", "Step after which the network is evaluated", places(EVALUATED), now=early)
+    x, title = step.astype(np.float32), "running mean after a jump in the data"
+    panel = Lines(title, x, series, -2, 6.5, "training step", marks, handles=(handle,))
     return Scene((panel,), line, height=270)
 
 
@@ -96,6 +102,11 @@ def _covered(state: State, steps_done: int) -> float:
 
 def _signed(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
+
+
+def right(answer: Any, state: State) -> bool:
+    """Whether the number of steps is right, or next to it."""
+    return bool(abs(answer - steps_to_cover(_SHARE, _ASKED_MOMENTUM)) <= 1)
 
 
 def explain(answer: Any, state: State) -> str:
@@ -120,7 +131,7 @@ DESIGN = Design(
     controls=(
         Slider("momentum", "Momentum", (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0), 0.1),
         Slider("jump", "Jump of the true mean", steps(0, 5, 0.5), 4.0),
-        Slider("eval", "Evaluate after step", steps(0, AFTER, 1), 5.0),
+        Slider("eval", "Evaluate after step", EVALUATED, 5.0),
         Slider("batch", "Batch size", tuple(float(2**k) for k in range(0, 9)), 16.0),
         Seed(label="Other batches"),
     ),
@@ -134,6 +145,7 @@ DESIGN = Design(
     ),
     numbers=numbers,
     explain=explain,
+    right=right,
 )
 
 

@@ -143,6 +143,7 @@ DESIGN = Design(
     ),
     numbers=numbers,
     explain=explain,
+    right=lambda answer, state: answer == _right(),
 )
 
 

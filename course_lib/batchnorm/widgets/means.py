@@ -102,6 +102,11 @@ def _counts(groups: int) -> str:
     )
 
 
+def right(answer: Any, state: State) -> bool:
+    """Whether all of the star's channel is marked, and nothing else."""
+    return {0, *answer} == set(np.flatnonzero(group_of_cells("batch", SHAPE, 1).reshape(-1) == 0).tolist())
+
+
 def explain(answer: Any, state: State) -> str:
     """What was marked, what is right, why."""
     number = group_of_cells("batch", SHAPE, 1).reshape(-1)
@@ -145,6 +150,7 @@ DESIGN = Design(
     ),
     numbers=numbers,
     explain=explain,
+    right=right,
 )
 
 

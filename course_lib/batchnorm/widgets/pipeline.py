@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from course_lib.widgets.controls import Seed, Slider, steps
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Pick
-from course_lib.widgets.scene import Scene, histogram
+from course_lib.widgets.scene import Handle, Scene, histogram, places
 
 __all__ = ["DESIGN", "Pipeline", "batchnorm_pipeline", "numbers", "run_pipeline"]
 
 GAMMA, BETA, EPS = 1.5, 0.5, 1e-5
 MEAN, STD = 1.0, 2.0
 """Mean and standard deviation of the data that the running statistics were collected on."""
+SHIFTS = steps(-10, 10, 0.5)
+"""By how much the input can be shifted."""
+_PLACES = places([MEAN + shift for shift in SHIFTS])
 _ASKED_SHIFT = 5.0
 
 
@@ -53,13 +56,17 @@ def run_pipeline(batch: int, shift: float, scale: float, seed: int) -> Pipeline:
 
 
 def numbers(state: State) -> Scene:
-    """Four histograms: x, x normalized, y in training, y in evaluation."""
+    """Four histograms: x, x normalized, y in training, y in evaluation; dashed, without shift and scale."""
     found = run_pipeline(int(state["batch"]), state["shift"], state["scale"], state["seed"])
+    moved = (state["shift"], state["scale"]) != (0.0, 1.0)
+    before = run_pipeline(int(state["batch"]), 0.0, 1.0, state["seed"])
+    ghosts = [part if moved else None for part in (before.x, before.normalized, before.train, before.evaluated)]
+    handle = Handle("shift", "Shift of the input, dragged on its histogram", _PLACES, now=SHIFTS.index(state["shift"]))
     panels = (
-        histogram("input x", found.x, -20, 20, colour=0),
-        histogram("x̂, this batch's statistics", found.normalized, -5, 5, colour=5),
-        histogram("y in train", found.train, -12, 12, colour=2),
-        histogram("y in eval", found.evaluated, -12, 12, colour=1),
+        histogram("input x", found.x, -14, 16, colour=0, before=ghosts[0], handles=(handle,)),
+        histogram("x̂, this batch's statistics", found.normalized, -5, 5, colour=5, before=ghosts[1]),
+        histogram("y in train", found.train, -12, 12, colour=2, before=ghosts[2]),
+        histogram("y in eval", found.evaluated, -12, 12, colour=1, before=ghosts[3]),
     )
     line = (
         f"x has mean {_signed(found.x.mean())} and std {found.x.std():.2f}; "
@@ -119,7 +126,7 @@ DESIGN = Design(
     name="batchnorm-pipeline",
     title="One feature through batch normalization",
     controls=(
-        Slider("shift", "Shift of the input", steps(-10, 10, 0.5), 0.0),
+        Slider("shift", "Shift of the input", SHIFTS, 0.0),
         Slider("scale", "Scale of the input", steps(0.25, 4, 0.25), 1.0),
         Slider("batch", "Batch size", tuple(float(2**k) for k in range(1, 11)), 256.0),
         Seed(label="Another batch"),
@@ -128,10 +135,12 @@ DESIGN = Design(
         f"The layer has γ = {GAMMA:g}, β = {BETA:g}; its stored statistics are mean {MEAN:g} and standard deviation "
         f"{STD:g}, those of the data below. Now {_ASKED_SHIFT:g} is added to every input. How far does y move?",
         OPTIONS,
-        f"Now set the shift to {_ASKED_SHIFT:g} and compare the two histograms on the right.",
+        f"Now set the shift to {_ASKED_SHIFT:g} and compare the two histograms on the right. "
+        "The first histogram can be dragged, too.",
     ),
     numbers=numbers,
     explain=explain,
+    right=lambda answer, state: answer == _right(),
 )
 
 

@@ -76,7 +76,7 @@ def numbers(state: State) -> Scene:
     series = (
         Series("mean of sampled masks", (np.cumsum(sampled) / count).astype(np.float32)),
         Series("exact mean", np.full(SAMPLES, found.mean, np.float32), "dashed"),
-        Series("scaled weights", np.full(SAMPLES, found.scaled, np.float32), "dots"),
+        Series("scaled weights", np.where(count % 12 == 0, found.scaled, np.nan).astype(np.float32), "dots"),
     )
     means = Lines("three ways to the mean", count.astype(np.float32), series, -2, 13, "sampled masks")
     name = "relu(a)" if state["after"] == "relu" else "a"
@@ -90,6 +90,11 @@ def numbers(state: State) -> Scene:
 
 def _signed(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
+
+
+def right(answer: Any, state: State) -> bool:
+    """Whether the mean is right."""
+    return bool(abs(answer - weigh(FIRST, SECOND, _ASKED_P, relu=False).mean) < 1e-9)
 
 
 def explain(answer: Any, state: State) -> str:
@@ -137,6 +142,7 @@ DESIGN = Design(
     ),
     numbers=numbers,
     explain=explain,
+    right=right,
 )
 
 

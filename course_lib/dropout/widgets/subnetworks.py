@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from course_lib.widgets.controls import Seed, Slider
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Estimate
-from course_lib.widgets.scene import Lines, Mark, Montage, Scene, Series
+from course_lib.widgets.scene import Handle, Lines, Mark, Montage, Scene, Series, places
 
 __all__ = ["DESIGN", "Subnetworks", "ensemble", "masks_needed", "numbers", "subnetworks"]
 
@@ -156,9 +156,18 @@ def _curve(sizes: NDArray[np.int64], distances: list[float], scaled: float, mask
         Series("scaled weights", np.full(len(sizes), 100 * scaled, np.float32), "dashed"),
         Series("1 %", np.full(len(sizes), 100 * _CLOSE, np.float32), "dots"),
     )
-    mark = (Mark(math.log2(masks), f"{masks}"),)
     x = np.log2(sizes).astype(np.float32)
-    return Lines("distance from the exact mean, in %", x, series, 0, 16, "log2 of the masks sampled", mark)
+    mark = (Mark(math.log2(masks), f"{masks}"),)
+    ticks = tuple(Mark(math.log2(size), f"{size}") for size in sizes)
+    handle = Handle("masks", "Masks sampled", places(x), now=int(np.searchsorted(sizes, masks)))
+    title, below = "distance from the exact mean, in %", "masks sampled"
+    return Lines(title, x, series, 0, 16, below, mark, ticks, (handle,))
+
+
+def right(answer: Any, state: State) -> bool:
+    """Whether the number of masks is right within a factor of one and a half."""
+    needed = masks_needed(subnetworks(_ASKED_P))
+    return bool(needed / 1.5 <= answer <= needed * 1.5)
 
 
 def explain(answer: Any, state: State) -> str:
@@ -195,6 +204,7 @@ DESIGN = Design(
     ),
     numbers=numbers,
     explain=explain,
+    right=right,
 )
 
 

@@ -19,7 +19,7 @@ from course_lib.transfer.experiments.quadrants import (
 from course_lib.widgets.controls import Choice, Slider
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Pick
-from course_lib.widgets.scene import Bars, Lines, Mark, Scene, Series
+from course_lib.widgets.scene import Bars, Handle, Lines, Mark, Scene, Series, places
 
 __all__ = ["DESIGN", "numbers", "transfer_quadrants"]
 
@@ -39,7 +39,7 @@ def numbers(state: State) -> Scene:
     if not state["locked"]:
         recipe = _BARE
     shown = tuple(RECIPES) if state["locked"] else (_BARE,)
-    means = np.array([_table()[target, per_class, r].mean if r in shown else 0 for r in RECIPES], np.float32)
+    means = np.array([_table()[target, per_class, r].mean if r in shown else np.nan for r in RECIPES], np.float32)
     series = (Series("mean accuracy", means),)
     bars = Bars(f"{TARGETS[target]}, {per_class} labelled a class", tuple(RECIPES), series, 0, 1)
     return Scene((bars, _over_sizes(target, recipe, per_class)), _line(target, per_class, recipe, shown), height=290)
@@ -57,7 +57,10 @@ def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
         series.append(Series(_BARE, np.array(bare, np.float32), "dashed"))
     x = np.log10(np.array(PER_CLASS)).astype(np.float32)
     mark = Mark(float(np.log10(per_class)), f"{per_class} a class")
-    return Lines("test accuracy", x, tuple(series), 0, 1, "log10 of labelled images a class", (mark,))
+    ticks = tuple(Mark(float(np.log10(n)), f"{n}") for n in PER_CLASS)
+    handle = Handle("per_class", "Labelled images a class", places(x), now=PER_CLASS.index(per_class))
+    below = "labelled images a class"
+    return Lines("test accuracy", x, tuple(series), 0, 1, below, (mark,), ticks, (handle,))
 
 
 def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> str:
@@ -105,6 +108,7 @@ DESIGN = Design(
     ),
     numbers=numbers,
     explain=explain,
+    right=lambda answer, state: answer in best_recipes(_table(), *_ASKED),
 )
 
 

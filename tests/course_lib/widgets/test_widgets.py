@@ -19,10 +19,34 @@ from hypothesis import strategies as st
 
 from course_lib.batchnorm.widgets import batchnorm_pipeline
 from course_lib.widgets import explorer
-from course_lib.widgets.controls import Choice, Seed, Slider, clean, defaults, steps
+from course_lib.widgets.controls import Choice, Picks, Seed, Slider, clean, defaults, steps
 from course_lib.widgets.explorer import Design, Explorer, show_widget
-from course_lib.widgets.predictions import FILE_NAME, Estimate, Marking, Pick, read_predictions, write_prediction
-from course_lib.widgets.scene import Bars, Cells, Histogram, Lines, Mark, Montage, Scene, Series, histogram, pack
+from course_lib.widgets.predictions import (
+    FILE_NAME,
+    Estimate,
+    Marking,
+    Pick,
+    Placing,
+    read_predictions,
+    write_prediction,
+)
+from course_lib.widgets.scene import (
+    Axis,
+    Bars,
+    Cells,
+    Curve,
+    Handle,
+    Histogram,
+    Lines,
+    Mark,
+    Montage,
+    Plane,
+    Scene,
+    Series,
+    decades,
+    histogram,
+    pack,
+)
 from course_lib.widgets.still import png, still
 from tests.support.paths import ROOT
 
@@ -32,7 +56,13 @@ PACKAGES = {
 }
 """Topic -> the package of its widgets."""
 EVERY = [(topic, name) for topic, package in PACKAGES.items() for name in import_module(package).__all__]
-CONTROLS = (Slider("a", "A", (1.0, 2.0, 4.0), 2.0), Choice("b", "B", {"x": "ex", "y": "why"}, "x"), Seed())
+CONTROLS = (
+    Slider("a", "A", (1.0, 2.0, 4.0), 2.0),
+    Choice("b", "B", {"x": "ex", "y": "why"}, "x"),
+    Picks("c", "C", "a", (1.0, 2.0, 4.0), 2),
+    Seed(),
+)
+STYLES = ("line", "dashed", "faint", "area", "dots", "rings", "crosses", "stars", "diamonds", "rug-x", "rug-y")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -65,26 +95,36 @@ def tiny(name: str, marks: bool) -> Design:
 
     control = Slider("a", "A", (1.0, 2.0, 4.0), 2.0)
     question = Estimate("Where is the mark?", "", 0, 4, "Move it.")
-    return Design(name, "A mark", (control,), question, numbers, lambda value, state: f"You said {value:g}.")
+    explain, right = lambda value, state: f"You said {value:g}.", lambda value, state: value == state["a"]
+    return Design(name, "A mark", (control,), question, numbers, explain, right)
 
 
 def an_answer(widget: Explorer) -> Any:
     """Some answer to the widget's question."""
     prediction = widget._design.prediction
-    return {Pick: lambda p: next(iter(p.options)), Estimate: lambda p: p.low, Marking: lambda p: [0]}[type(prediction)](
-        prediction
-    )
+    some = {
+        Pick: lambda p: next(iter(p.options)),
+        Estimate: lambda p: p.low,
+        Marking: lambda p: [0],
+        Placing: lambda p: p.values[-1],
+    }
+    return some[type(prediction)](prediction)
 
 
 def other_values(control: Any, current: Any) -> list[Any]:
     """What a control can be set to besides its present value."""
-    known = {Slider: lambda c: c.values, Choice: lambda c: list(c.options), Seed: lambda c: [1, 2]}
+    known = {
+        Slider: lambda c: c.values,
+        Choice: lambda c: list(c.options),
+        Picks: lambda c: [list(c.values[:1]), list(c.values[1:3])],
+        Seed: lambda c: [1, 2],
+    }
     return [value for value in known[type(control)](control) if value != current]
 
 
 def shown(widget: Explorer) -> str:
     """All that can be seen of the picture: its arrays, marks, titles and captions, but not the words beside it."""
-    seen = {key: value for key, value in widget.picture.items() if key not in ("explanation", "frame", "line")}
+    seen = {k: v for k, v in widget.picture.items() if k not in ("explanation", "frame", "line", "verdict")}
     return f"{json.dumps(seen, sort_keys=True)} {widget.pixels.hex()}"
 
 
@@ -178,15 +218,111 @@ def test_reset_brings_back_the_first_picture(widget: Explorer) -> None:
     assert (shown(widget), widget.alt) == (before, alt)
 
 
-def test_a_locked_prediction_says_what_to_do_then_explains(widget: Explorer) -> None:
-    """First the task, then, once a control has moved, "you said ..., it is ..."."""
+def test_a_locked_prediction_is_judged_at_once_and_says_what_to_do(widget: Explorer) -> None:
+    """What was said and what it is come with the answer; what to do next stands there until a control has moved."""
     widget.answer = {"value": an_answer(widget), "locked": True}
     prediction = widget._design.prediction
+    assert widget.picture["explanation"].startswith(("You said", "You marked", "You stopped"))
     assert prediction.then in widget.picture["explanation"]
     control = widget._design.controls[0]
     widget.state = {**widget.state, control.name: other_values(control, widget.state[control.name])[0]}
-    assert widget.picture["explanation"].startswith(("You said", "You marked"))
+    assert widget.picture["explanation"].startswith(("You said", "You marked", "You stopped"))
     assert prediction.then not in widget.picture["explanation"]
+
+
+def every_answer(widget: Explorer) -> list[Any]:
+    """Answers right and wrong: all options, numbers of every size, no cells to all cells of a channel, every place."""
+    match widget._design.prediction:
+        case Pick(options=options):
+            return list(options)
+        case Estimate(low=low, high=high):
+            return [n for n in (*range(300), low, high) if low <= n <= high]
+        case Placing(values=values):
+            return list(values)
+    shape = widget.picture["panels"][0]["shape"]
+    channel = np.arange(np.prod(shape)).reshape(shape)[:, 0].reshape(-1)
+    return [[0], channel.tolist(), channel[1:].tolist(), [*channel.tolist(), 5]]
+
+
+def test_some_answers_are_right_and_some_are_not(widget: Explorer) -> None:
+    """The explanation is green for a right answer only, and says something else for a wrong one."""
+    found: dict[str, set[str]] = {"right": set(), "wrong": set()}
+    assert widget.picture["verdict"] == ""
+    for value in every_answer(widget):
+        widget.answer = {"value": value, "locked": True}
+        found[widget.picture["verdict"]].add(widget.picture["explanation"])
+    assert found["right"]
+    assert found["wrong"]
+    assert not found["right"] & found["wrong"]
+
+
+def handles_of(widget: Explorer) -> list[tuple[dict[str, Any], bytes]]:
+    """What can be dragged now, as the page gets it, and the buffer with its places."""
+    return [(handle, widget.pixels) for panel in widget.picture["panels"] for handle in panel.get("handles", [])]
+
+
+def test_a_handle_stands_where_its_slider_stands(widget: Explorer) -> None:
+    """It has a place for every value of its slider, a name, and moves with the slider: one state."""
+    prediction = widget._design.prediction
+    values = {c.name: c.values for c in widget._design.controls if isinstance(c, Slider)}
+    if isinstance(prediction, Placing):
+        assert [handle["control"] for handle, _ in handles_of(widget)] == ["guess"]
+        for value in (prediction.values[3], prediction.values[-1]):
+            widget.state = {**widget.state, "guess": value}
+            (handle, _), *others = handles_of(widget)
+            assert not others
+            assert prediction.values[handle["now"]] == value
+            assert handle["x"]["n"] == len(prediction.values)
+    widget.answer = {"value": an_answer(widget), "locked": True}
+    for handle, _ in handles_of(widget):
+        for name, key, axis in ((handle["control"], "now", "x"), (handle["second"], "then", "y")):
+            if not name:
+                continue
+            assert handle["label"]
+            assert handle[axis]["n"] == len(values[name])
+            for value in values[name]:
+                widget.state = {**widget.state, name: value}
+                moved = [
+                    h
+                    for h, _ in handles_of(widget)
+                    if (h["control"], h["second"]) == (handle["control"], handle["second"])
+                ]
+                assert [values[name][h[key]] for h in moved] == [value] * len(moved)
+                assert moved
+
+
+def test_a_control_that_another_sets_is_told_a_value_that_it_allows(widget: Explorer) -> None:
+    """Whatever the state: or the page could not show it."""
+    widget.answer = {"value": an_answer(widget), "locked": True}
+    controls = {control.name: control for control in widget._design.controls}
+    for control in controls.values():
+        for value in [*other_values(control, None)]:
+            widget.state = {**widget.state, control.name: value}
+            assert all(controls[name].allows(set_to) for name, set_to in widget.picture["settled"].items())
+
+
+def test_ids_differ_between_widgets_of_a_page(widget: Explorer) -> None:
+    """Words of an answer belong to their own button, however many widgets the page has."""
+    assert Explorer(widget._design).design["id"] != widget.design["id"]
+
+
+def test_ticks_of_a_logarithmic_axis_carry_the_numbers() -> None:
+    """1e-4 and not -4."""
+    assert [(tick.x, tick.label) for tick in decades(-4, 1)] == [
+        (-4.0, "1e−4"),
+        (-3.0, "1e−3"),
+        (-2.0, "1e−2"),
+        (-1.0, "0.1"),
+        (0.0, "1"),
+        (1.0, "10"),
+    ]
+
+
+def test_what_was_taken_is_a_list_of_the_sliders_values() -> None:
+    """A page can send anything."""
+    picks = Picks("c", "C", "a", (1.0, 2.0, 4.0), 2)
+    assert picks.allows([2.0, 4.0])
+    assert not any(map(picks.allows, ([3.0], [1.0, 1.0, 1.0], "12", None, [[1.0]], 1.0)))
 
 
 def test_a_prediction_is_restored_and_can_be_forgotten(widget: Explorer) -> None:
@@ -270,7 +406,7 @@ def test_a_still_picture_has_its_numbers_in_words(widget: Explorer) -> None:
 def test_a_state_is_cleaned_whatever_the_page_sends(state: dict[str, Any]) -> None:
     """Every control ends at a value that it allows."""
     found = clean(CONTROLS, state)
-    assert set(found) == {"a", "b", "seed"}
+    assert set(found) == {"a", "b", "c", "seed"}
     assert all(control.allows(found[control.name]) for control in CONTROLS)
 
 
@@ -328,6 +464,21 @@ def test_a_histogram_loses_no_value() -> None:
     [
         Histogram("h", np.array([0.2, 0.8], np.float32), 0, 1, 1, (Mark(0.5, "m"),)),
         Lines("l", np.arange(3, dtype=np.float32), (Series("s", np.zeros(3, np.float32), "dots"),), -1, 1),
+        Plane(
+            "p",
+            tuple(
+                Curve(f"{style} curve", np.arange(3, dtype=np.float32), np.array([0, np.nan, 1], np.float32), style)
+                for style in STYLES
+            ),
+            Axis(0, 2, "x", decades(0, 2)),
+            Axis(-1, 1, "y"),
+            (Mark(1, "m"),),
+            (0.5, 1.5, -0.5, 0.5),
+            (
+                Handle("a", "A", np.arange(3, dtype=np.float32)),
+                Handle("b", "B", np.ones(2, np.float32), np.ones(2, np.float32)),
+            ),
+        ),
         Bars("b", ("g", "h"), (Series("s", np.array([1, -1], np.float32)),), -2, 2),
         Montage("m", np.zeros((3, 4, 4, 3), np.uint8), 2, ("a", "b", "c")),
         Cells("c", (1, 2, 2, 2), np.zeros(8, np.uint8), np.ones(8, np.uint8)),
@@ -337,7 +488,7 @@ def test_a_histogram_loses_no_value() -> None:
 def test_every_panel_has_a_still_picture_and_a_live_drawing(panel: Any) -> None:
     """Python draws it for saved notebooks, the page's script knows its kind."""
     assert png(Scene((panel,), "words")).startswith(b"\x89PNG")
-    script = (ROOT / "course_lib/widgets/static/canvas.js").read_text()
+    script = (ROOT / "course_lib/widgets/static/panels.js").read_text()
     kinds = re.search(r"const PANELS = \{ (.*) \};", script)
     assert kinds
     assert type(panel).__name__.lower() in kinds[1].split(", ")

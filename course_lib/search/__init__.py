@@ -1,0 +1,1 @@
+"""What the notebook on hyperparameter search imports."""
