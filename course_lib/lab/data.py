@@ -176,7 +176,7 @@ def _download(name: str, url: str, timeout_s: float) -> Path:
 
     # pooch reports to stderr, where a notebook shows it as if it were an error.
     pooch.get_logger().setLevel(logging.WARNING)
-    cache = os.environ.get("COURSE_DATA_DIR") or pooch.os_cache("regularization-course")
+    cache = os.environ.get("COURSE_DATA_DIR") or pooch.os_cache("course-data")
     # pooch sets the total itself, but asks for the truth value of the bar, which needs one.
     with tqdm(desc=name, total=1, file=sys.stdout, unit="B", unit_scale=True, leave=False) as bar:
         return Path(

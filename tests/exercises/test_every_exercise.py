@@ -201,6 +201,20 @@ AGREED = {
         "apply-subpolicy": ("apply_subpolicy(image, subpolicy, operations, u)",),
         "label-preserving": ("LABEL_PRESERVING",),
     },
+    "04_weight_regularization": {
+        "bottleneck-parameters": ("bottleneck_parameters(inputs, outputs, width, bias)",),
+        "low-rank": ("best_low_rank(W, k)",),
+        "l2-penalty": ("l2_penalty(weights, lam)",),
+        "sgd-weight-decay": ("sgd_step_l2(w, grad, lr, lam)", "sgd_step_decay(w, grad, lr, lam)"),
+        "adam-weight-decay": (
+            "adam_l2_step(w, grad, m, v, t, lr, beta1, beta2, eps, lam)",
+            "adamw_step(w, grad, m, v, t, lr, beta1, beta2, eps, lam)",
+        ),
+        "decay-groups": ("parameter_groups(model, weight_decay)",),
+        "shrinkage-factors": ("ridge_shrinkage(h, lam)", "gradient_descent_shrinkage(h, lr, steps)"),
+        "smooth-curve": ("smooth(values, beta)",),
+        "early-stopping": ("class EarlyStopping(patience, min_delta=0.0)",),
+    },
     "05_transfer_learning": {
         "replace-head": ("replace_head(model, num_classes)",),
         "freeze-backbone": ("freeze_backbone(model)",),
