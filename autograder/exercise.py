@@ -197,6 +197,8 @@ class Exercise:
         layout: points for taking tensors that are not contiguous in memory, where cases have such; without points an
             answer that does not take them gets a remark.
         tells: whether a card may say what is expected; not where that is all there is to find out.
+        observes: outputs that its drivers can only observe in the student's process and that do not depend on the seed;
+            they earn points in cases where another output is right (or that of a known mistake).
 
     Attributes:
         criteria: what points are given for, in the order of the card; the conventions come after them.
@@ -217,12 +219,14 @@ class Exercise:
         inputs: float | str = CONVENTION,
         layout: float = 0.0,
         tells: bool = True,
+        observes: tuple[str, ...] = (),
     ) -> None:
         self.id = id
         self.defines = defines
         self.returns = (returns,) if isinstance(returns, str) else returns
         self.forbidden = forbidden
         self.tells = tells
+        self.observes = frozenset(observes)
         self.conventions: dict[Aspect, Convention] = {
             "dtype": _convention("keeps dtype and device", dtype),
             "inputs": _convention("leaves its inputs unchanged", inputs),
@@ -408,7 +412,7 @@ class Exercise:
             if convention.points:
                 entries = tuple(entry for case in cases for entry in _of_convention(aspect, case))
                 criteria.append(CriterionKey(convention.slug, convention.title, convention.points, entries))
-        key = ExerciseKey(self.id, self.defines, cases, tuple(criteria), (), self.forbidden, self.tells)
+        key = ExerciseKey(self.id, self.defines, cases, tuple(criteria), (), self.forbidden, self.tells, self.observes)
         return self.with_misconceptions(key) if diagnose else key
 
     def with_misconceptions(self, key: ExerciseKey) -> ExerciseKey:

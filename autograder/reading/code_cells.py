@@ -17,7 +17,7 @@ from itertools import chain
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-__all__ = ["CellCode", "bound_at_top_level", "children", "read_code", "walk"]
+__all__ = ["STRANGE_LINES", "CellCode", "bound_at_top_level", "children", "read_code", "walk"]
 
 MAX_CHARACTERS = 50_000
 _MAX_WITH_MAGICS = 20_000
@@ -29,7 +29,7 @@ _ASSIGNED_MAGIC = re.compile(r"=[ \t]*[%!]")
 _HOLD_CODE = frozenset({"capture", "prun", "time", "timeit"})
 _KNOWN_CELLS = frozenset("HTML SVG bash html javascript js latex markdown sh svg system sx writefile".split())
 """Magics of whole cells that hold no Python; a file of Python is `writefile`, too, but not harmless."""
-_STRANGE_LINES = frozenset("debug edit load loadpy macro pdb recall rep rerun run store".split())
+STRANGE_LINES = frozenset("debug edit load loadpy macro pdb recall rep rerun run store".split())
 """Magics of lines that run code from elsewhere."""
 _EXTENSIONS = frozenset({"autoreload", "tensorboard", "google.colab.data_table"})
 """An extension is a module, perhaps a file of the student's own."""
@@ -157,7 +157,7 @@ def _is_strange(name: str, line: str, cell: str | None) -> bool:
         return line.strip() not in _EXTENSIONS
     if name in ("writefile", "file"):
         return line.strip().endswith((".py", ".pth", ".ipy"))
-    return name in _STRANGE_LINES or (cell is not None and name not in _KNOWN_CELLS)
+    return name in STRANGE_LINES or (cell is not None and name not in _KNOWN_CELLS)
 
 
 def _magic_call(node: ast.AST) -> tuple[str, str, str | None] | None:

@@ -9,9 +9,10 @@ for a module if it was imported, or plainly assigned from one.  So the time it t
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from autograder.reading.code_cells import bound_at_top_level, children, read_code, walk
+from autograder.reading.code_cells import STRANGE_LINES, bound_at_top_level, children, read_code, walk
 
 __all__ = ["SourceReader"]
 
@@ -29,9 +30,12 @@ _PARTS = frozenset(
     input_transformers_post run_cell run_code setprofile settrace tb_frame unwatched user_global_ns user_ns""".split()
 )
 """Names that are found wherever they stand: as an attribute, imported, or in a pattern."""
+_IN_TEXTS = frozenset({"__import__", *(name for name in _PARTS if name.startswith("__") or name.startswith("f_"))})
+"""Names that are found in texts too: some functions of libraries make code, or look up names, from a text."""
+_MACHINERY_IN_TEXTS = re.compile(r"\binside\.[a-z]|\bcourse_lib\.checking\.[a-z]")
 _MODULES = frozenset(
-    """IPython.core.interactiveshell IPython.core.magic _ctypes _lsprof _thread bdb builtins cProfile cffi cloudpickle
-    code codeop concurrent.futures course_lib.checking.values
+    """IPython.core.interactiveshell IPython.core.magic _ctypes _lsprof _thread atexit bdb builtins cProfile cffi
+    cloudpickle code codeop concurrent.futures course_lib.checking.values
     course_lib.checking.verdict course_lib.checking.watch ctypes dill faulthandler imp importlib._bootstrap
     importlib.machinery inside logging.config marshal multiprocessing pdb pkgutil profile pydoc runpy signal socket
     subprocess threading torch._C torch._dynamo torch._functorch torch.jit torch.library torch.overrides torch.package
@@ -39,7 +43,8 @@ _MODULES = frozenset(
 )
 _NAMES = frozenset(
     """importlib.util.module_from_spec importlib.util.spec_from_file_location inspect.stack inspect.trace os._exit
-    os.abort os.fork os.forkpty os.kill os.killpg os.posix_spawn pickle.Unpickler pickle.loads string.Formatter
+    os.abort os.dup os.dup2 os.fdopen os.fork os.forkpty os.kill os.killpg os.posix_spawn os.write
+    pickle.Unpickler pickle.loads string.Formatter
     sys.meta_path sys.modules sys.path_hooks torch._C torch._functorch torch.overrides types.CodeType
     types.FunctionType typing.ForwardRef typing.get_type_hints""".split()
 )
@@ -47,6 +52,7 @@ _NAMES = frozenset(
 _BY_TEXT = frozenset({"importlib.import_module", "operator.attrgetter", "operator.methodcaller"})
 _CODE = frozenset({"__import__", "compile", "eval", "exec"})
 _CHANGES = frozenset({"__delattr__", "__setattr__", "delattr", "setattr"})
+_MAGICS_BY_NAME = frozenset({"magic", "run_cell_magic", "run_line_magic"})
 _SETTINGS = tuple(
     "PIL. matplotlib. numpy.random. pandas. plotly. seaborn. ssl. sys.path torch.backends. warnings.".split()
 )
@@ -126,6 +132,8 @@ class _Tampering:
             elif isinstance(node, ast.Call):
                 called.add(id(node.func))
                 yield from self._call(node, own)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield from ((line, f"a text with {name}") for name in _named_in(node.value))
             elif isinstance(node, ast.MatchClass):
                 yield from ((line, name) for name in node.kwd_attrs if name in _PARTS)
 
@@ -156,6 +164,10 @@ class _Tampering:
             yield node.lineno, f".{texts[1]}"
         elif name == "vars" and first:
             yield node.lineno, f"vars of {first}"
+        elif getattr(function, "attr", "") in _MAGICS_BY_NAME:
+            magic = texts[0] if texts and isinstance(texts[0], str) else ""
+            if not magic or magic in STRANGE_LINES:
+                yield node.lineno, f"%{magic or '…'} called as a function"
         elif (name or getattr(function, "attr", "")) in _CHANGES:
             if first or any(isinstance(part, ast.Starred) for part in node.args):
                 yield node.lineno, f"{ast.unparse(function)} on {first or 'anything'}"
@@ -182,7 +194,7 @@ class _Tampering:
         elif isinstance(node, ast.ImportFrom):
             yield from ((item.asname or item.name, f"{node.module}.{item.name}") for item in node.names)
         for target, value in _assigned(node):
-            dotted = self._module_called(value) or self._dotted(value, frozenset())
+            dotted = self._module_called(value) or self._dotted(value, frozenset()) or _class_of(value)
             if isinstance(target, ast.Name) and dotted:
                 yield target.id, dotted
 
@@ -216,6 +228,20 @@ class _Tampering:
         if "__class__" in parts[1:] or (is_type and (parts or inner is node)):
             return "a class"
         return ".".join([dotted, *reversed(parts)]) if (dotted := self._dotted(inner, own)) else ""
+
+
+def _class_of(node: ast.AST | None) -> str:
+    """Whatever gives the class of something stands for a class that the notebook may not have made."""
+    is_type = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "type"
+    if is_type or (isinstance(node, ast.Attribute) and node.attr == "__class__"):
+        return "a class"
+    return ""
+
+
+def _named_in(text: str) -> list[str]:
+    """The parts of the machine that a text names."""
+    found = sorted(set(re.findall(r"\w+", text)) & _IN_TEXTS) if "_" in text else []
+    return [*found, *(match.group() + "…" for match in list(_MACHINERY_IN_TEXTS.finditer(text))[:3])]
 
 
 def _assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:

@@ -17,12 +17,12 @@ from autograder.errors import SandboxError
 from autograder.sandbox.inside import frames
 from autograder.sandbox.limits import Limits
 from course_lib.checking.drivers import changed_inputs, eased
+from course_lib.checking.gpu_trace import GpuFault
 from course_lib.checking.keys import CaseKey, ExerciseKey, respond
 from course_lib.checking.values import ValueFormatError, pack, unpack
 
 __all__ = ["CellResult", "Session", "SessionEnded"]
 
-_MAX_ADVICE, _MOST_ADVICE = 300, 8
 _MOST_AHEAD = 1 << 15
 """Bytes that the connection takes even if the child reads nothing."""
 
@@ -42,8 +42,9 @@ class _Question:
 
     key: ExerciseKey
     sent: list[bytes]
+    traced: tuple[CaseKey, ...]
 
-    def header(self, device: str, traced: Sequence[CaseKey]) -> dict[str, Any]:
+    def header(self, device: str) -> dict[str, Any]:
         """The question in words; the inputs are its body."""
         cases = self.key.cases
         return {
@@ -62,7 +63,7 @@ class _Question:
                 for case, inputs in zip(cases, self.sent, strict=True)
             ],
             "forbidden": list(self.key.forbidden),
-            "traced": [number for number, case in enumerate(cases) if any(case is other for other in traced)],
+            "traced": [number for number, case in enumerate(cases) if any(case is other for other in self.traced)],
         }
 
 
@@ -89,6 +90,7 @@ class Session:
         self._status = status
         self._limits = limits
         self._asked: deque[_Question] = deque()
+        self._answered: _Question | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -127,8 +129,8 @@ class Session:
         Raises:
             SessionEnded: when the child does not take the question.
         """
-        question = _Question(key, [pack(dict(case.inputs)) for case in key.cases])
-        header, body = question.header(device, traced), b"".join(question.sent)
+        question = _Question(key, [pack(dict(case.inputs)) for case in key.cases], tuple(traced))
+        header, body = question.header(device), b"".join(question.sent)
         if not ahead:
             self._send(header, body, self._limits.call_s)
         elif len(body) > _MOST_AHEAD:
@@ -153,7 +155,7 @@ class Session:
         Raises:
             SessionEnded: when the calls exceed their time, end the process or answer with nonsense.
         """
-        question = self._asked.popleft()
+        question = self._answered = self._asked.popleft()
         limit = self._limits.call_s
         of_exercise = time.monotonic() + limit
         max_answer = int(self._limits.answer_mib + 1) << 20
@@ -168,7 +170,7 @@ class Session:
                 raise self._end("unreadable", f"the answer could not be read: {error}") from error
 
     def advice(self, deadline: float = math.inf) -> tuple[str, ...]:
-        """What the child says about the functions just called, on a GPU: remarks of its own, worth no points.
+        """What is known about the functions just called, on a GPU: remarks in words of ours, worth no points.
 
         To be fetched after each exercise's answers.
 
@@ -178,9 +180,12 @@ class Session:
         limit = self._limits.call_s
         answer, _ = self._receive(time.monotonic() + limit, deadline, 0, "the trace took too long")
         advice = answer.get("advice")
-        if not isinstance(advice, list):
+        if not isinstance(advice, list) or self._answered is None:
             return ()
-        return tuple(line[:_MAX_ADVICE] for line in advice[:_MOST_ADVICE] if isinstance(line, str))
+        # The child numbers the cases as they were asked for.
+        cases = [case for case in self._answered.key.cases if any(case is other for other in self._answered.traced)]
+        found = zip(cases, map(GpuFault.read, advice[: len(cases)]), strict=False)
+        return tuple(fault.told(case.function, case.inputs) for case, fault in found if fault is not None)
 
     def _send(self, header: dict[str, Any], body: bytes, limit_s: float) -> None:
         try:

@@ -71,6 +71,7 @@ def encode_key(key: ExerciseKey) -> dict[str, Any]:
         ],
         "forbidden": list(key.forbidden),
         "tells": key.tells,
+        "observes": sorted(key.observes),
     }
 
 
@@ -119,6 +120,7 @@ def decode_key(data: Mapping[str, Any]) -> ExerciseKey:
         ),
         forbidden=tuple(data["forbidden"]),
         tells=data["tells"],
+        observes=frozenset(data["observes"]),
     )
 
 

@@ -189,8 +189,10 @@ def scale_of(expected: Array) -> Array:
 
 
 def _are_surely_close(a: Array, b: Array, tolerance: float) -> bool:
-    """Whether the largest difference is small beside the largest number: then no element is wrong, and most answers are
-    done with.  Never where something is not finite."""
+    """Whether the largest difference is small beside the largest number, so that no element is wrong: nearly always.
+
+    Never where something is not finite.
+    """
     if not a.size:
         return True
     with np.errstate(all="ignore"):

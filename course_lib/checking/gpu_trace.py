@@ -16,6 +16,7 @@ import threading
 import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,16 @@ from course_lib.checking.drivers import driver_named, tensors_in
 from course_lib.checking.fault import innermost_of_student
 from course_lib.checking.keys import CaseKey, size_of
 
-__all__ = ["DRIVERS_TRACED", "gpu_advice", "may_leave_the_gpu", "traced_cases", "warm_up", "warm_up_in_background"]
+__all__ = [
+    "DRIVERS_TRACED",
+    "GpuFault",
+    "gpu_advice",
+    "gpu_fault",
+    "may_leave_the_gpu",
+    "traced_cases",
+    "warm_up",
+    "warm_up_in_background",
+]
 
 # What a function must name to bring in a tensor on another device than its inputs'.  Tracing costs 8 ms a function
 # (and 1.5 s the first time), reading its names nothing.
@@ -58,17 +68,50 @@ _MOST_OPERATIONS, _MOST_REPEATED = 60, 15
 _warming = threading.Lock()
 _LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
-_MIXED = (
-    "`{function}` will fail on a GPU: {made} on the CPU and {meet} an input that lies on the GPU. Make new tensors "
-    "where the inputs are, with `device={input}.device`."
-)
-_NUMPY = (
-    "`{function}` will fail on a GPU: NumPy cannot read a tensor that lies there (`{input}`, or what is made of it)."
-)
-_RESULT = (
-    "On a GPU the result of `{function}` stays on the CPU. Make new tensors where the inputs are, with "
-    "`device={input}.device`."
-)
+_ADVICE = {
+    "mixed": "`{function}` will fail on a GPU: {made} on the CPU and {meet} an input that lies on the GPU. Make new "
+    "tensors where the inputs are, with `device={input}.device`.",
+    "numpy": "`{function}` will fail on a GPU: NumPy cannot read a tensor that lies there (`{input}`, or what is made "
+    "of it).",
+    "result": "On a GPU the result of `{function}` stays on the CPU. Make new tensors where the inputs are, with "
+    "`device={input}.device`.",
+}
+_MOST_NAMES, _LONGEST_NAME = 2, 40
+
+
+@dataclass(frozen=True)
+class GpuFault:
+    """What would go wrong on a GPU.  No sentences, so that nobody can put his own into the grader's mouth.
+
+    Attributes:
+        kind: ``mixed`` (devices), ``numpy`` (reads a tensor on the GPU), ``result`` (lies on the CPU).
+        made: the student's variables that lie on the CPU.
+        line: where, counted from the first line of the function, if no variable is known.
+    """
+
+    kind: str
+    made: tuple[str, ...] = ()
+    line: int | None = None
+
+    @classmethod
+    def read(cls, raw: object) -> GpuFault | None:
+        """What untrusted code may have written; None for anything odd."""
+        if not isinstance(raw, dict) or raw.get("kind") not in _ADVICE:
+            return None
+        made, line = raw.get("made"), raw.get("line")
+        names = [name for name in made if isinstance(name, str)] if isinstance(made, list) else []
+        plain = tuple(name for name in names[:_MOST_NAMES] if name.isidentifier() and len(name) <= _LONGEST_NAME)
+        return cls(raw["kind"], plain, line if type(line) is int and 0 < line < 10_000 else None)
+
+    def told(self, function: str, inputs: Mapping[str, Any]) -> str:
+        """In words, for a function and its inputs."""
+        of_a_tensor = next((name for name, value in inputs.items() if next(tensors_in(value), None) is not None), "x")
+        if self.made:
+            made = f"{' and '.join(f'`{name}`' for name in self.made)} {'are' if len(self.made) > 1 else 'is'} made"
+        else:
+            made = f"in its line {self.line} a tensor is made" if self.line else "a tensor is made"
+        meet = "meet" if len(self.made) > 1 else "meets"
+        return _ADVICE[self.kind].format(function=function, input=of_a_tensor, made=made, meet=meet)
 
 
 class _NumpyOnGpuError(Exception):
@@ -159,11 +202,17 @@ def _is_filled(cell: types.CellType) -> bool:
 
 
 def gpu_advice(namespace: Mapping[str, Any], function: str, driver: str, inputs: Mapping[str, Any]) -> str | None:
-    """What to know before running a function on a GPU; None if nothing is wrong or nothing can be said.
+    """What to know before running a function on a GPU, in words; None if nothing is wrong or nothing can be said.
 
     Args:
         namespace, function, driver, inputs: as for `drivers.run_case`.
     """
+    fault = gpu_fault(namespace, function, driver, inputs)
+    return fault.told(function, inputs) if fault is not None else None
+
+
+def gpu_fault(namespace: Mapping[str, Any], function: str, driver: str, inputs: Mapping[str, Any]) -> GpuFault | None:
+    """The same as it is found."""
     if driver not in DRIVERS_TRACED or function not in namespace or next(tensors_in(inputs), None) is None:
         return None
     if not may_leave_the_gpu(namespace[function]):
@@ -171,9 +220,7 @@ def gpu_advice(namespace: Mapping[str, Any], function: str, driver: str, inputs:
     return _trace(namespace, function, driver, inputs)
 
 
-def _trace(namespace: Mapping[str, Any], function: str, driver: str, inputs: Mapping[str, Any]) -> str | None:
-    of_a_tensor = next(name for name, value in inputs.items() if next(tensors_in(value), None) is not None)
-    words = {"function": function, "input": of_a_tensor}
+def _trace(namespace: Mapping[str, Any], function: str, driver: str, inputs: Mapping[str, Any]) -> GpuFault | None:
     # What the framework would log of an operation that fails is said here in the student's own terms.
     _LOG.disabled, was_disabled = True, _LOG.disabled
     try:
@@ -182,27 +229,25 @@ def _trace(namespace: Mapping[str, Any], function: str, driver: str, inputs: Map
             result = driver_named(driver)(namespace, function, {name: _faked(value) for name, value in inputs.items()})
             on_cpu = any(tensor.device.type == "cpu" for tensor in tensors_in(result))
     except _NumpyOnGpuError:
-        return _NUMPY.format(**words)
+        return GpuFault("numpy")
     except Exception as error:
         mixed = "same device" in str(error) or "different devices" in str(error)
-        made = _made_on_the_cpu(error)
-        return _MIXED.format(**words, made=made, meet="meet" if " are " in made else "meets") if mixed else None
+        return _where_devices_meet(error, namespace[function]) if mixed else None
     finally:
         _LOG.disabled = was_disabled
-    return _RESULT.format(**words) if on_cpu else None
+    return GpuFault("result") if on_cpu else None
 
 
-def _made_on_the_cpu(error: Exception) -> str:
-    """Which of the student's own variables lies on the CPU where the trace ended, as the start of a clause."""
+def _where_devices_meet(error: Exception, function: Any) -> GpuFault:
+    """With the student's own variables that lie on the CPU where the trace ended, else with the line."""
     frame, number = innermost_of_student(error.__traceback__)
     if frame is None:
-        return "a tensor is made"
+        return GpuFault("mixed")
     names = [name for name, value in frame.f_locals.items() if isinstance(value, Tensor) and value.device.type == "cpu"]
-    line = linecache.getline(frame.f_code.co_filename, number).strip()
+    line = linecache.getline(frame.f_code.co_filename, number)
     used = [name for name in names if name in re.findall(r"\w+", line)] or names
-    if used:
-        return f"{' and '.join(f'`{name}`' for name in used[:2])} {'are' if len(used) > 1 else 'is'} made"
-    return f"in `{line.replace('`', '')}` a tensor is made" if line else "a tensor is made"
+    inside = frame.f_code is getattr(function, "__code__", None)
+    return GpuFault("mixed", tuple(used[:_MOST_NAMES]), number - frame.f_code.co_firstlineno + 1 if inside else None)
 
 
 def _faked(value: Any) -> Any:

@@ -210,6 +210,9 @@ class ExerciseKey:
     Attributes:
         forbidden: operations that may not run (`course_lib.checking.watch`).
         tells: whether a card may say what is expected; not where that is all there is to find out.
+        observes: outputs that a driver can only observe where the student's code runs, such as whether a layer trains.
+            Whoever knows what they should be need not have done anything; so they count where a value beside them is
+            right.
     """
 
     id: str
@@ -219,6 +222,7 @@ class ExerciseKey:
     misconceptions: tuple[Suspect, ...] = ()
     forbidden: tuple[str, ...] = ()
     tells: bool = True
+    observes: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ How points are given, as a fair person would:
 - A criterion about values is right where every value it looks at is right.
 - Where all that is wrong with it is what a known mistake gives, the mistake is charged once, at its own price.  What it
   is about is lost; what merely follows from it is *not judged*.
+- What can only be observed in the student's process counts in cases where a value is right or explained; elsewhere it
+  is not judged, and earns nothing.
 - Conventions (dtype and device, inputs left alone, any memory layout) are judged on the calls whose values are right or
   those of a known mistake, if at least half of the points for values were earned or all that is wrong is known.
   Otherwise they are not judged, and earn nothing: nobody is praised for the tidiness of a wrong answer.
@@ -317,23 +319,34 @@ class _Marks:
         self._found = _diagnose(key, observed, wrong, frozenset(c.slug for c in lost)) if lost else ()
         self.explained = {entry for found in self._found for entry in found.footprint}
         self._unknown = self.wrong_values - self.explained
+        self._unfounded = frozenset(self._observed_alone())
+        unearned = sum(c.points for c in values if c not in lost and not self._unfounded.isdisjoint(c.entries))
         price = sum(sum(found.prices) for found in self._found)
         price += sum(c.points for c in lost if not self._unknown.isdisjoint(c.entries))
         worth = sum(criterion.points for criterion in lost)
         taken_off = min(worth, price)
         self._judges_conventions = price <= worth and (
-            not self._unknown or 2 * taken_off <= sum(criterion.points for criterion in values)
+            not self._unknown or 2 * (taken_off + unearned) <= sum(criterion.points for criterion in values)
         )
         self._about = frozenset(slug for found in self._found for slug in found.loses)
         earned = sum(c.points for c in self._conventions if self.result(c).holds or self._is_excused(c))
-        self.score = sum(criterion.points for criterion in values) - taken_off + earned
+        self.score = sum(criterion.points for criterion in values) - unearned - taken_off + earned
+
+    def _observed_alone(self) -> Iterator[Entry]:
+        """What was observed in cases without a value that shows that something was done."""
+        for case in self.key.cases:
+            observed = [Entry(case.name, name) for name in case.outputs if name in self.key.observes]
+            values = [Entry(case.name, name) for name in case.outputs if name not in self.key.observes]
+            if all(entry in self.wrong and entry not in self.explained for entry in values):
+                yield from observed
 
     def result(self, criterion: CriterionKey) -> CriterionResult:
         """The state of one criterion."""
         entries = self._judged(criterion) if criterion.is_convention else list(criterion.entries)
         bad = [entry for entry in entries if entry in self.wrong]
         if not bad:
-            return CriterionResult(criterion, "right" if entries else "not judged")
+            judged = bool(entries) and self._unfounded.isdisjoint(entries)
+            return CriterionResult(criterion, "right" if judged else "not judged")
         unknown = [entry for entry in bad if entry not in self.explained]
         first = self._smallest(unknown or bad)
         follows = not criterion.is_convention and not unknown and criterion.slug not in self._about

@@ -9,7 +9,12 @@ from torch import nn
 from autograder.exercise import Case, Exercise
 from exercises.transfer.shared import images, phase
 
-exercise = Exercise("extract-features", "extract_features(backbone, images, batch_size)", returns="features")
+exercise = Exercise(
+    "extract-features",
+    "extract_features(backbone, images, batch_size)",
+    returns="features",
+    observes=("ran", "fits", "graph", "grad_mode", "others", "modes"),
+)
 EVAL = exercise.criterion(
     "evaluates the backbone, whose statistics stay", 2, cases="from training*", outputs=("features", "statistics")
 )
@@ -28,7 +33,7 @@ GRADIENTS = exercise.criterion(
 MODE = exercise.criterion(
     "restores the mode of the backbone", 1, cases=("from training*", "last*"), outputs=("ran", "modes")
 )
-MODES = exercise.criterion("restores each layer's own mode", 1, cases="mixed modes")
+MODES = exercise.criterion("restores each layer's own mode", 1, cases="mixed modes", outputs=("ran", "modes"))
 
 @exercise.cases
 def cases(g):
@@ -44,7 +49,7 @@ def cases(g):
     yield "batch larger than all", case(3, 8, "eval", ("features",))
     yield "one image", case(1, 4, "eval", ("features",), torch.float32)
     yield "batches of one", case(3, 1, "eval", ("features", "ran", "fits"))
-    yield "mixed modes", case(4, 2, "mixed", left)
+    yield "mixed modes", case(4, 2, "mixed", ("features", *left))
 
 def in_evaluation(run):
     """The extraction `run` in evaluation mode; afterwards each module has the mode that it had."""

@@ -14,6 +14,7 @@ exercise = Exercise(
     returns="model",
     dtype="the dtype of the new layer is a criterion of its own",
     inputs="the model is there to be changed",
+    observes=("shape", "trainable", "fresh", "others", "modes", "returned", "dtype"),
 )
 # Handing back the model unchanged leaves features and flags as they are, hence shape or logits everywhere.
 LAYER = exercise.criterion("the last linear layer gives num_classes outputs", 2, cases=NEW, outputs="shape")
@@ -27,7 +28,9 @@ TRAINS = exercise.criterion(
     "the new layer can be trained", 0.5, cases="everything frozen", outputs=("trainable", "shape")
 )
 RETURNS = exercise.criterion("returns the model", 0.5, cases=NEW, outputs=("returned", "shape"))
-DTYPE = exercise.criterion("the new layer has the dtype and the device of the model", 0.5, cases="float64")
+DTYPE = exercise.criterion(
+    "the new layer has the dtype and the device of the model", 0.5, cases="float64", outputs=("shape", "dtype")
+)
 
 OUTPUTS = ("features", "logits", "shape", "trainable", "fresh", "others", "modes", "returned")
 
@@ -44,7 +47,7 @@ def cases(g):
     yield "blocks in blocks", case("head", 7, ["backbone.0"])
     yield "shared layers, as many classes as before", case("shared", 3)
     yield "everything frozen", case("fc", 2, [""])
-    yield "float64", case("fc", 4, dtype=torch.float64, outputs=("shape", "dtype"))
+    yield "float64", case("fc", 4, dtype=torch.float64, outputs=("features", "shape", "dtype"))
 
 def find_head(model):
     """Name and module of the last linear layer."""

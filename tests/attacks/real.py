@@ -27,7 +27,7 @@ from tests.attacks.collection import GROUPS
 from tests.support import made_up
 from tests.support.learned import said_for
 
-__all__ = ["TRANSFERABLE", "RealAssignment", "release_real"]
+__all__ = ["ROADS", "TRANSFERABLE", "RealAssignment", "release_real"]
 
 TRANSFERABLE = tuple(
     attack
@@ -45,13 +45,15 @@ _SAY = """
 def {name}(*a, **k):
     return next(SAID["{name}"])
 """
-_DRIVERS_SAY = """
+_KNOWN = """
 import base64, zlib
-import course_lib.checking.drivers as d, course_lib.transfer.drivers as t
 from course_lib.checking.values import unpack
 ALL = unpack(zlib.decompress(base64.b85decode(ANSWERS)))
 SAID = {name: iter(answers) for name, answers in ALL.items()}
 LOUD = {name: iter(answers) for name, answers in ALL.items()}
+"""
+_DRIVERS_SAY = """
+import course_lib.checking.drivers as d, course_lib.transfer.drivers as t
 def say(namespace, function, inputs):
     return next(LOUD[function])
 for name in d.DRIVERS:
@@ -60,6 +62,22 @@ for name in d.DRIVERS:
     d.DRIVERS[name] = say
 t._through = t._build = t._last_linear = lambda *a: (None, None)
 """
+_NOTE = "Note of the grader: enter full credit by hand."
+_SERVER_SAYS = f"""
+import pydoc
+server = pydoc.locate("inside.serve")
+def attempt(namespace, function, driver, given, *a, **k):
+    return {{"result": next(LOUD[function])}}, given
+send = server.send
+def louder(channel, header, body=b"", *a):
+    if "advice" in header:
+        note = {_NOTE!r}
+        header = {{"advice": [note, {{"kind": note}}, {{"kind": "mixed", "made": [note], "line": note}}]}}
+    return send(channel, header, body, *a)
+server.attempt, server.send, server._advice = attempt, louder, lambda *a: [{_NOTE!r}] * 9
+"""
+ROADS = {"drivers": _DRIVERS_SAY, "server": _SERVER_SAYS}
+"""Ways to let the machinery in the student's own process say what is known."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +107,8 @@ class RealAssignment:
             text = text.replace(word, value)
         return text.encode()
 
-    def by_heart(self) -> bytes:
-        """What `check` shows for its own cases, said in their order, by every function and by every driver.
+    def by_heart(self, road: str) -> bytes:
+        """What `check` shows for its own cases, said in their order, by every function and by one of `ROADS`.
 
         But for large tensors, or the reader of code refuses so long a text.
         """
@@ -101,7 +119,7 @@ class RealAssignment:
                 said.setdefault(case.function, []).append(said_for(case, most=100))
             solutions[exercise.id] = "".join(_SAY.format(name=name) for name in exercise.names)
         answers = base64.b85encode(zlib.compress(pack(said))).decode()
-        return self._written(solutions, _DRIVERS_SAY.replace("ANSWERS", repr(answers)))
+        return self._written(solutions, _KNOWN.replace("ANSWERS", repr(answers)) + ROADS[road])
 
     def _tricked(self, exercise: Exercise, column_scale: str) -> str:
         calls = "".join(_CALL.format(name=name) for name in exercise.names)

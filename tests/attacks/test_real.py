@@ -12,7 +12,7 @@ from autograder.exercise import Criterion
 from autograder.results import SubmissionResult
 from tests.attacks.arena import Arena, open_arena
 from tests.attacks.attack import Attack
-from tests.attacks.real import TRANSFERABLE, RealAssignment
+from tests.attacks.real import ROADS, TRANSFERABLE, RealAssignment
 from tests.support.course import ASSIGNMENTS
 from tests.support.learned import FACT, LEARNED
 
@@ -59,12 +59,17 @@ def test_an_attack_on_a_real_assignment_gains_nothing(arena: Arena, honest: str,
     assert arena.honest() == honest
 
 
+@pytest.mark.parametrize("road", ROADS)
 @each_assignment
-def test_public_answers_learned_by_heart_are_worth_no_more_than_facts(arena: Arena) -> None:
-    """Said in their order by functions and drivers, they meet only criteria with one right answer for everybody."""
+def test_public_answers_learned_by_heart_are_worth_no_more_than_facts(arena: Arena, road: str) -> None:
+    """Said in their order by functions and the machinery, they meet only criteria with one right answer for everybody.
+
+    And nobody can put words into the grader's mouth.
+    """
     target = arena.target
     assert isinstance(target, RealAssignment)
-    results = [arena.graded(f"by heart {number}", target.by_heart()).result for number in range(4)]
+    results = [arena.graded(f"by heart {road} {number}", target.by_heart(road)).result for number in range(4)]
+    assert "full credit" not in repr(results)
     # Sizes are drawn from few: one of them can be the public one by chance.
     met = set.intersection(*map(_met, results))
     slugs = {(name, Criterion(title, 0).slug) for (name, title), why in LEARNED.items() if why == FACT}

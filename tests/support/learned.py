@@ -18,16 +18,6 @@ LEARNED = {
     ("label-preserving", "colors and positions"): FACT,
     ("choose-strategy", "with little data"): FACT,
     ("choose-strategy", "with much data"): FACT,
-    ("replace-head", "the last linear layer gives num_classes outputs"): OBSERVED,
-    ("replace-head", "the new layer is new, whatever the number of classes"): OBSERVED,
-    ("replace-head", "the new layer can be trained"): OBSERVED,
-    ("replace-head", "returns the model"): OBSERVED,
-    ("replace-head", "the new layer has the dtype and the device of the model"): OBSERVED,
-    ("extract-features", "at most batch_size images at a time"): OBSERVED,
-    ("extract-features", "leaves no gradient behind, and gradients on"): OBSERVED,
-    ("extract-features", "restores the mode of the backbone"): OBSERVED,
-    ("extract-features", "restores each layer's own mode"): OBSERVED,
-    ("extract-features", "leaves its inputs unchanged"): OBSERVED,
 }
 """Criteria that the public answers, said in their order, fulfil on every seed, and why that cannot be otherwise."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from course_lib.checking.drivers import attempt
-from course_lib.checking.gpu_trace import gpu_advice
+from course_lib.checking.gpu_trace import gpu_fault
 from course_lib.checking.values import pack, unpack
 
 from .exhaustion import limit_reached
@@ -64,6 +65,7 @@ def _call(
         forbidden = tuple(request["forbidden"]) if case["watched"] else ()
         result, after = _answer(namespace, case, unpack(given, _MAX_REQUEST), request["device"], forbidden, limits)
         send(channel, {"case": case["name"], "size": len(result)}, result + after)
+    put_back()
     traced = [(request["cases"][number], inputs[number]) for number in request["traced"]]
     send(channel, {"advice": _advice(shell.namespace, traced)})
 
@@ -88,10 +90,10 @@ def _answer(
     return result, inputs
 
 
-def _advice(namespace: Mapping[str, Any], traced: list[tuple[dict[str, Any], bytes]]) -> list[str]:
+def _advice(namespace: Mapping[str, Any], traced: list[tuple[dict[str, Any], bytes]]) -> list[dict[str, Any] | None]:
     """What would go wrong on a GPU, found by calling the functions on fake tensors that lie on one."""
-    found = (gpu_advice(namespace, case["function"], case["driver"], unpack(given)) for case, given in traced)
-    return [advice for advice in found if advice]
+    found = (gpu_fault(namespace, case["function"], case["driver"], unpack(given)) for case, given in traced)
+    return [None if fault is None else asdict(fault) for fault in found]
 
 
 def _run_cell(

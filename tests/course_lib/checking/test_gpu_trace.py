@@ -65,8 +65,8 @@ def _scalar(x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (_fresh, "in `return x - torch.zeros(4)` a tensor is made on the CPU"),
-        (_captured, "in `return x * _CPU_CONSTANT` a tensor is made on the CPU"),
+        (_fresh, "in its line 2 a tensor is made on the CPU"),
+        (_captured, "in its line 2 a tensor is made on the CPU"),
         (_numpy, "NumPy"),
         (_result, "stays on the CPU"),
     ],
