@@ -20,6 +20,7 @@ c.HTMLExporter.filters = {
 
 # `nbgrader autograde` and the formgrader's Autograde button grade like `autograder grade`: in the sandbox, with the
 # verdict made outside the student's process.  The score reaches the gradebook through nbgrader's own SaveAutoGrades.
+c.Autograde.exporter_class = "autograder.grading.preprocessors.SubmittedNotebook"
 c.Autograde.sanitize_preprocessors = ["autograder.grading.preprocessors.Repair"]
 c.Autograde.autograde_preprocessors = [
     "autograder.grading.preprocessors.GradeInSandbox",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import difflib
+import errno
 import gc
 import importlib
 import os
@@ -39,6 +40,13 @@ class Command:
 
 
 _BROKEN_PIPE = 141
+_OF_THE_MACHINE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room in your quota",
+    errno.EROFS: "the course's folder must be writable",
+    errno.EACCES: "the course's folder must be yours to write",
+    errno.EMFILE: "allow more open files: ulimit -n 1024",
+}
 
 COMMANDS = {
     "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
@@ -87,6 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"autograder: {where}{error.strerror}", file=sys.stderr)
+        print(f"hint: {_OF_THE_MACHINE[error.errno]}; then the same command goes on from here", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("autograder: interrupted; the same command again goes on from here", file=sys.stderr)
         return 130

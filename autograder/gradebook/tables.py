@@ -25,7 +25,8 @@ def export(marks: Sequence[AssignmentMarks], kind: str = "csv") -> str:
         kind: a key of `FORMATS`.
     """
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
+    # All in quotes: where `;` separates columns, as in much of Europe, a name could hold one, and a formula behind it.
+    writer = csv.writer(buffer, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     for row in FORMATS[kind](marks):
         writer.writerow([safe(cell) if isinstance(cell, str) else f"{round(cell, 4):g}" for cell in row])
     return buffer.getvalue()

@@ -124,17 +124,21 @@ class GradebookWriter:
             found[student].add(cell)
         return {student: frozenset(cells) for student, cells in found.items()}
 
-    def write(self, graded: Graded, timestamp: dt.datetime | None) -> None:
-        """Write one submission; all of it or nothing."""
+    def write(self, graded: Graded, timestamp: dt.datetime | None, unchanged: frozenset[str] = frozenset()) -> None:
+        """Write one submission; all of it or nothing.
+
+        Args:
+            unchanged: written answers whose text is what it was: what a person graded of them stays graded.
+        """
         db = self._open.db
         try:
             known = db.scalars(self._submission_of(graded.result.student)).one_or_none()
             if known is None:
                 self._insert(graded, timestamp)
             else:
-                self._update(known, graded, timestamp)
+                self._update(known, graded, timestamp, unchanged)
             if self._penalty is not None:
-                self._penalise(db.scalars(self._submission_of(graded.result.student)).one())
+                self._penalize(db.scalars(self._submission_of(graded.result.student)).one())
             db.commit()
         except BaseException:
             db.rollback()
@@ -167,7 +171,13 @@ class GradebookWriter:
             if comments:
                 db.execute(insert(Comment), comments)
 
-    def _update(self, submission: SubmittedAssignment, graded: Graded, timestamp: dt.datetime | None) -> None:
+    def _update(
+        self,
+        submission: SubmittedAssignment,
+        graded: Graded,
+        timestamp: dt.datetime | None,
+        unchanged: frozenset[str],
+    ) -> None:
         """A submission that the gradebook knows already: what an instructor wrote into its rows stays."""
         submission.timestamp = timestamp
         for notebook in submission.notebooks:
@@ -175,12 +185,25 @@ class GradebookWriter:
             marks = graded.marks if known.name == self._master.notebook else NO_MARKS
             names = dict((*known.graded, *known.commented))  # each of them would be asked for in a query of its own
             for grade in notebook.grades:
-                for name, value in _grade(marks, names[grade.cell_id], grade.manual_score).items():
+                cell = names[grade.cell_id]
+                values = _grade(marks, cell, grade.manual_score)
+                if cell in unchanged and grade.manual_score is not None:
+                    del values["needs_manual_grade"]
+                for name, value in values.items():
                     setattr(grade, name, value)
             for comment in notebook.comments:
                 comment.auto_comment = _comment(marks, names[comment.cell_id])["auto_comment"]
 
-    def _penalise(self, submission: SubmittedAssignment) -> None:
+    def penalize_all(self) -> None:
+        """Late penalties from the points as they are now, for everybody: hand grading and due dates change them."""
+        if self._penalty is None:
+            return
+        query = select(SubmittedAssignment).where(SubmittedAssignment.assignment_id == self._rows.assignment)
+        for submission in self._open.db.scalars(query).unique():
+            self._penalize(submission)
+        self._open.db.commit()
+
+    def _penalize(self, submission: SubmittedAssignment) -> None:
         assert self._penalty is not None
         late = submission.total_seconds_late
         for notebook in submission.notebooks:

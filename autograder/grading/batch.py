@@ -34,6 +34,7 @@ from autograder.results import SubmissionResult, read_result
 from autograder.sandbox import Limits, Sandbox, choose
 from autograder.sandbox.launcher import Kind
 from autograder.submissions.submission import Job, Submission, students_of
+from course_lib.checking.card import plain
 
 _SANDBOX_STARTS = 3
 
@@ -135,6 +136,7 @@ def grade_course(
                         else:
                             graded += 1
                         bar.step(outcome)
+            book.penalize_all()
     folder = course.results(assignment)
     names = {outcome.job.student for outcome in failed}
     wanted = [student for student in students if student not in names]
@@ -197,9 +199,9 @@ def _written(course: Course, book: GradebookWriter, graded: Graded) -> Graded | 
 
 def _label(outcome: Graded | Failed) -> str:
     if isinstance(outcome, Failed):
-        return f"{outcome.job.student}: not graded"
+        return f"{plain(outcome.job.student)}: not graded"
     result = outcome.result
-    return f"{result.student}: {result.score:g}/{result.max_score:g} {result.status}"
+    return f"{plain(result.student)}: {result.score:g}/{result.max_score:g} {result.status}"
 
 
 def _kind(options: Options) -> Kind:

@@ -53,7 +53,7 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
             marked, flags = submission.graded(f"{task.seed}:{job.student}:{job.digest}")
         ended, findings = submission.process.ended, submission.findings
         notes = [*([job.problem] if job.problem else []), *repaired.notes]
-        flags += ["renamed-notebook"] if job.problem else []
+        flags += job.flags
     result = SubmissionResult(
         job.student,
         task.assignment,

@@ -6,12 +6,11 @@ pictures pass, checked and capped; markup that a browser would run does not.
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Any, TypeGuard
+from typing import Any
 
 from nbformat.notebooknode import NotebookNode, from_dict
 
+from autograder.submissions.pictures import is_picture
 from course_lib.checking.card import plain
 
 __all__ = ["clean_outputs", "error_output", "score_output", "text_output"]
@@ -20,7 +19,6 @@ _MAX_TEXT = 200_000
 _MAX_PICTURE = 2 << 20
 _MAX_OUTPUTS = 250
 _SLACK = 64_000
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def clean_outputs(claimed: Any, room: int = _MAX_PICTURE) -> tuple[list[NotebookNode], int]:
@@ -65,7 +63,7 @@ def _clean(output: dict[str, Any]) -> NotebookNode | None:
         return None
     shown = {"text/plain": _text(data.get("text/plain"))}
     picture = data.get("image/png")
-    if _is_picture(picture):
+    if is_picture(picture) and len(picture) <= _MAX_PICTURE:
         shown["image/png"] = picture
     # Always display_data: nbgrader reads an execute_result as a score.
     return _node({"output_type": "display_data", "data": shown, "metadata": {}})
@@ -75,15 +73,6 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     return plain(value[:_MAX_TEXT])
-
-
-def _is_picture(value: Any) -> TypeGuard[str]:
-    if not isinstance(value, str) or len(value) > _MAX_PICTURE:
-        return False
-    try:
-        return base64.b64decode(value, validate=True).startswith(_PNG)
-    except (binascii.Error, ValueError):
-        return False
 
 
 def _node(content: dict[str, Any]) -> NotebookNode:

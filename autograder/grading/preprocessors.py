@@ -7,11 +7,15 @@ output that `GradeInSandbox` puts into each test cell.
 
 from __future__ import annotations
 
+import copy
 import functools
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbconvert.exporters import NotebookExporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
@@ -19,13 +23,13 @@ from traitlets import Unicode
 from autograder.course import Course
 from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.engine import grade_submission
-from autograder.grading.records import load_master, make_task
+from autograder.grading.records import keep_beside, load_master, make_task
 from autograder.results import write_result
 from autograder.sandbox import choose, warm_sandbox
-from autograder.submissions.notebook import read_cells, repair
+from autograder.submissions.notebook import MAX_BYTES, read_cells, repair
 from autograder.submissions.submission import Submission
 
-__all__ = ["GradeInSandbox", "Repair"]
+__all__ = ["GradeInSandbox", "Repair", "SubmittedNotebook"]
 
 Resources = dict[str, Any]
 
@@ -35,7 +39,7 @@ def _course(root: str) -> Course:
     return Course.find(Path(root))
 
 
-def _course_of(preprocessor: NbGraderPreprocessor) -> Course:
+def _course_of(preprocessor: NbGraderPreprocessor | NotebookExporter) -> Course:
     """The course whose configuration the preprocessor was made with."""
     root = preprocessor.config.CourseDirectory.get("root") or "."
     return _course(str(Path(str(root)).resolve()))
@@ -50,10 +54,48 @@ class Repair(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader ships no h
         repaired = repair(read_cells(nbformat.writes(nb).encode()), master)
         for note in repaired.notes:
             self.log.warning("%s", note)
+        course, student = _course_of(self), resources["nbgrader"]["student"]
+        _forget_copies(course, resources["nbgrader"]["assignment"], student)
         nb.cells = repaired.cells
         nb.metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
         nb.nbformat_minor = 5
         return nb, resources
+
+
+def _forget_copies(course: Course, assignment: str, student: str) -> None:
+    """Take away what nbgrader copied from the submission's folder, through links too; nothing of it is for pages."""
+    folder = course.autograded / student / assignment
+    if not folder.is_dir() or folder.is_symlink():
+        return
+    for entry in list(os.scandir(folder)):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        elif not entry.name.endswith(".ipynb"):
+            os.unlink(entry.path)
+    keep_beside(folder, Submission.of(course, assignment, student))
+
+
+class SubmittedNotebook(NotebookExporter):
+    """Reads what was handed in; what is no notebook becomes the released one, so that it gets a result with a reason.
+
+    `GradeInSandbox` grades the submitted bytes themselves, so nothing is earned by that.
+    """
+
+    def from_filename(self, filename: str, resources: Any = None, **settings: Any) -> Any:
+        """The notebook in a file."""
+        try:
+            if os.path.islink(filename):
+                raise ValueError("a link")
+            with open(filename, "rb") as file:
+                nbformat.reads(file.read(MAX_BYTES).decode(), as_version=4)
+            return super().from_filename(filename, resources, **settings)
+        except Exception as error:  # damage meets nbformat with any exception
+            if not resources or "nbgrader" not in resources:
+                raise
+            kind = type(error).__name__
+            self.log.warning("%s is no notebook (%s): it gets a result with that reason", filename, kind)
+            released = load_master(_course_of(self), resources["nbgrader"]["assignment"]).node
+            return super().from_notebook_node(copy.deepcopy(released), resources, **settings)  # type: ignore[no-untyped-call]
 
 
 class GradeInSandbox(NbGraderPreprocessor):  # type: ignore[misc]

@@ -6,6 +6,7 @@ The result file is taken away first and comes last: where it is, the other two a
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import secrets
@@ -18,12 +19,13 @@ from autograder.errors import CourseError
 from autograder.gradebook.graded import Graded
 from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.task import Task
+from autograder.releasing.earlier import known_texts
 from autograder.results import read_result, write_result
 from autograder.sandbox import Limits
 from autograder.submissions.notebook import Master
 from autograder.submissions.submission import Job, Submission
 
-__all__ = ["is_done", "load_master", "make_task", "secret_seed", "write"]
+__all__ = ["is_done", "keep_beside", "load_master", "make_task", "secret_seed", "write"]
 
 
 def load_master(course: Course, assignment: str) -> Master:
@@ -43,7 +45,7 @@ def load_master(course: Course, assignment: str) -> Master:
         )
     text = notebooks[0].read_text(encoding="utf-8")
     nbformat.reads(text, as_version=4)
-    return Master(assignment, notebooks[0].stem, text)
+    return Master(assignment, notebooks[0].stem, text, known_texts(course.root, assignment))
 
 
 def make_task(
@@ -56,7 +58,15 @@ def make_task(
     """
     master = load_master(course, assignment)
     seed = secret_seed(course, assignment) if seed is None else seed
-    return Task(master, course.code, str(seed), limits or Limits.of_course(course.config, assignment), device)
+    task = Task(master, course.code, str(seed), limits or Limits.of_course(course.config, assignment), device)
+    for name, exercise in task.exercises.items():
+        released = master.cells[name].metadata.nbgrader.points if name in master.cells else None
+        if released is not None and abs(released - exercise.points) > 1e-9:
+            raise CourseError(
+                f"{name}: the released notebook gives {released:g} points, the exercise's criteria {exercise.points:g}",
+                f"run: autograder release {assignment}",
+            )
+    return task
 
 
 def secret_seed(course: Course, assignment: str) -> int:
@@ -94,12 +104,36 @@ def write(course: Course, book: GradebookWriter, graded: Graded) -> None:
     (results / f"{result.student}.json").unlink(missing_ok=True)
     path = _notebook_path(course, book.master, result.student)
     path.parent.mkdir(parents=True, exist_ok=True)
+    before = _written_answers(path, book.master)
     _replace(path, graded.notebook)
-    when = Submission.of(course, result.assignment, result.student).timestamp()
-    if when is not None:
-        _replace(path.parent / "timestamp.txt", f"{when.isoformat(' ')} UTC\n")
-    book.write(graded, when)
+    when = keep_beside(path.parent, Submission.of(course, result.assignment, result.student))
+    now = _written_answers(path, book.master)
+    book.write(graded, when, frozenset(name for name, text in now.items() if before.get(name) == text))
     write_result(results, result)
+
+
+def keep_beside(folder: Path, submission: Submission) -> dt.datetime | None:
+    """Put what nbgrader keeps beside an autograded notebook there: when it was handed in, and the exchange's secret.
+
+    They are read and written anew, never copied: in a submission they can be links to anything.
+    """
+    when = submission.timestamp()
+    if when is not None:
+        _replace(folder / "timestamp.txt", f"{when.isoformat(' ')} UTC\n")
+    secret = submission.secret()
+    if secret:  # without it `nbgrader release_feedback` finds no name for the page
+        _replace(folder / "submission_secret.txt", secret)
+    return when
+
+
+def _written_answers(path: Path, master: Master) -> dict[str, str]:
+    """The written answers in an autograded notebook; nothing if there is none yet."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        texts = {cell["id"]: json.dumps([cell["source"], cell.get("attachments")]) for cell in cells}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {name: texts[name] for name in master.cells if master.is_written(name) and name in texts}
 
 
 def _notebook_path(course: Course, master: Master, student: str) -> Path:

@@ -40,7 +40,10 @@ _FLAG_REASON = {
     "banned-operation": "uses an operation that the exercise forbids",
     "dynamic-code": "code reaches into the machine that watches it",
     "edited-tests": "changed locked test cells (they were restored)",
+    "lost-answer": "a written answer is not in its cell, but there is text of the student's own elsewhere",
     "renamed-notebook": "handed in under another file name",
+    "several-notebooks": "several notebooks in the folder; see the notes for the one that was graded",
+    "unread-code": "holds code that is too long or too deep to be read, so it was not run",
     "late": "handed in late",
 }
 

@@ -16,6 +16,7 @@ import bleach
 import tinycss2
 from bleach.css_sanitizer import CSSSanitizer
 from nbconvert.filters import strip_files_prefix as _strip_files_prefix
+from pygments.token import STANDARD_TYPES  # type: ignore[import-untyped]
 
 __all__ = ["clean_html", "strip_files_prefix"]
 
@@ -33,6 +34,8 @@ _ATTRIBUTES = {
     "th": frozenset({"align", "colspan", "rowspan", "scope"}),
 }
 _NONE: frozenset[str] = frozenset()
+# Those of highlighted code and of formulas.  Bootstrap's could cover the page with a link.
+_CLASSES = frozenset({*STANDARD_TYPES.values(), "anchor-link", "highlight", "hll", "tex-block", "tex-inline"})
 # Literal beginnings: an address that hides its scheme behind entities or control characters does not match.
 _LINK = re.compile(r"https?://|mailto:|#")
 _PICTURE = re.compile(r"data:image/(?:gif|jpeg|png|webp);base64,[A-Za-z0-9+/=\s]*\Z")
@@ -79,6 +82,8 @@ def _is_plain(token: Any) -> bool:
 def _is_allowed(tag: str, name: str, value: str) -> bool:
     if name not in _ATTRIBUTES["*"] | _ATTRIBUTES.get(tag, _NONE):
         return False
+    if name == "class":
+        return _CLASSES.issuperset(value.split())
     if name == "href":
         return _LINK.match(value) is not None
     return name != "src" or _PICTURE.match(value) is not None

@@ -20,7 +20,7 @@ from typing import Any
 import safetensors
 
 from autograder.releasing.source_notebook import cells_of, read_source, solution_regions
-from course_lib.checking.values import unpack
+from course_lib.checking.values import MAX_BYTES, unpack
 
 __all__ = ["Leak", "Secret", "find_leaks", "secrets_of_exercises", "secrets_of_notebooks"]
 
@@ -173,7 +173,7 @@ def _texts(path: Path) -> Iterator[list[str]]:
 
 def _decoded(path: Path) -> list[Any]:
     with safetensors.safe_open(path, framework="pt") as file:
-        return [unpack(file.get_tensor(name).numpy().tobytes()) for name in file.keys()]  # noqa: SIM118 (no mapping)
+        return [unpack(file.get_tensor(name).numpy().tobytes(), max_header=MAX_BYTES) for name in file.keys()]  # noqa: SIM118 (no mapping)
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -21,6 +21,7 @@ from autograder.errors import CourseError, GradebookError, SourceNotebookError
 from autograder.exercise import Exercise
 from autograder.releasing.answers import write_answers
 from autograder.releasing.bundle import Bundle, build_bundle
+from autograder.releasing.earlier import remember_texts
 from autograder.releasing.leaks import secrets_of_exercises, secrets_of_notebooks
 from autograder.releasing.source_checks import require_releasable
 from autograder.releasing.source_notebook import cells_of, read_source
@@ -140,6 +141,9 @@ def _generate(course: Course, name: str) -> None:
         raise _known(name, [*records.texts, f"{type(error).__name__}: {error}"]) from error
     if not (staging / name).is_dir():
         raise CourseError(f"nbgrader made no release of {name}: {' '.join(records.texts)[-300:]}")
+    if (course.release / name).is_dir():  # of a release from before they were remembered
+        remember_texts(course.root, name, course.release / name)
+    remember_texts(course.root, name, staging / name)
     _replace(staging / name, course.release / name)
     shutil.rmtree(staging, ignore_errors=True)
 

@@ -8,18 +8,22 @@ plain one.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
+from autograder.submissions.lost_answers import place_answers
+from autograder.submissions.pictures import Attachments, attached, without_dangling
 from course_lib.checking.card import plain
 
-__all__ = ["Cell", "Master", "Repaired", "UnreadableError", "read_cells", "repair"]
+__all__ = ["Cell", "Master", "Repaired", "UnreadableError", "digest_of", "read_cells", "repair"]
 
 MAX_BYTES = 128 << 20
 MAX_CELLS = 5000
@@ -27,6 +31,14 @@ _MAX_CONTAINERS = 2_000_000
 _MAX_QUOTES = 10_000_000
 """JSON of three bytes (``[],``) takes 64 in memory: the file's size alone does not bound what reading it costs."""
 
+_CONFLICT = re.compile(rb"^(?:<<<<<<<|>>>>>>>) ", re.MULTILINE)
+"""At the start of a line of the file; in a cell it would stand behind a quote."""
+
+_LONGEST_TEXT = 20_000
+_ALL_TEXTS = 400_000
+"""Characters of Markdown that a page can show in good time; the longest answers have a tenth of the first."""
+_MOST_SIGNS = 2_000
+_BLANKS = re.compile(r"[ \t]{60,}")
 EXPERIMENT = "experiment"
 
 
@@ -42,6 +54,7 @@ class Cell:
     source: str
     name: str = ""
     tags: tuple[str, ...] = ()
+    attachments: Attachments = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,11 +65,13 @@ class Master:
         assignment: folder name of the assignment.
         notebook: its name without extension.
         content: the notebook as JSON text, so that a master can travel to a worker.
+        earlier: digests (`digest_of`) of the locked cells of earlier releases; who has one of these did not edit it.
     """
 
     assignment: str
     notebook: str
     content: str
+    earlier: frozenset[str] = frozenset()
 
     @cached_property
     def node(self) -> NotebookNode:
@@ -98,7 +113,7 @@ class Repaired:
         cells: notebook cells in order, with released metadata and no outputs.
         runnable: ids of the cells to be run, in order.
         notes: what was repaired, in words.
-        flags: `edited-tests`.
+        flags: `edited-tests`, `lost-answer`.
     """
 
     cells: list[NotebookNode]
@@ -124,6 +139,10 @@ def read_cells(data: bytes) -> list[Cell]:
         raise UnreadableError("the file is empty")
     if data.count(b"[") + data.count(b"{") > _MAX_CONTAINERS or data.count(b'"') > _MAX_QUOTES:
         raise UnreadableError("the file has millions of parts, so it is no notebook that anybody wrote")
+    if _CONFLICT.search(data):
+        raise UnreadableError(
+            "the file holds conflict markers of Git (<<<<<<<, >>>>>>>): decide for one version, and hand that in"
+        )
     try:
         content = json.loads(_decode(data))
     except (ValueError, RecursionError, MemoryError) as error:
@@ -168,6 +187,7 @@ def _read_cell(cell: dict[str, Any]) -> Cell:
         _text(cell.get("source", "")),
         name if isinstance(name, str) and name else _identifier(cell.get("id")),
         tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        attached(cell.get("attachments")) if kind != "code" else {},
     )
 
 
@@ -189,6 +209,7 @@ def repair(cells: Sequence[Cell], master: Master) -> Repaired:
     """Bring a submission back to the released notebook's cells (see the module's text)."""
     notes: list[str] = []
     flags: list[str] = []
+    cells = _readable(place_answers(cells, master, notes, flags), notes)
     chosen = _claims(cells, master, notes)
     plain = {cell.id: cell for cell in master.node.cells if "nbgrader" not in cell.metadata}
     placed: list[NotebookNode] = []
@@ -240,11 +261,15 @@ def _restored(cell: Cell, master: Master, notes: list[str], flags: list[str]) ->
     node = _copy(released)
     if released.metadata.nbgrader.solution:
         node.source = cell.source
+        _attach(node, cell)
         if cell.kind != released.cell_type:
             notes.append(f"the cell {cell.name} was a {cell.kind} cell; it is a {released.cell_type} cell again")
     elif cell.source.split() != released.source.split() or cell.kind != released.cell_type:
-        notes.append(f"the locked cell {cell.name} was edited; its released text is used")
-        if master.is_test(cell.name) and "edited-tests" not in flags:
+        of_before = digest_of(cell.source) in master.earlier
+        why = "is that of an earlier release" if of_before else "was edited"
+        notes.append(f"the locked cell {cell.name} {why}; its released text is used")
+        known = digest_of(cell.source) in master.earlier
+        if master.is_test(cell.name) and not known and "edited-tests" not in flags:
             flags.append("edited-tests")
     return node
 
@@ -262,7 +287,49 @@ def _plain(cell: Cell, identifier: str) -> NotebookNode:
     if cell.kind == "code":
         node |= {"outputs": [], "execution_count": None}
     result: NotebookNode = from_dict(node)
+    _attach(result, cell)
     return result
+
+
+def _attach(node: NotebookNode, cell: Cell) -> None:
+    """The student's pictures, and no reference to one that is not there."""
+    if node.cell_type == "markdown":
+        node.source = without_dangling(node.source, cell.attachments)
+    if cell.attachments and node.cell_type != "code":
+        node.attachments = from_dict(dict(cell.attachments))
+
+
+def _readable(cells: Sequence[Cell], notes: list[str]) -> list[Cell]:
+    """Cells that a page can show in good time: what is too long for it is cut, and said to be."""
+    left, shown, cut = _ALL_TEXTS, [], 0
+    for cell in cells:
+        source = cell.source if cell.kind == "code" else _shortened(cell.source, left)
+        if cell.kind != "code":
+            left -= len(source)
+        cut += len(source) < len(_BLANKS.sub(" ", cell.source))
+        shown.append(replace(cell, source=source) if source != cell.source else cell)
+    if cut:
+        notes.append(f"{_count(cut, 'text was', 'texts were')} too long for a page; the submitted file has all of it")
+    return shown
+
+
+def _shortened(text: str, left: int) -> str:
+    text = _BLANKS.sub(" " * 59, text)
+    most = max(0, min(_LONGEST_TEXT, left))
+    if len(text) > most:
+        text = f"{text[:most]}\n\n[cut here: {len(text) - most} more characters are in the submitted file]"
+    if text.count("<") + text.count("\\begin") + text.count("[") > _MOST_SIGNS:  # as it is, not as Markdown
+        text = "\n".join(f"    {line}" for line in text.split("\n"))
+    return text
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def digest_of(text: str) -> str:
+    """A cell's text, whatever its blanks, as a short key."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:16]
 
 
 def _free(wanted: str, taken: set[str], master: Master) -> str:
@@ -274,11 +341,16 @@ def _free(wanted: str, taken: set[str], master: Master) -> str:
 def _add_missing(placed: list[NotebookNode], master: Master, notes: list[str]) -> None:
     """Put back cells that are not there, each after the cell that it follows in the released notebook."""
     ids = [cell.id for cell in placed]
+    missing: list[str] = []
     previous: str | None = None
     for name, released in master.cells.items():
         if name not in ids:
             position = ids.index(previous) + 1 if previous is not None else 0
             placed.insert(position, _copy(released))
             ids.insert(position, name)
-            notes.append(f"the cell {name} was missing; it was put back as released")
+            missing.append(name)
         previous = name
+    if missing:
+        which = f"the cell {missing[0]} was" if len(missing) == 1 else f"{len(missing)} cells were"
+        listed = f" ({', '.join(missing[:3])}{', …' if len(missing) > 3 else ''})" if len(missing) > 1 else ""
+        notes.append(f"{which} missing{listed}; {'it was' if len(missing) == 1 else 'they were'} put back as released")

@@ -10,6 +10,7 @@ import datetime as dt
 import difflib
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Job:
     Attributes:
         data: the submitted file; None if there is none.
         problem: why there is none, or what is odd about it ("the file was named ...").
+        flags: `renamed-notebook`, `several-notebooks`.
         late_s: seconds after the due date.
     """
 
@@ -38,6 +40,7 @@ class Job:
     data: bytes | None
     problem: str = ""
     late_s: float = 0.0
+    flags: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -65,7 +68,7 @@ def _folders(root: Path) -> Iterator[os.DirEntry[str]]:
     if not root.is_dir():
         return
     for entry in os.scandir(root):
-        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+        if (entry.is_dir(follow_symlinks=False) or entry.is_symlink()) and not entry.name.startswith("."):
             yield entry
 
 
@@ -101,8 +104,20 @@ class Submission:
         except Exception:  # dateutil meets odd text with any exception
             return None
 
+    def secret(self) -> str:
+        """What the exchange names a feedback page after, from nbgrader's `submission_secret.txt`; empty if none."""
+        try:
+            text = (
+                "" if self._problem() else _read_regular(self.folder / "submission_secret.txt", 1000).decode().strip()
+            )
+        except (OSError, UnicodeDecodeError, UnreadableError):
+            return ""
+        return text if re.fullmatch(r"[\w-]{1,200}", text) else ""
+
     def _problem(self) -> str:
         """Why nothing in the folder is looked at; empty if it is a folder of its own."""
+        if self.folder.parent.is_symlink():
+            return "the student's folder is a link to another place"
         try:
             kind = self.folder.lstat().st_mode
         except OSError as error:
@@ -115,28 +130,60 @@ class Submission:
         """What there is to grade.  A single notebook under a wrong name is taken if it is plainly this assignment's."""
         when = self.timestamp()
         late = (when - due).total_seconds() if when is not None and due is not None else 0.0
-        name = f"{master.notebook}.ipynb"
         if problem := self._problem():
             return Job(self.student, None, problem)
+        found, problem, flags = self._notebook(master)
+        return Job(self.student, found, problem, max(0.0, late), flags)
+
+    def _notebook(self, master: Master) -> tuple[bytes | None, str, tuple[str, ...]]:
+        """The file to grade, what is odd about it, and flags.
+
+        The one of the right name, unless nobody has worked on it and another one of this assignment was worked on:
+        then that, for a second upload often gets a number in its name.
+        """
+        name = f"{master.notebook}.ipynb"
+        data, problem = self._read(name)
+        others = [other for other in self._other_notebooks() if other != name]
+        ours = {other: cells for other in others[:_MOST_OTHERS] if (cells := self._if_ours(other, master)) is not None}
+        if data is None and problem:
+            return None, problem, ()
+        if data is None and len(ours) != 1:
+            found = f"found {', '.join(map(repr, others[:5]))}" if others else self._what_is_there()
+            return None, f"there is no {name}; {found}", ()
+        if data is None:
+            (other,) = ours
+            return ours[other], f"the file was named {other!r} instead of {name!r}", ("renamed-notebook",)
+        worked_on = [other for other, content in ours.items() if _is_worked_on(content, master)]
+        if not worked_on:
+            return data, "", ()
+        if len(worked_on) == 1 and not _is_worked_on(data, master):
+            (other,) = worked_on
+            return ours[other], f"{name!r} was as released; {other!r} was graded instead", ("several-notebooks",)
+        listed = ", ".join(map(repr, worked_on[:5]))
+        return data, f"{name!r} was graded; the folder also holds {listed}", ("several-notebooks",)
+
+    def _read(self, name: str) -> tuple[bytes | None, str]:
+        """A file's bytes; or why it cannot be read, nothing if there is none."""
         try:
-            return Job(self.student, _read_regular(self.folder / name, MAX_BYTES), late_s=max(0.0, late))
+            return _read_regular(self.folder / name, MAX_BYTES), ""
         except FileNotFoundError:
-            pass
+            return None, ""
         except (OSError, UnreadableError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            return Job(self.student, None, f"{name} cannot be read: {reason}", max(0.0, late))
-        others = self._other_notebooks()
-        data = self._if_ours(others[0], master) if len(others) == 1 else None
-        if data is not None:
-            return Job(self.student, data, f"the file was named {others[0]!r} instead of {name!r}", max(0.0, late))
-        found = f"found {', '.join(map(repr, others[:5]))}" if others else "the folder holds no notebook"
-        return Job(self.student, None, f"there is no {name}; {found}", max(0.0, late))
+            return None, f"{name} cannot be read: {getattr(error, 'strerror', None) or error}"
 
     def _other_notebooks(self) -> list[str]:
         try:
             return sorted(entry.name for entry in os.scandir(self.folder) if entry.name.lower().endswith(".ipynb"))
         except OSError:
             return []
+
+    def _what_is_there(self) -> str:
+        """What the folder holds instead of a notebook."""
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.folder) if entry.name not in _NOT_HANDED_IN)
+        except OSError:
+            names = []
+        return f"the folder holds {', '.join(map(repr, names[:5]))}" if names else "the folder is empty"
 
     def _if_ours(self, name: str, master: Master) -> bytes | None:
         try:
@@ -145,6 +192,22 @@ class Submission:
         except (OSError, UnreadableError):
             return None
         return data if 2 * len(ids & set(master.cells)) >= len(master.cells) else None
+
+
+_MOST_OTHERS = 8
+_NOT_HANDED_IN = frozenset({"timestamp.txt", "submission_secret.txt", ".ipynb_checkpoints"})
+
+
+def _is_worked_on(data: bytes, master: Master) -> bool:
+    """Whether a cell that students write in differs from what was released."""
+    try:
+        cells = read_cells(data)
+    except UnreadableError:
+        return False
+    released = {
+        name: " ".join(cell.source.split()) for name, cell in master.cells.items() if cell.metadata.nbgrader.solution
+    }
+    return any(cell.name in released and " ".join(cell.source.split()) != released[cell.name] for cell in cells)
 
 
 def _read_regular(path: Path, most: int) -> bytes:

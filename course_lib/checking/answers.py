@@ -23,7 +23,7 @@ import torch
 
 from course_lib.checking.errors import AnswersMissingError, UnknownExerciseError
 from course_lib.checking.keys import CaseKey, CriterionKey, Entry, ExerciseKey, Failure, MisconceptionKey
-from course_lib.checking.values import pack, unpack
+from course_lib.checking.values import MAX_BYTES, pack, unpack
 from course_lib.lab.course_folder import answers_of_course
 
 __all__ = [
@@ -135,7 +135,7 @@ def _decode_print(data: Mapping[str, Any]) -> tuple[Entry, Any]:
 
 def write_keys(path: Path, assignment: str, keys: Iterable[ExerciseKey]) -> None:
     """Write the answer data of an assignment; a reader never sees half a file."""
-    blobs = {key.id: torch.frombuffer(bytearray(pack(encode_key(key))), dtype=torch.uint8) for key in keys}
+    blobs = {key.id: torch.frombuffer(bytearray(pack(encode_key(key), MAX_BYTES)), dtype=torch.uint8) for key in keys}
     about = {"format": _FORMAT, "assignment": assignment, "exercises": list(blobs)}
     # One entry only: safetensors writes several in an order that differs from run to run.
     data = safetensors.torch.save(blobs, {"about": json.dumps(about)})
@@ -241,7 +241,7 @@ def _read_key(path: Path, stamp: tuple[int, int], exercise_id: str) -> ExerciseK
     with _opened(path) as file:
         blob = file.get_tensor(exercise_id)
     try:
-        return decode_key(unpack(blob.numpy().tobytes()))
+        return decode_key(unpack(blob.numpy().tobytes(), max_header=MAX_BYTES))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(path) from error
 

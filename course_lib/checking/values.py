@@ -29,7 +29,8 @@ MAX_DIMENSIONS = 64
 
 _PLAIN = (bool, int, float, str)
 _MAX_TEXT = 10_000
-_MAX_TREE = 32 * 1024 * 1024
+MAX_HEADER = 1024 * 1024
+"""JSON of three bytes (``[],``) takes 64 in memory: a header is where an answer could be large without numbers."""
 _MAX_INT_BITS = 4096
 _DTYPES = frozenset(
     getattr(torch, name)
@@ -57,21 +58,27 @@ class Unsupported:
     kind: str
 
 
-def pack(value: Any) -> bytes:
+def pack(value: Any, max_header: int = MAX_HEADER) -> bytes:
     """Write a value as safetensors bytes.
 
     Args:
         value: tensors, numpy arrays, None, bool, int, float, str, and tuples,
             lists and dicts of these.  Anything else becomes `Unsupported`.
+        max_header: bytes for everything that is not a tensor's numbers.
     """
     tensors: dict[str, torch.Tensor] = {}
     try:
-        tree = json.dumps(_encode(value, tensors, 0, [0]))
-        if len(tree) > _MAX_TREE:
-            raise _TooLargeError
+        data = _serialized(_encode(value, tensors, 0, [0]), tensors)
+        if int.from_bytes(data[:8], "little") <= max_header:
+            return data
     except _TooLargeError:
-        tensors, tree = {}, json.dumps({"x": "a structure with too many parts"})
-    return bytes(safetensors.serialize({name: _spec(tensor) for name, tensor in tensors.items()}, {"tree": tree}))
+        pass
+    return _serialized({"x": "a structure with too many parts"}, {})
+
+
+def _serialized(tree: Any, tensors: dict[str, torch.Tensor]) -> bytes:
+    specs = {name: _spec(tensor) for name, tensor in tensors.items()}
+    return bytes(safetensors.serialize(specs, {"tree": json.dumps(tree)}))
 
 
 def _spec(tensor: torch.Tensor) -> safetensors.TensorSpec:
@@ -154,7 +161,7 @@ def _encode_array(value: np.ndarray[Any, Any], tensors: dict[str, torch.Tensor])
     return {"n": node["t"]} if "t" in node else node
 
 
-def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
+def unpack(data: bytes, max_bytes: int = MAX_BYTES, max_header: int = MAX_HEADER) -> Any:
     """Read what `pack` wrote.
 
     Raises:
@@ -163,7 +170,7 @@ def unpack(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
     if len(data) > max_bytes:
         raise ValueFormatError(f"{len(data)} bytes, at most {max_bytes} are accepted")
     try:
-        tree = json.loads(_metadata(data)["tree"])
+        tree = json.loads(_metadata(data, max_header)["tree"])
         tensors = {name: _tensor(view) for name, view in safetensors.deserialize(data)}  # type: ignore[no-untyped-call]
         return _decode(tree, tensors, 0, [0])
     except ValueFormatError:
@@ -183,12 +190,12 @@ def _tensor(view: dict[str, Any]) -> torch.Tensor:
     return torch.frombuffer(view["data"], dtype=dtype).reshape(view["shape"])
 
 
-def _metadata(data: bytes) -> dict[str, str]:
+def _metadata(data: bytes, max_header: int) -> dict[str, str]:
     if len(data) < 8:
         raise ValueFormatError("too short")
     size = int.from_bytes(data[:8], "little")
-    if size > len(data) - 8:
-        raise ValueFormatError("header longer than the data")
+    if size > min(len(data) - 8, max_header):
+        raise ValueFormatError("header longer than the data, or than a header may be")
     metadata = json.loads(data[8 : 8 + size]).get("__metadata__")
     if not isinstance(metadata, dict):
         raise ValueFormatError("no metadata")

@@ -100,6 +100,8 @@ def settle_in(uid: int, gid: int, scratch_mib: float) -> None:
     _check(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount / private")
     _mount("tmpfs", "/tmp", _MS_NOSUID | _MS_NODEV, f"size={int(scratch_mib)}m,nr_inodes=4096,mode=0700")
     _mount("tmpfs", "/dev/shm", _MS_NOSUID | _MS_NODEV, "size=4m,nr_inodes=256,mode=0700")
+    if os.path.isdir("/dev/pts"):  # two children could write to each other through a terminal of theirs
+        _mount("tmpfs", "/dev/pts", _MS_NOSUID | _MS_NODEV | _MS_RDONLY, "size=4k,nr_inodes=2,mode=0500")
     _mount("tmpfs", "/proc", _MS_NOSUID | _MS_NODEV | _MS_RDONLY, "size=4k,nr_inodes=2,mode=0500")
 
 
@@ -148,6 +150,8 @@ def set_limits(limits: Mapping[str, float], base_mib: Mapping[int, int], device:
         resource.RLIMIT_MEMLOCK: 0,
     }
     for which, value in values.items():
+        hard = resource.getrlimit(which)[1]  # whoever started the grader may have set a lower one
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(which, (value, value))
 
 

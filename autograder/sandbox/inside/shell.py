@@ -77,6 +77,13 @@ class _Shell(InteractiveShell):
             return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
         return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
 
+    def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
+        """All magics but those that empty the namespace: what the cells above defined is still to be graded."""
+        if magic_name in ("reset", "reset_selective"):
+            print(f"(%{magic_name} is left out when grading)")
+            return None
+        return super().run_line_magic(magic_name, line, _stack_depth + 1)
+
     def enable_gui(self, gui: Any = None) -> None:
         """`%matplotlib inline` asks for it; there is none."""
 

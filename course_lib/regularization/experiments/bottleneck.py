@@ -64,8 +64,8 @@ def teacher_errors(
     for seed in seeds:
         g = torch.Generator().manual_seed(seed)
 
-        def normal(*shape: int, g: torch.Generator = g) -> Tensor:
-            return torch.randn(*shape, generator=g, dtype=torch.float64)
+        def normal(rows: int, columns: int, g: torch.Generator = g) -> Tensor:
+            return torch.randn(rows, columns, generator=g, dtype=torch.float64)
 
         teacher = normal(size, rank) @ normal(rank, size) / size**0.5
         x = normal(examples, size)

@@ -254,7 +254,7 @@ UNREADABLE = {
     "text": (b"my homework", "not JSON"),
     "HTML": (b"<html><script>alert(1)</script></html>", "not JSON"),
     "cut off": (json.dumps(made_up.notebook()).encode()[:-100], "not JSON"),
-    "a merge conflict": (b"<<<<<<< HEAD\n{}\n=======\n", "not JSON"),
+    "a merge conflict": (b"<<<<<<< HEAD\n{}\n=======\n", "conflict markers of Git"),
     "zip": (b"PK\x03\x04" + bytes(100), "not JSON"),
     "binary": (bytes(range(256)), "not JSON"),
     "a list": (b"[]", "no list of cells"),

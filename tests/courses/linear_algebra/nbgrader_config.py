@@ -19,6 +19,7 @@ c.HTMLExporter.filters = {
 }
 
 # `nbgrader autograde` and the formgrader's Autograde button grade like `autograder grade`.
+c.Autograde.exporter_class = "autograder.grading.preprocessors.SubmittedNotebook"
 c.Autograde.sanitize_preprocessors = ["autograder.grading.preprocessors.Repair"]
 c.Autograde.autograde_preprocessors = [
     "autograder.grading.preprocessors.GradeInSandbox",

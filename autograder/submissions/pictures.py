@@ -1,0 +1,87 @@
+"""Pictures that students paste into their answers: JupyterLab keeps them in the cell, as attachments.
+
+A picture passes if it is a PNG or a JPEG of a reasonable size; whatever else an attachment holds does not.  nbconvert
+refuses a whole page for one reference to a picture that is not there, so such references become text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+from urllib.parse import unquote
+
+__all__ = ["Attachments", "attached", "is_picture", "without_dangling"]
+
+Attachments = Mapping[str, Mapping[str, str]]
+"""File name -> media type -> base64."""
+
+MAX_CHARACTERS = 3 << 20
+"""Of one picture, in base64; a photograph from a telephone fits in."""
+MAX_PIXELS = 40_000_000
+_MAX_PICTURES = 12
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+_JPEG = b"\xff\xd8\xff"
+_SIZES_OF_JPEG = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_REFERENCE = re.compile(r"attachment:([^\s)\"'<>\]]{1,300})")
+_IN_MARKDOWN = re.compile(r"!\[([^\]\n]{0,300})\]\(\s?attachment:([^\s)\"'<>]{1,300})[^)\n]{0,300}\)")
+
+
+def attached(claimed: Any) -> Attachments:
+    """The pictures among what a submitted cell says is attached to it."""
+    kept: dict[str, dict[str, str]] = {}
+    for name, bundle in claimed.items() if isinstance(claimed, dict) else ():
+        if not isinstance(name, str) or not isinstance(bundle, dict) or len(kept) >= _MAX_PICTURES:
+            continue
+        for media, data in bundle.items():
+            text = "".join(map(str, data)) if isinstance(data, list) else data
+            if is_picture(text) and media in ("image/png", "image/jpeg"):
+                kept[name] = {media: text}
+                break
+    return kept
+
+
+def is_picture(data: Any) -> TypeGuard[str]:
+    """Whether this is a PNG or JPEG in base64 that a browser can show without harm: its pixels are counted, too."""
+    if not isinstance(data, str) or len(data) > MAX_CHARACTERS:
+        return False
+    try:
+        raw = base64.b64decode(data.replace("\n", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    width, height = _size_of_png(raw) or _size_of_jpeg(raw) or (0, 0)
+    return 0 < width * height <= MAX_PIXELS
+
+
+def _size_of_png(raw: bytes) -> tuple[int, int] | None:
+    if not raw.startswith(_PNG) or len(raw) < 24:
+        return None
+    return int.from_bytes(raw[16:20], "big"), int.from_bytes(raw[20:24], "big")
+
+
+def _size_of_jpeg(raw: bytes) -> tuple[int, int] | None:
+    """From the frame header: segments are skipped one after the other until it comes."""
+    at = 2 if raw.startswith(_JPEG) else len(raw)
+    while at + 9 < len(raw) and raw[at] == 0xFF:
+        if raw[at + 1] in _SIZES_OF_JPEG:
+            height, width = raw[at + 5 : at + 7], raw[at + 7 : at + 9]
+            return int.from_bytes(width, "big"), int.from_bytes(height, "big")
+        at += 1 if raw[at + 1] == 0xFF else 2 + max(2, int.from_bytes(raw[at + 2 : at + 4], "big"))
+    return None
+
+
+def without_dangling(source: str, pictures: Attachments) -> str:
+    """Markdown in which every reference to an attachment has its picture."""
+    if "attachment:" not in source:
+        return source
+
+    def is_there(name: str) -> bool:
+        return name in pictures
+
+    def in_words(found: re.Match[str]) -> str:
+        return found[0] if is_there(found[2]) else f"[picture missing: {unquote(found[2])}]"
+
+    source = _IN_MARKDOWN.sub(in_words, source)
+    return _REFERENCE.sub(lambda found: found[0] if is_there(found[1]) else f"missing-picture-{found[1]}", source)
