@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -20,7 +21,7 @@ from course_lib.search.table import EPOCHS, RUNS, SEEDS, axes, run_cells
 TARGET = Path(__file__).parent.parent / "course_lib" / "search" / "data" / RUNS
 
 
-def run_seed(seed: int) -> dict[str, np.ndarray]:
+def run_seed(seed: int) -> dict[str, Any]:
     """All runs of a seed; every array has the cells first, (20, 10, ...)."""
     lr, reg = axes()
     shape = (len(lr), len(reg))
@@ -33,7 +34,7 @@ def run_seed(seed: int) -> dict[str, np.ndarray]:
         if epoch in EPOCHS:
             accuracy.append(nets.accuracies(*validation).numpy())
             loss.append(nets.losses(*validation).numpy())
-    found = {
+    found: dict[str, Any] = {
         "validation": np.stack(accuracy, axis=-1).astype(np.float32),
         "loss": np.stack(loss, axis=-1).astype(np.float32),
         "test": nets.accuracies(*test).numpy().astype(np.float32),

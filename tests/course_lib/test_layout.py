@@ -14,8 +14,8 @@ from tests.support.paths import ROOT
 LIBRARY = ROOT / "course_lib"
 TOPICS = sorted(COURSE.code.topics.values())
 ROOMS = frozenset({"experiments", "figures", "nets", "drivers", "widgets"})
-OF_ITS_OWN = {"augmentation": {"augment"}}
-"""Further rooms of a topic: what its notebook uses after it was written, for many images at once."""
+OF_ITS_OWN = {"augmentation": {"augment"}, "search": {"table"}}
+"""Further rooms of a topic: what its notebook uses after it was written, for many images at once; recorded runs."""
 DATA = "data"
 
 each_topic = pytest.mark.parametrize("topic", TOPICS)

@@ -224,6 +224,18 @@ AGREED = {
         "trainable-parameters": ("count_parameters(model)",),
         "choose-strategy": ("choose_strategy(much_data, similar)",),
     },
+    "06_hyperparameter_search": {
+        "log-uniform": ("log_uniform(low, high, u)",),
+        "exploded": ("exploded(costs, factor=3.0)",),
+        "designs": ("grid_design(bounds, points_per_axis)", "random_design(bounds, u)"),
+        "hit-probability": ("hit_probability(n, top)", "draws_needed(confidence, top)"),
+        "refine-range": ("refine_range(points, scores, keep, bounds)",),
+        "k-fold": ("kfold_indices(n, k, permutation)",),
+        "gp-posterior": ("gp_posterior(X, y, X_new, length_scale, noise)",),
+        "expected-improvement": ("expected_improvement(mean, std, best)",),
+        "successive-halving": ("successive_halving(curves, rungs, eta)",),
+        "learning-rate-schedules": ("decayed_lr(lr, decay, epoch)", "cosine_lr(lr, step, steps)"),
+    },
 }
 
 

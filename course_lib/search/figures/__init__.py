@@ -1,0 +1,1 @@
+"""The figures: numbers of the experiments in, a picture with its description out."""
