@@ -58,6 +58,7 @@ class SubmissionResult:
         notes: what was repaired in the notebook, in words.
         digest: SHA-256 of the submitted bytes; a result is valid only for these.
         engine: version of the grader and of the exercises (`autograder.grading.engine.engine_version`).
+        written: digests of the written answers, which tell whether one changed since a person graded it.
     """
 
     student: str
@@ -74,6 +75,7 @@ class SubmissionResult:
     sandbox: str = ""
     device: str = "cpu"
     engine: str = ""
+    written: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def score(self) -> float:

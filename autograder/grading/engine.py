@@ -23,7 +23,15 @@ from autograder.grading.task import Task
 from autograder.reading.source_reader import SourceReader
 from autograder.results import Status, SubmissionResult
 from autograder.sandbox import Sandbox, SessionEnded
-from autograder.submissions.notebook import Cell, Master, Repaired, UnreadableError, read_cells, repair
+from autograder.submissions.notebook import (
+    Cell,
+    Master,
+    Repaired,
+    UnreadableError,
+    digest_of,
+    read_cells,
+    repair,
+)
 from autograder.submissions.submission import Job
 from course_lib.checking.keys import ExerciseKey, Failure, Response
 from course_lib.checking.verdict import Verdict, judge
@@ -68,6 +76,7 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
         sandbox=sandbox.kind,
         device=task.device,
         engine=task.engine,
+        written={name: _digest(repaired.by_id[name]) for name in master.cells if master.is_written(name)},
     )
     notebook = _autograded(repaired, master, log.outputs, marked)
     marks = CellMarks.of(repaired.cells)
@@ -89,6 +98,11 @@ def _read(job: Job, exercises: Mapping[str, Exercise]) -> list[Cell]:
         if not any(reader.defines(name) for exercise in exercises.values() for name in exercise.names):
             raise UnreadableError("the notebook holds none of the assignment's cells and none of its functions")
     return cells
+
+
+def _digest(cell: NotebookNode) -> str:
+    """A written answer with its pictures, as a short key."""
+    return digest_of(cell.source + json.dumps(cell.get("attachments", {}), sort_keys=True))
 
 
 def _status(ended: list[str], job: Job, problem: str) -> Status:

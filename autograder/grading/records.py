@@ -101,14 +101,15 @@ def write(course: Course, book: GradebookWriter, graded: Graded) -> None:
     """Write a submission's three records."""
     result = graded.result
     results = course.results(result.assignment)
+    known = read_result(results / f"{result.student}.json")
     (results / f"{result.student}.json").unlink(missing_ok=True)
     path = _notebook_path(course, book.master, result.student)
     path.parent.mkdir(parents=True, exist_ok=True)
-    before = _written_answers(path, book.master)
     _replace(path, graded.notebook)
     when = keep_beside(path.parent, Submission.of(course, result.assignment, result.student))
-    now = _written_answers(path, book.master)
-    book.write(graded, when, frozenset(name for name, text in now.items() if before.get(name) == text))
+    before = known.written if known is not None else {}
+    unchanged = frozenset(name for name, text in result.written.items() if before.get(name) == text)
+    book.write(graded, when, unchanged)
     write_result(results, result)
 
 
@@ -124,16 +125,6 @@ def keep_beside(folder: Path, submission: Submission) -> dt.datetime | None:
     if secret:  # without it `nbgrader release_feedback` finds no name for the page
         _replace(folder / "submission_secret.txt", secret)
     return when
-
-
-def _written_answers(path: Path, master: Master) -> dict[str, str]:
-    """The written answers in an autograded notebook; nothing if there is none yet."""
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        texts = {cell["id"]: json.dumps([cell["source"], cell.get("attachments")]) for cell in cells}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return {name: texts[name] for name in master.cells if master.is_written(name) and name in texts}
 
 
 def _notebook_path(course: Course, master: Master, student: str) -> Path:

@@ -318,7 +318,8 @@ def _shortened(text: str, left: int) -> str:
     most = max(0, min(_LONGEST_TEXT, left))
     if len(text) > most:
         text = f"{text[:most]}\n\n[cut here: {len(text) - most} more characters are in the submitted file]"
-    if text.count("<") + text.count("\\begin") + text.count("[") > _MOST_SIGNS:  # as it is, not as Markdown
+    signs = text.count("<") + text.count("\\begin") + text.count("[") + 3 * text.count("|")
+    if signs > _MOST_SIGNS:  # as it is, for Markdown of such texts takes time by the square of their length
         text = "\n".join(f"    {line}" for line in text.split("\n"))
     return text
 

@@ -25,8 +25,10 @@ _MAX_PICTURES = 12
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _JPEG = b"\xff\xd8\xff"
 _SIZES_OF_JPEG = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-_REFERENCE = re.compile(r"attachment:([^\s)\"'<>\]]{1,300})")
-_IN_MARKDOWN = re.compile(r"!\[([^\]\n]{0,300})\]\(\s?attachment:([^\s)\"'<>]{1,300})[^)\n]{0,300}\)")
+_REFERENCE = re.compile(r"attachment:([^\s)\"'<>\]]{0,300})")
+_IN_MARKDOWN = re.compile(r"!\[[^\]\n]*\]\(\s?\Z")
+_LONGEST_WORDS = 300
+_LONGEST_RENDERED = 25_000
 
 
 def attached(claimed: Any) -> Attachments:
@@ -73,15 +75,34 @@ def _size_of_jpeg(raw: bytes) -> tuple[int, int] | None:
 
 
 def without_dangling(source: str, pictures: Attachments) -> str:
-    """Markdown in which every reference to an attachment has its picture."""
-    if "attachment:" not in source:
-        return source
+    """Markdown in which every reference to an attachment has its picture, so that nbconvert makes a page of it."""
+    parts: list[str] = []
+    end = 0
+    for found in _REFERENCE.finditer(source):
+        if found[1] in pictures:
+            continue
+        before = _IN_MARKDOWN.search(source[max(end, found.start() - _LONGEST_WORDS) : found.start()])
+        close = source.find(")", found.end(), found.end() + _LONGEST_WORDS) if before else -1
+        begin = found.start() - len(before[0]) if before and close >= 0 else found.start()
+        name = unquote(found[1]) or "without a name"
+        parts.append(source[end:begin])
+        parts.append(f"[picture missing: {name}]" if begin < found.start() else f"missing-picture-{found[1]}")
+        end = close + 1 if begin < found.start() else found.end()
+    source = "".join([*parts, source[end:]])
+    return source if _renders(source, pictures) else "\n".join(f"    {line}" for line in source.split("\n"))
 
-    def is_there(name: str) -> bool:
-        return name in pictures
 
-    def in_words(found: re.Match[str]) -> str:
-        return found[0] if is_there(found[2]) else f"[picture missing: {unquote(found[2])}]"
+def _renders(source: str, pictures: Attachments) -> bool:
+    """Whether nbconvert takes it: a reference can be hidden behind entities, too."""
+    if "![" not in source and "<img" not in source.lower():
+        return True
+    if len(source) > _LONGEST_RENDERED:
+        return False
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-    source = _IN_MARKDOWN.sub(in_words, source)
-    return _REFERENCE.sub(lambda found: found[0] if is_there(found[1]) else f"missing-picture-{found[1]}", source)
+    attachments = {name: dict(media) for name, media in pictures.items()}
+    try:
+        MarkdownWithMath(renderer=IPythonRenderer(escape=False, attachments=attachments)).render(source)
+    except Exception:  # it meets odd references with several
+        return False
+    return True

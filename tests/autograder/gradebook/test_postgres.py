@@ -107,7 +107,7 @@ def test_a_killed_run_is_completed_exactly(in_sqlite: Course, in_postgres: Cours
         book.find_grade("why", "made_up", NAME, "right0").manual_score = 3.5
         book.db.commit()
     _grade(in_postgres, force=True)
-    assert ("right0", "why", 0.0, 3.5, True) in small_course.scores(in_postgres)
+    assert ("right0", "why", 0.0, 3.5, False) in small_course.scores(in_postgres)
 
 
 def test_a_name_that_the_database_refuses_stops_nobody(in_postgres: Course) -> None:

@@ -338,12 +338,48 @@ def test_pipes_and_folders_are_not_read(course: Course) -> None:
 
 
 def test_a_single_notebook_under_another_name_is_taken(course: Course) -> None:
-    """If it is plainly this assignment's."""
+    """If it is plainly this assignment's, whatever else lies beside it; of two, a person decides."""
     folder = _folder(course)
     (folder / "made_up (1).ipynb").write_text(json.dumps(made_up.notebook()))
-    assert _job(course)[1] == "the file was named 'made_up (1).ipynb' instead of 'made_up.ipynb'"
     (folder / "other.ipynb").write_text("{}")
-    assert _job(course) == (None, "there is no made_up.ipynb; found 'made_up (1).ipynb', 'other.ipynb'")
+    assert _job(course)[1] == "the file was named 'made_up (1).ipynb' instead of 'made_up.ipynb'"
+    (folder / "made_up (2).ipynb").write_text(json.dumps(made_up.notebook()))
+    assert _job(course) == (
+        None,
+        "there is no made_up.ipynb; found 'made_up (1).ipynb', 'made_up (2).ipynb', 'other.ipynb'",
+    )
+
+
+def _solved() -> str:
+    solved = made_up.notebook()
+    made_up.cell(solved, "column-scale-solution")["source"] = made_up.SOLUTION.replace("middle", "mean")
+    return json.dumps(solved)
+
+
+def test_of_two_notebooks_the_one_that_was_worked_on_is_graded(course: Course) -> None:
+    """An LMS gives a second upload a number; the first one may be as released."""
+    folder = _folder(course)
+    (folder / "made_up.ipynb").write_text(MASTER.content)
+    (folder / "made_up-1.ipynb").write_text(_solved())
+    job = Submission.of(course, NAME, "ada").job(MASTER, None)
+    assert job.data == _solved().encode()
+    assert job.problem == "'made_up.ipynb' was as released; 'made_up-1.ipynb' was graded instead"
+    assert job.flags == ("several-notebooks",)
+    (folder / "made_up.ipynb").write_text(_solved().replace("deviation", "difference"))
+    job = Submission.of(course, NAME, "ada").job(MASTER, None)
+    assert job.problem == "'made_up.ipynb' was graded; the folder also holds 'made_up-1.ipynb'"
+    assert job.flags == ("several-notebooks",)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [(("answers.zip", "notes.py"), "the folder holds 'answers.zip', 'notes.py'"), ((), "is empty")]
+)
+def test_what_is_there_instead_of_a_notebook_is_named(course: Course, names: tuple[str, ...], words: str) -> None:
+    """Who handed in an archive wants to know that it was seen."""
+    folder = _folder(course)
+    for name in (*names, "timestamp.txt"):
+        (folder / name).write_text("")
+    assert words in _job(course)[1]
 
 
 def test_a_foreign_notebook_is_not_taken(course: Course) -> None:
