@@ -95,13 +95,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return error.exit_status
-    except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"autograder: {where}{error.strerror}", file=sys.stderr)
-        print(f"hint: {_OF_THE_MACHINE[error.errno]}; then the same command goes on from here", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("autograder: interrupted; the same command again goes on from here", file=sys.stderr)
         return 130
@@ -109,6 +102,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output (`| head`) has seen enough; Python must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"autograder: {where}{error.strerror}", file=sys.stderr)
+        print(f"hint: {_OF_THE_MACHINE[error.errno]}; then the same command goes on from here", file=sys.stderr)
+        return 2
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -40,8 +40,10 @@ def make(root: Path) -> Course:
     return course
 
 
-def hand_in(course: Course, student: str, column_scale: str = RIGHT, pair: str = PAIR, extra: str = "") -> Path:
-    """Write a submission: the released notebook with the given solution cells, and one more cell if there is any."""
+def hand_in(
+    course: Course, student: str, column_scale: str = RIGHT, pair: str = PAIR, extra: str = "", why: str = ""
+) -> Path:
+    """Write a submission: the released notebook with the given answers, and one more cell if there is any."""
     released = next((course.release / made_up.ASSIGNMENT).glob("*.ipynb"))
     notebook: dict[str, Any] = json.loads(released.read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
@@ -49,6 +51,8 @@ def hand_in(course: Course, student: str, column_scale: str = RIGHT, pair: str =
             cell["source"] = column_scale
         elif cell["id"] == "pair-solution":
             cell["source"] = pair
+        elif cell["id"] == "why" and why:
+            cell["source"] = why
     if extra:
         notebook["cells"].insert(2, made_up.code("mine", extra))
     return hand_in_bytes(course, student, json.dumps(notebook).encode(), released.name)

@@ -153,6 +153,36 @@ def test_manual_scores_survive_a_second_grading(course: Course) -> None:
     assert rows["why"] == 3.5
 
 
+def test_a_written_answer_that_did_not_change_stays_graded(course: Course) -> None:
+    """A regrade for other reasons does not ask a person again; a new text does."""
+    small_course.hand_in(course, "ada", why="Because it is so.")
+    _grade(course)
+    with Gradebook(course.db_url) as book:
+        grade = book.find_grade("why", "made_up", NAME, "ada")
+        grade.manual_score, grade.needs_manual_grade = 3.5, False
+        book.db.commit()
+    _grade(course, force=True)
+    assert _waits(course) == (3.5, False)
+    small_course.hand_in(course, "ada", why="Because it is so, I think.")
+    _grade(course)
+    assert _waits(course) == (3.5, True)
+
+
+def _waits(course: Course) -> tuple[float, bool]:
+    with Gradebook(course.db_url) as book:
+        grade = book.find_grade("why", "made_up", NAME, "ada")
+        return grade.manual_score, grade.needs_manual_grade
+
+
+def test_points_that_disagree_are_refused_in_one_line(course: Course) -> None:
+    """After a change of points in the code the notebook must be released again, or marks would be wrong in silence."""
+    path = next((course.release / NAME).glob("*.ipynb"))
+    path.write_text(path.read_text().replace('"points": 5', '"points": 4'))
+    with pytest.raises(CourseError, match="column-scale: the released notebook gives 4 points, .* 5") as caught:
+        _grade(course)
+    assert f"autograder release {NAME}" in caught.value.hint
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_scores_do_not_depend_on_the_number_of_workers(course: Course, workers: int) -> None:
     """The seed of a hidden case depends on the submission, not on who grades it when."""

@@ -18,7 +18,7 @@ from autograder.grading import engine
 from autograder.grading.engine import grade_submission
 from autograder.grading.task import Task
 from autograder.sandbox import Limits, Sandbox
-from autograder.submissions.notebook import Master
+from autograder.submissions.notebook import Master, digest_of
 from autograder.submissions.submission import Job
 from tests.support import made_up
 from tests.support.fuzzing import any_notebook, fuzz
@@ -268,3 +268,34 @@ def test_a_late_submission_says_so(sandbox: Sandbox) -> None:
     """Status and flag; the points are those of a submission in time."""
     graded = grade_submission(Job("ada", json.dumps(_notebook()).encode(), late_s=60.0), _task(), sandbox)
     assert (graded.result.status, graded.result.flags, graded.result.score) == ("late", ("late",), 7)
+
+
+def test_emptying_the_namespace_costs_nothing(sandbox: Sandbox) -> None:
+    """Functions are asked for at the end; `%reset` in the middle must not take away those above it."""
+    for magic in ("%reset -f", "get_ipython().run_line_magic('reset', '-f')", "%reset_selective -f column"):
+        graded = _grade(sandbox, _notebook(RIGHT, PAIR.replace("def double", f"{magic}\n\n\ndef double", 1)))
+        assert graded.result.exercises["column-scale"].score == 5, magic
+
+
+def test_a_terminal_is_nobody_s(sandbox: Sandbox) -> None:
+    """Two submissions could write to each other through one."""
+    cell = made_up.code(
+        "mine",
+        "import os\nseen = os.listdir('/dev/pts') if os.access('/dev/pts', os.R_OK) else []\n"
+        "try:\n    os.open('/dev/ptmx', os.O_RDWR)\n    opened = True\nexcept OSError:\n    opened = False\n"
+        "print('seen', seen, 'opened', opened)",
+    )
+    cells = _read(_grade(sandbox, _notebook(RIGHT, PAIR, cell))).cells
+    assert any("seen [] opened False" in output.get("text", "") for cell in cells for output in cell.get("outputs", ()))
+
+
+def test_a_cell_of_an_earlier_release_is_no_edited_test(sandbox: Sandbox) -> None:
+    """The instructor changed it after some had fetched the notebook: nobody is accused."""
+    old = _notebook()
+    made_up.cell(old, "column-scale")["source"] = "# run me\ncheck('column-scale', column_scale)"
+    assert _grade(sandbox, old).result.flags == ("edited-tests",)
+    earlier = frozenset({digest_of(made_up.cell(old, "column-scale")["source"])})
+    task = dataclasses.replace(_task(), master=dataclasses.replace(MASTER, earlier=earlier))
+    result = grade_submission(Job("ada", json.dumps(old).encode()), task, sandbox).result
+    assert (result.flags, result.score) == ((), 7)
+    assert result.notes == ("the locked cell column-scale is that of an earlier release; its released text is used",)
