@@ -178,7 +178,7 @@ def test_points_that_disagree_are_refused_in_one_line(course: Course) -> None:
     """After a change of points in the code the notebook must be released again, or marks would be wrong in silence."""
     path = next((course.release / NAME).glob("*.ipynb"))
     path.write_text(path.read_text().replace('"points": 5', '"points": 4'))
-    with pytest.raises(CourseError, match="column-scale: the released notebook gives 4 points, .* 5") as caught:
+    with pytest.raises(CourseError, match=r"column-scale: the released notebook gives 4 points, .* 5") as caught:
         _grade(course)
     assert f"autograder release {NAME}" in caught.value.hint
 
