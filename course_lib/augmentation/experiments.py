@@ -2,7 +2,7 @@
 
 They use the functions that a student wrote wherever these are fast enough, and `course_lib.augmentation.augment` for
 the rest.  Every claim of the notebook about training is asserted on these functions by
-`tests/course_lib/augmentation/test_claims.py`.
+`tests/course_lib/augmentation/test_claims.py`.  An experiment that is stopped returns what is finished.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from course_lib.augmentation.nets import (
     shifts,
 )
 from course_lib.lab.data import digits, fashion_mnist
+from course_lib.lab.interrupted import NothingFinishedError
 from course_lib.lab.live import Live
 from course_lib.lab.training import Batch, Loss, Transform, evaluate, train
 
@@ -95,14 +96,18 @@ def recipes(flip: Flip, cut: Cut, mix: Mix, loss: Loss, seeds: Sequence[int], ep
     basic = [flips(flip), shifts(1)]
     kinds: dict[str, tuple[Transform | None, Loss]] = {
         "none": (None, F.cross_entropy),
-        "flips and crops": (chained(basic), F.cross_entropy),
+        "flips and shifts": (chained(basic), F.cross_entropy),
         "with cutout": (chained([*basic, cutouts(cut, 8)]), F.cross_entropy),
         "with mixup": (chained([*basic, mixups(mix, 0.4)]), loss),
     }
-    runs = []
-    with Live("Four recipes", len(kinds) * len(seeds) * epochs, "epoch", "validation loss", keep=False) as live:
+    runs: list[Run] = []
+    with Live(
+        "Four recipes", len(kinds) * len(seeds) * epochs, "epoch", "validation loss", keep=False, partial=True
+    ) as live:
         for seed, (name, (transform, criterion)) in itertools.product(seeds, kinds.items()):
             runs.append(_run(name, seed, transform, criterion, data, validation, epochs, live))
+    if not runs:
+        raise NothingFinishedError("run")
     return runs
 
 
@@ -157,21 +162,30 @@ def mirrored(flip: Flip, seeds: Sequence[int], epochs: int, limit: int = 500) ->
         (fashion_mnist("train", limit), clothing, 28),
         (digits("train", limit), {"digits": digits("validation")}, 8),
     ]
-    ends: dict[str, tuple[list[tuple[float, float]], list[tuple[float, float]]]] = {}
-    with Live("Flips", 2 * len(tasks) * len(seeds), "run", "validation loss", keep=False) as live:
-        for (data, validations, side), seed, flipped in itertools.product(tasks, seeds, (False, True)):
+    names = [name for _, validations, _ in tasks for name in validations]
+    seen: dict[tuple[str, bool], list[tuple[float, float]]] = {}
+    with Live("Flips", 2 * len(tasks) * len(seeds), "seed", "validation loss", keep=False, partial=True) as live:
+        # All runs of a seed behind one another: whenever the experiment is stopped, whole seeds are finished.
+        for seed, (data, validations, side), flipped in itertools.product(seeds, tasks, (False, True)):
             model = image_net(side, seed)
             optimizer = torch.optim.Adam(model.parameters(), 1e-3)
             transform = flips(flip) if flipped else None
             train(model, *data, epochs=epochs, batch_size=50, optimizer=optimizer, transform=transform, seed=seed)
-            live.advance()
             for name, validation in validations.items():
-                ends.setdefault(name, ([], []))[flipped].append(evaluate(model, *validation))
-    return [Mirrored(name, _part(of, 0), _part(of, 1)) for name, of in ends.items()]
+                seen.setdefault((name, flipped), []).append(evaluate(model, *validation))
+                live.add(f"{name}, {'with' if flipped else 'without'} flips", seed, seen[name, flipped][-1][0])
+            live.advance()
+    whole = min(len(seen.get((name, flipped), ())) for name in names for flipped in (False, True))
+    if not whole:
+        raise NothingFinishedError("seed")
+    return [Mirrored(name, _part(seen, name, 0, whole), _part(seen, name, 1, whole)) for name in names]
 
 
-def _part(ends: tuple[list[tuple[float, float]], ...], k: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    plain, flipped = (tuple(end[k] for end in of) for of in ends)
+def _part(
+    seen: dict[tuple[str, bool], list[tuple[float, float]]], name: str, k: int, whole: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Losses (k = 0) or accuracies (k = 1) of the finished seeds, without and with flips."""
+    plain, flipped = (tuple(end[k] for end in seen[name, way][:whole]) for way in (False, True))
     return plain, flipped
 
 
@@ -196,8 +210,12 @@ def several_views(
         limit: training images.
     """
     data, (x, y) = fashion_mnist("train", limit), fashion_mnist("validation", images)
-    found = []
-    with Live("Random scales and crops", len(seeds) * epochs, "epoch", "validation loss", keep=False) as live:
+    center = x[:, :, 2:26, 2:26]
+    ways = {"ten crops": (28,), "ten crops, three scales": (26, 28, 30)}
+    found: list[Views] = []
+    with Live(
+        "Random scales and crops", len(seeds) * epochs, "epoch", "validation loss", keep=False, partial=True
+    ) as live:
         for seed in seeds:
             model = image_net(CROP, seed)
             optimizer = torch.optim.Adam(model.parameters(), 1e-3)
@@ -205,17 +223,19 @@ def several_views(
                 train(
                     model, *data, batch_size=50, optimizer=optimizer, transform=_scaled_crops, seed=1000 * seed + epoch
                 )
+                if epoch % 3 == 0 or epoch == epochs:
+                    live.add(f"center crop, seed {seed}", epoch, evaluate(model, center, y)[0])
                 live.advance()
             model.eval()
-            ways = {"ten crops": (28,), "ten crops, three scales": (26, 28, 30)}
-            centre = x[:, :, 2:26, 2:26]
-            results = {"centre crop": evaluate(model, centre, y)}
+            results = {"center crop": evaluate(model, center, y)}
             for name, sizes in ways.items():
                 with torch.no_grad():
                     guesses = torch.stack([predict(model, image, sizes, CROP) for image in x])
                 right = float((guesses.argmax(dim=1) == y).float().mean())
                 results[name] = (float(F.nll_loss(guesses.log(), y)), right)
             found.append(Views(seed, results))
+    if not found:
+        raise NothingFinishedError("seed")
     return found
 
 
@@ -233,7 +253,7 @@ class Search:
         candidates: the policies tried.
         scores: loss of each after a short training, on images kept for the search.
         best: index of the one with the lowest score.
-        final: name -> validation loss after the full training: "none", "flips and crops", "found", and one for each
+        final: name -> validation loss after the full training: "none", "flips and shifts", "found", and one for each
             random policy.
     """
 
@@ -266,21 +286,32 @@ def search(apply: Apply, flip: Flip, budget: int, short: int, epochs: int, seed:
     generator = torch.Generator().manual_seed(seed)
     candidates = [random_policy(generator) for _ in range(budget)]
     rivals = [random_policy(generator) for _ in range(others)]
-    with Live("Search", budget + others + 3, "training", "loss", keep=False) as live:
+    scores: list[float] = []
+    final: dict[str, float] = {}
+    with Live("Search", budget + others + 3, "training", "loss", keep=False, partial=True) as live:
 
         def loss_of(transform: Transform | None, length: int, judge: Batch) -> float:
             model = image_net(seed=seed)
             optimizer = torch.optim.Adam(model.parameters(), 1e-3)
             train(model, *data, epochs=length, batch_size=50, optimizer=optimizer, transform=transform, seed=seed)
-            live.advance()
             return evaluate(model, *judge)[0]
 
-        scores = [loss_of(policies(policy, apply), short, kept) for policy in candidates]
+        for number, policy in enumerate(candidates, 1):
+            scores.append(loss_of(policies(policy, apply), short, kept))
+            live.add("policies, after a short training", number, scores[-1])
+            live.advance()
         best = min(range(budget), key=scores.__getitem__)
         finals: dict[str, Transform | None] = {
             "none": None,
-            "flips and crops": chained([flips(flip), shifts(1)]),
+            "flips and shifts": chained([flips(flip), shifts(1)]),
             "found": policies(candidates[best], apply),
             **{f"random {i + 1}": policies(policy, apply) for i, policy in enumerate(rivals)},
         }
-        return Search(candidates, scores, best, {name: loss_of(t, epochs, validation) for name, t in finals.items()})
+        for number, (name, transform) in enumerate(finals.items(), budget + 1):
+            final[name] = loss_of(transform, epochs, validation)
+            live.add("after the full training", number, final[name])
+            live.advance()
+    if not scores:
+        raise NothingFinishedError("training")
+    best = min(range(len(scores)), key=scores.__getitem__)
+    return Search(candidates[: len(scores)], scores, best, final)

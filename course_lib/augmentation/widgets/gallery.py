@@ -52,9 +52,20 @@ def explain(answer: Any, state: State) -> str:
     correct = "that is it" if answer == _right() else f"it is right {OPTIONS[_right()]}"
     found = verdict(state["subject"], state["transformation"], state["strength"])
     return (
-        f"You said: {OPTIONS[answer]}; {correct}, because a mirrored 6 is no digit and a mirrored left eye looks like "
-        f"a right one. Whether a label is kept depends on the task, not on the picture alone. Now: {found.why}"
+        f"You said: {OPTIONS[answer]}; {correct}. {_WHY[answer]} Whether a label is kept depends on the task, not "
+        f"on the picture alone. Now shown: {found.why}"
     )
+
+
+_EYE = "The bright disc of a left eye is on the left; mirrored, the picture shows what a right eye looks like."
+_DIGIT = "A mirrored 6 is not a digit."
+_WHY = {
+    "all": f"{_DIGIT} {_EYE}",
+    "animal": f"A mirrored cat is a cat. {_DIGIT} {_EYE}",
+    "animal-digit": f"{_DIGIT} About the eye you are right.",
+    "animal-eye": f"About the digit you are right. {_EYE}",
+}
+"""What each answer overlooks."""
 
 
 DESIGN = Design(
@@ -67,10 +78,10 @@ DESIGN = Design(
         Seed(),
     ),
     prediction=Pick(
-        "Every picture is mirrored left to right, and keeps its label. For which of the three tasks is that right: "
-        "which animal, which digit, left or right eye?",
+        "Every picture is mirrored left to right. For which of the three tasks is the old label still right? "
+        "The tasks: which animal, which digit, left or right eye.",
         OPTIONS,
-        "Now choose the digits, then the retina; try the other transformations, weak and strong.",
+        "Now choose the digits, then the retina. Try the other transformations, at low and at high strength.",
     ),
     numbers=numbers,
     explain=explain,

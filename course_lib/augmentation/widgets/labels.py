@@ -56,7 +56,7 @@ TRANSFORMATIONS: Mapping[str, str] = {
     "flip": "horizontal flip",
     "scale-crop": "random scale and crop",
     "ten-crop": "ten crops, for testing",
-    "jitter": "colour jitter",
+    "jitter": "color jitter",
     "lighting": "PCA lighting",
     "rotation": "rotation",
     "cutout": "cutout",
@@ -89,8 +89,8 @@ _REASONS: Mapping[str, str] = {
     "scale-crop": "a part still shows what it is, as long as it is large enough.",
     "ten-crop": "all ten show the same thing; their predictions are averaged.",
     "jitter": "another exposure changes no answer here.",
-    "lighting": "another colour of the light changes no answer here.",
-    "rotation": "it is still the same thing, but if such pictures never come, learning them costs capacity.",
+    "lighting": "another color of the light changes no answer here.",
+    "rotation": "it is still the same thing, but if such pictures never occur, learning them costs capacity.",
     "cutout": "what is left still tells: the network learns not to rely on a single part.",
 }
 

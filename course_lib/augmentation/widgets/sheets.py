@@ -104,11 +104,11 @@ def _ten_crop(subject: str, strength: float, generator: torch.Generator) -> Shee
         found = _crop_probabilities()[subject][round(10 * strength)]
         captions = tuple(f"{caption} {p:.2f}" for caption, p in zip(captions, found, strict=True))
         mean = sum(found) / len(found)
-        said += f"; probability of {_ASKED[subject]}: centre {found[4]:.2f}, mean of the ten {mean:.2f}"
+        said += f"; probability of {_ASKED[subject]}: center {found[4]:.2f}, mean of the ten {mean:.2f}"
     return Sheet(tiles, said, left, captions, 5)
 
 
-_FIVE = ("top left", "top right", "bottom left", "bottom right", "centre")
+_FIVE = ("top left", "top right", "bottom left", "bottom right", "center")
 _ASKED = {"cat": "a cat", "coffee": "coffee", "digits": "the right digit"}
 """Subjects that a network was asked about (scripts/make_crop_probabilities.py)."""
 CROP_PROBABILITIES = Path(__file__).parent.parent / "data" / "ten_crop.json"
@@ -122,7 +122,7 @@ def _crop_probabilities() -> dict[str, list[list[float]]]:
 
 
 def ten_crops(image: Tensor, strength: float) -> Tensor:
-    """The ten crops of a square image (C, H, H) -> (10, C, size, size): corners and centre, then mirrored."""
+    """The ten crops of a square image (C, H, H) -> (10, C, size, size): corners and center, then mirrored."""
     corners, size = _five_corners(image.shape[-1], strength)
     five = augment.crop(image[None].expand(5, -1, -1, -1), corners, size)
     return torch.cat([five, five.flip(-1)])
@@ -136,7 +136,7 @@ def _five_corners(side: int, strength: float) -> tuple[Tensor, int]:
 
 def _jitter(subject: str, strength: float, generator: torch.Generator) -> Sheet:
     brightness, contrast = (augment.draw_factors(TILES, 0.8 * strength, generator) for _ in range(2))
-    said = f"brightness times {_range(brightness)}, contrast times {_range(contrast)}"
+    said = f"brightness times a number between {_range(brightness)}, contrast between {_range(contrast)}"
     return Sheet(augment.colour_jitter(_small(subject), brightness, contrast), said, _original(subject))
 
 
@@ -206,7 +206,7 @@ def _mixup(subject: str, strength: float, generator: torch.Generator) -> Sheet:
     tiles, _ = augment.mixup(both, torch.zeros(len(both), 1), shares, index)
     smaller = float(torch.minimum(lam, 1 - lam).mean())
     said = f"α = {alpha:.2g}, λ between {_range(lam)}, the smaller share is {smaller:.2f} on average"
-    names = ("itself", "another") if subject == "digits" else (subject, partner)
+    names = ("its own label", "its partner's label") if subject == "digits" else (subject, partner)
     first = lam[:3].numpy().astype(np.float32)
     series = (Series(names[0], first), Series(names[1], 1 - first))
     left = Bars("labels of the first three tiles", ("tile 1", "tile 2", "tile 3"), series, 0, 1)

@@ -1,22 +1,24 @@
 """Faults of transfer learning, each made on purpose and measured.
 
 All return numbers; `figures` draws them.  Every claim that the notebook makes about them is asserted by
-`tests/course_lib/transfer/test_claims.py`.
+`tests/course_lib/transfer/test_claims.py`.  An experiment that is stopped returns the seeds that are finished.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.lab.data import fashion_mnist
 from course_lib.lab.efficientnet import imagenet_classes, normalised
+from course_lib.lab.interrupted import NothingFinishedError
 from course_lib.lab.live import Live
 from course_lib.lab.models import cnn, seeded
 from course_lib.lab.training import Batch, evaluate, train
@@ -26,8 +28,10 @@ __all__ = [
     "HeadRun",
     "RateRun",
     "drift",
+    "drifts",
     "frozen_with_momentum",
     "head_run",
+    "head_runs",
     "negatives",
     "rate_runs",
     "small_net",
@@ -38,6 +42,7 @@ Freeze = Callable[[nn.Module], Any]
 Rates = Callable[[int, float, float], Any]
 
 _CLASSES = 10
+_Run = TypeVar("_Run")
 
 
 @functools.cache
@@ -157,6 +162,52 @@ def head_run(
     return HeadRun(history.losses, moved, evaluate(model, *negatives("validation", 1000))[1])
 
 
+def head_runs(
+    replace_head: Callable[[nn.Module, int], Any], seeds: Sequence[int] = (0, 1, 2), steps: int = 100
+) -> dict[str, list[HeadRun]]:
+    """`head_run` with the optimizer made at the right time and too early, on several seeds.
+
+    Args:
+        replace_head: as in the notebook.
+        seeds: one pair of runs for each.
+        steps: of training.
+    """
+    ways = {"optimizer after the head": False, "optimizer before the head": True}
+    runs: dict[str, list[HeadRun]] = {name: [] for name in ways}
+    with Live("A new head", len(ways) * len(seeds), "step", keep=False, partial=True) as live:
+        for seed, (name, too_early) in itertools.product(seeds, ways.items()):
+            runs[name].append(head_run(replace_head, too_early, steps, seed))
+            for step in range(10, steps + 1, 10):
+                live.add(f"{name}, seed {seed}", step, sum(runs[name][-1].losses[step - 10 : step]) / 10)
+            live.advance()
+    return _whole(runs)
+
+
+def drifts(ways: Mapping[str, Freeze], seeds: Sequence[int] = (0, 1, 2)) -> dict[str, list[Drift]]:
+    """`drift` for several ways to freeze, on several seeds.
+
+    Args:
+        ways: name -> a function like `freeze_backbone`.
+        seeds: one run of each way for each.
+    """
+    runs: dict[str, list[Drift]] = {name: [] for name in ways}
+    title, quantity = "Frozen in several ways", "accuracy on the old images, afterward"
+    with Live(title, len(ways) * len(seeds), "seed", quantity, keep=False, partial=True) as live:
+        for seed, (name, freeze) in itertools.product(seeds, ways.items()):
+            runs[name].append(drift(freeze, seed=seed))
+            live.add(name, seed, runs[name][-1].source_after)
+            live.advance()
+    return _whole(runs)
+
+
+def _whole(runs: Mapping[str, Sequence[_Run]]) -> dict[str, list[_Run]]:
+    """The seeds of which all runs are finished."""
+    whole = min(map(len, runs.values()))
+    if not whole:
+        raise NothingFinishedError("seed")
+    return {name: list(of_name[:whole]) for name, of_name in runs.items()}
+
+
 # --- momentum -------------------------------------------------------------------------------------------------
 
 
@@ -250,15 +301,18 @@ def rate_runs(
         "similar": ((images[3000:], labels[3000:]), fashion_mnist("validation", 500)),
         "different": (negatives("train", 200), negatives("validation", 500)),
     }
-    found = []
-    with Live("A learning rate for each layer", len(targets) * len(decays) * len(seeds), keep=False) as live:
-        for target, (known, new) in targets.items():
-            for decay in decays:
-                for seed in seeds:
-                    rates = [float(rate) for rate in layer_learning_rates(4, 0.3, decay)]
-                    found.append(RateRun(target, decay, _tuned(rates, known, new, seed)))
-                    live.advance()
-    return found
+    cells = list(itertools.product(seeds, targets, decays))
+    found: list[RateRun] = []
+    with Live("Learning rates", len(cells), "decay", "accuracy", keep=False, partial=True) as live:
+        for seed, target, decay in cells:
+            rates = [float(rate) for rate in layer_learning_rates(4, 0.3, decay)]
+            found.append(RateRun(target, decay, _tuned(rates, *targets[target], seed)))
+            live.add(f"{target} images, seed {seed}", decay, found[-1].accuracy)
+            live.advance()
+    whole = len(found) - len(found) % (len(targets) * len(decays))
+    if not whole:
+        raise NothingFinishedError("seed")
+    return found[:whole]
 
 
 def _tuned(rates: Sequence[float], known: Batch, new: Batch, seed: int) -> float:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.lab.efficientnet import MEAN, STD, EfficientNetLite0, features_of
+from course_lib.lab.interrupted import NothingFinishedError
 from course_lib.lab.live import Live
 from course_lib.lab.models import cnn
 from course_lib.lab.training import Batch
@@ -27,7 +28,9 @@ from course_lib.transfer.nets.quadrants import small_backbone
 
 __all__ = [
     "Enlarged",
+    "Fit",
     "cached_features",
+    "draws",
     "feature_makers",
     "few_shot",
     "milliseconds_per_image",
@@ -155,26 +158,61 @@ def probe_accuracy(fit: Fit, known: Batch, new: Batch, lam: float = 300.0) -> fl
     return float((guesses.argmax(1) == new[1]).float().mean())
 
 
+def draws(size: int, shots: int, count: int) -> list[Tensor]:
+    """Several random choices of so many images of each class; equally many of each class stand in every ten.
+
+    Args:
+        size: how many images there are to choose from.
+        shots: images of each class in a choice.
+        count: choices; draw number i of 5 shots holds draw number i of 2 shots.
+
+    Returns:
+        `count` tensors of indices (10 * shots,).
+    """
+    tens = torch.arange(size - size % _CLASSES).view(-1, _CLASSES)
+    orders = [torch.randperm(len(tens), generator=torch.Generator().manual_seed(seed)) for seed in range(count)]
+    return [tens[order[:shots]].flatten() for order in orders]
+
+
 def few_shot(
     fit: Fit,
     known: Mapping[str, Tensor],
     new: Mapping[str, Tensor],
     labels: tuple[Tensor, Tensor],
     shots: Sequence[int],
-) -> dict[str, list[float]]:
-    """Accuracy of linear probes that learn from a few images of each class.
+    count: int = 5,
+) -> dict[str, list[list[float]]]:
+    """Accuracy of linear probes that learn from a few images of each class, on several draws of these images.
 
     Args:
         fit: as `fit_linear_probe` of the notebook.
-        known: kind of features -> (N, F), of which the first 10 * shots images are used.
+        known: kind of features -> (N, F) of the images that are drawn from.
         new: kind of features -> (M, F).
         labels: of the known, with equally many of each class in every ten, and of the new images.
         shots: images of each class.
+        count: draws; every kind of features gets the same ones.
+
+    Returns:
+        kind -> for each draw the accuracies, one for each of `shots`.  A stopped experiment has the finished kinds.
     """
-    return {
-        kind: [probe_accuracy(fit, (features[: 10 * k], labels[0][: 10 * k]), (new[kind], labels[1])) for k in shots]
-        for kind, features in known.items()
-    }
+    chosen = {k: draws(len(labels[0]), k, count) for k in shots}
+    found: dict[str, list[list[float]]] = {}
+    with Live(
+        "Linear probes", len(known) * count, "images of each class", "accuracy", "x", keep=False, partial=True
+    ) as live:
+        for kind, features in known.items():
+            rows = []
+            for draw in range(count):
+                learned = [chosen[k][draw] for k in shots]
+                data = [(features[index], labels[0][index]) for index in learned]
+                rows.append([probe_accuracy(fit, one, (new[kind], labels[1])) for one in data])
+                live.advance()
+            found[kind] = rows
+            for k, values in zip(shots, zip(*rows, strict=True), strict=True):
+                live.add(kind, k, sum(values) / count)
+    if not found:
+        raise NothingFinishedError("kind of features")
+    return found
 
 
 @torch.no_grad()

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 
-from course_lib.lab.plots import bars, curves, figure, montage, show_figure, spread
+from course_lib.lab.plots import DASHES, MARKERS, OKABE_ITO, curves, figure, montage, show_figure, spread
 from course_lib.transfer.experiments.faults import Drift, HeadRun, RateRun
 
 __all__ = [
@@ -19,60 +20,83 @@ __all__ = [
     "draw_rate_runs",
     "draw_rates",
     "draw_shift",
+    "draw_tuning",
 ]
 
 
 def draw_photographs(images: torch.Tensor, top: Sequence[Sequence[tuple[str, float]]]) -> None:
     """Photographs (N, 3, H, W) in [0, 1], and below each its most probable classes with their probabilities."""
-    drawn, axes = figure(1, len(images), width=2.3, height=3.2)
+    columns = min(4, len(images))
+    drawn, axes = figure(-(-len(images) // columns), columns, width=2.5, height=3.1)
     said = []
-    for ax, image, found in zip(axes, images, top, strict=True):
+    for ax in axes[len(images) :]:
+        ax.set_visible(False)
+    for ax, image, found in zip(axes, images, top, strict=False):  # the last row may not be full
         montage(ax, image[None], 1)
         lines = [f"{name} {chance:.2f}" for name, chance in found]
-        ax.set_xlabel("\n".join(lines), fontsize=9)
+        ax.set_xlabel("\n".join(lines), fontsize=11)
         ax.set(xticks=[], yticks=[])
         said.append(lines[0])
     show_figure(drawn, f"{len(images)} photographs; first guesses: {'; '.join(said)}.")
 
 
 def draw_drift(runs: Mapping[str, Sequence[Drift]]) -> None:
-    """Accuracy on source and target for several ways to freeze, and how far the features moved; means over seeds."""
-    drawn, axes = figure(1, 2, width=5.4, height=3.4)
-    names = ("source, before", "source, after", "target")
-    values = {
-        name: [float(np.mean([getattr(run, key) for run in of_way])) for of_way in runs.values()]
-        for name, key in zip(names, ("source_before", "source_after", "target"), strict=True)
-    }
-    groups = [way.replace(", ", ",\n") for way in runs]
-    bars(axes[0], groups, values)
-    axes[0].set(title="accuracy", ylim=(0, 1.35))
-    moved = [float(np.mean([run.moved for run in of_way])) for of_way in runs.values()]
-    bars(axes[1], groups, {"moved": moved})
-    axes[1].set(title="relative change of the 'frozen' features")
+    """Accuracy on old and new images for several ways to freeze, and how far the features moved; a dot per seed."""
+    drawn, axes = figure(1, 3, width=3.6, height=0.9 + 0.55 * len(runs), sharey=True)
+    ways = [way.replace(", ", ",\n") for way in runs]
+    before = float(np.mean([run.source_before for of_way in runs.values() for run in of_way]))
+    for ax, key in zip(axes, ("source_after", "target", "moved"), strict=True):
+        _across(ax, ways, [[getattr(run, key) for run in of_way] for of_way in runs.values()])
+    axes[0].axvline(before, color="black", linestyle=":")
+    axes[0].set(title=f"accuracy on the old images\n(dotted: {before:.2f} before)", xlim=(0, 1))
+    axes[1].set(title="accuracy on the new images", xlim=(0, 1))
+    axes[2].set(title="features of one image:\nrelative change", xlim=(-0.1, None))
+    means = {way: {k: np.mean([getattr(r, k) for r in of_way]) for k in _DRIFT} for way, of_way in runs.items()}
     said = "; ".join(
-        f"{way}: source {values[names[1]][i]:.2f} after {values[names[0]][i]:.2f}, target {values[names[2]][i]:.2f}, "
-        f"features moved by {moved[i]:.2f}"
-        for i, way in enumerate(runs)
+        f"{way}: source {mean['source_after']:.2f} after {mean['source_before']:.2f}, target {mean['target']:.2f}, "
+        f"features moved by {mean['moved']:.2f}"
+        for way, mean in means.items()
     )
-    show_figure(drawn, f"Freezing in several ways. {said}.", "Source: with the old head put back.")
+    caption = "One dot per seed, a bar at the mean. Old images: with the old head put back."
+    show_figure(drawn, f"Freezing in several ways. {said}.", caption)
+
+
+_DRIFT = ("source_before", "source_after", "target", "moved")
 
 
 def draw_head_runs(runs: Mapping[str, Sequence[HeadRun]]) -> None:
-    """Training losses, smoothed over ten steps, for an optimizer made before and after the new head."""
-    drawn, (ax,) = figure(width=6.0, height=3.2)
+    """Training losses, smoothed over ten steps, for an optimizer made before and after the new head; then accuracy."""
+    drawn, axes = figure(1, 2, width=4.9, height=3.3)
     steps = len(next(iter(runs.values()))[0].losses) // 10
     lines = {
         name: [np.reshape(run.losses[: 10 * steps], (steps, 10)).mean(1).tolist() for run in of_name]
         for name, of_name in runs.items()
     }
-    spread(ax, [10 * k + 5 for k in range(steps)], lines)
-    ax.set(xlabel="step", ylabel="training loss", ylim=(0, None))
+    spread(axes[0], [10 * k + 5 for k in range(steps)], lines)
+    axes[0].set(xlabel="step", ylabel="training loss", ylim=(0, None), title="training loss")
+    if all(row[-1] < row[0] for rows in lines.values() for row in rows):
+        axes[0].set_title("the training loss falls either way")
+    if (legend := axes[0].get_legend()) is not None:
+        legend.set_loc("lower left")
+    _across(axes[1], [name.replace(" ", "\n", 1) for name in runs], [[r.accuracy for r in of] for of in runs.values()])
+    moved = {name: float(np.mean([run.head_moved for run in of_name])) for name, of_name in runs.items()}
+    axes[1].set(xlabel="validation accuracy", xlim=(0, 1))
+    right = {name: float(np.mean([run.accuracy for run in of_name])) for name, of_name in runs.items()}
     said = "; ".join(
-        f"{name}: accuracy {np.mean([run.accuracy for run in of_name]):.2f}, head moved by "
-        f"{np.mean([run.head_moved for run in of_name]):.2f} of its size"
-        for name, of_name in runs.items()
+        f"{name}: accuracy {right[name]:.2f}, head moved by {moved[name]:.2f} of its size" for name in runs
     )
-    show_figure(drawn, f"Training loss. {said}.", said)
+    show_figure(drawn, f"Training loss. {said}.", f"{said}. Band: lowest to highest seed; one dot per seed.")
+
+
+def _across(ax: Axes, names: Sequence[str], rows: Sequence[Sequence[float]]) -> None:
+    """Dots in a row for each name, one for each seed, with a bar and a number at the mean."""
+    for place, row in enumerate(rows):
+        ax.plot(row, [place] * len(row), "o", color=OKABE_ITO[0], alpha=0.6, markersize=6)
+        ax.vlines(np.mean(row), place - 0.28, place + 0.28, color="black", linewidth=2)
+        ax.annotate(f"{np.mean(row):.2f}", (max(row), place), (9, 0), textcoords="offset points", va="center")
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.margins(x=0.2)
 
 
 def draw_momentum(values: Mapping[str, Sequence[float]], freeze_at: int) -> None:
@@ -87,28 +111,52 @@ def draw_momentum(values: Mapping[str, Sequence[float]], freeze_at: int) -> None
     show_figure(drawn, f"{said}.", "Dotted: requires_grad is switched off.")
 
 
-def draw_few_shot(shots: Sequence[int], accuracy: Mapping[str, Sequence[float]]) -> None:
-    """Accuracy of linear probes over the number of images of each class."""
-    drawn, (ax,) = figure(width=6.0, height=3.6)
-    curves(ax, {kind: (list(shots), list(values)) for kind, values in accuracy.items()})
+def draw_few_shot(shots: Sequence[int], accuracy: Mapping[str, Sequence[Sequence[float]]]) -> None:
+    """Accuracy of linear probes over the number of images of each class: mean and range of several draws."""
+    drawn, (ax,) = figure(width=8.2, height=3.9)
+    spread(ax, shots, accuracy)
     ax.set(xscale="log", xlabel="images of each class", ylabel="accuracy")
     ax.set_xticks(list(shots), [str(k) for k in shots])
     ax.minorticks_off()
-    said = "; ".join(f"{kind}: {values[0]:.2f} to {values[-1]:.2f}" for kind, values in accuracy.items())
-    show_figure(drawn, f"Accuracy of a linear probe from {shots[0]} to {shots[-1]} images of each class. {said}.")
+    if (legend := ax.get_legend()) is not None:
+        legend.remove()
+    drawn.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    means = {kind: np.mean(rows, axis=0) for kind, rows in accuracy.items()}
+    leaders = {max(means, key=lambda kind, k=k: means[kind][k]) for k in range(len(shots))}  # type: ignore[misc]
+    if len(leaders) == 1:
+        ax.set_title(f"{leaders.pop()}: the highest mean at every number of images", fontsize=11)
+    said = "; ".join(f"{kind}: {values[0]:.2f} to {values[-1]:.2f}" for kind, values in means.items())
+    count = len(next(iter(accuracy.values())))
+    show_figure(
+        drawn,
+        f"Accuracy of a linear probe from {shots[0]} to {shots[-1]} images of each class. {said}.",
+        f"Line: mean of {count} draws of the images. Band: lowest to highest draw. Every kind gets the same draws.",
+    )
 
 
-def draw_shift(images: torch.Tensor, moved: torch.Tensor, accuracy: Mapping[str, tuple[float, float]]) -> None:
-    """Images before and after a shift, and the accuracy of each probe on both."""
-    drawn, axes = figure(1, 2, width=4.6, height=3.2)
+def draw_shift(
+    images: torch.Tensor, moved: torch.Tensor, accuracy: Mapping[str, Sequence[tuple[float, float]]]
+) -> None:
+    """Images before and after a shift, and the accuracy of each probe on both; a line for each draw."""
+    drawn, axes = figure(1, 2, width=4.9, height=3.5)
     montage(axes[0], torch.cat([images[:6], moved[:6]]), 6)
-    axes[0].set_title("as they are (above), shifted (below)")
-    values = list(accuracy.values())
-    series = {"as they are": [a for a, _ in values], "shifted": [b for _, b in values]}
-    bars(axes[1], [kind.replace(" ", "\n") for kind in accuracy], series)
-    axes[1].set(ylim=(0, 1.15), ylabel="accuracy")
-    said = "; ".join(f"{kind}: {a:.2f}, shifted {b:.2f}" for kind, (a, b) in accuracy.items())
-    show_figure(drawn, f"Accuracy on images as they are and shifted. {said}.")
+    axes[0].set_title("as they are (above), shifted (below)", fontsize=11)
+    for place, (kind, pairs) in enumerate(accuracy.items()):
+        for pair in pairs:
+            axes[1].plot([0, 1], pair, color=OKABE_ITO[place], linewidth=0.8, alpha=0.35)
+        means = np.mean(pairs, axis=0)
+        color, marker, dashes = OKABE_ITO[place], MARKERS[place], DASHES[place]
+        axes[1].plot([0, 1], means, label=kind, color=color, marker=marker, linestyle=dashes)
+        axes[1].annotate(f"{means[1]:.2f}", (1, means[1]), (8, 0), textcoords="offset points", va="center")
+    axes[1].set_xticks([0, 1], ["as they are", "shifted"])
+    axes[1].set(xlim=(-0.2, 1.3), ylim=(0, 1), ylabel="accuracy")
+    drawn.legend(*axes[1].get_legend_handles_labels(), loc="outside lower right", ncols=2, frameon=False)
+    said = "; ".join(
+        f"{kind}: {before:.2f}, shifted {after:.2f}"
+        for kind, (before, after) in ((kind, np.mean(pairs, axis=0)) for kind, pairs in accuracy.items())
+    )
+    caption = "Thin lines: single draws of the images that the probe learns from. Thick: their mean."
+    show_figure(drawn, f"Accuracy on images as they are and shifted. {said}.", caption)
 
 
 def draw_rates(rates: Mapping[str, Sequence[float]]) -> None:
@@ -139,6 +187,23 @@ def draw_rate_runs(runs: Sequence[RateRun]) -> None:
         for name, row in means.items()
     )
     show_figure(drawn, f"Accuracy over the decay. {said}.", "Band: smallest to largest seed.")
+
+
+def draw_tuning(accuracy: Mapping[str, Sequence[float]], classes: Sequence[str]) -> None:
+    """Accuracy on new images for several ways to learn two classes; a dot for each draw of the images.
+
+    Args:
+        accuracy: way -> one value for each draw.
+        classes: names of the two.
+    """
+    drawn, (ax,) = figure(width=8.2, height=0.9 + 0.55 * len(accuracy))
+    _across(ax, list(accuracy), list(accuracy.values()))
+    ax.axvline(0.5, color="black", linestyle=":")
+    ax.set(xlabel=f"accuracy on new images: {' or '.join(classes).lower()}?", xlim=(0.45, 1))
+    said = "; ".join(f"{way}: {np.mean(values):.2f}" for way, values in accuracy.items())
+    show_figure(
+        drawn, f"Mean accuracy. {said}.", "One dot per draw of the images, a bar at the mean. Dotted: guessing."
+    )
 
 
 def _by_seed(runs: Sequence[RateRun], decays: Sequence[float]) -> list[list[float]]:

@@ -16,7 +16,7 @@ from course_lib.augmentation.experiments import Mirrored, Run, Search, Views
 from course_lib.lab.photographs import photographs
 from tests.support.course import exercise_named
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 each_seed = pytest.mark.parametrize("seed", SEEDS, ids=[f"seed-{seed}" for seed in SEEDS])
 
 
@@ -116,10 +116,13 @@ def test_flips_help_clothing_that_is_seen_from_both_sides(seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_flips_make_no_difference_to_clothing_as_it_is() -> None:
-    """Mean over the seeds: less than the spread of the seeds."""
-    plain, flipped = mirrors()["clothing as it is"].losses
-    assert abs(np.mean(plain) - np.mean(flipped)) < max(np.ptp(plain), np.ptp(flipped))
+def test_flips_gain_nothing_on_clothing_as_it_is() -> None:
+    """The loss rises on some seeds and falls on others; the accuracy is lower by one to three points on average."""
+    found = mirrors()["clothing as it is"]
+    changes = [after - before for before, after in zip(*found.losses, strict=True)]
+    assert min(changes) < 0 < max(changes)
+    plain, flipped = found.accuracies
+    assert -0.03 < np.mean(flipped) - np.mean(plain) < -0.01
 
 
 @functools.cache
@@ -129,19 +132,21 @@ def views() -> dict[int, Views]:
 
 
 @pytest.mark.slow
-@each_seed
-def test_ten_crops_are_right_more_often_than_the_centre_crop(seed: int) -> None:
-    """By half a percentage point or more; three scales make less than a point of difference to that."""
-    centre, ten, scales = (accuracy for _, accuracy in views()[seed].results.values())
-    assert ten > centre + 0.005
-    assert abs(scales - ten) < 0.01
+def test_ten_crops_gain_less_than_the_seeds_differ() -> None:
+    """Better on four seeds of five, worse on one by two points; the mean gain is positive and below a point."""
+    gains = [ten[1] - center[1] for center, ten, _ in (views()[seed].results.values() for seed in SEEDS)]
+    assert sum(gain > 0.005 for gain in gains) == 4
+    assert min(gains) < -0.01
+    assert max(gains) < 0.03
+    assert 0 < np.mean(gains) < 0.012
 
 
 @pytest.mark.slow
-def test_ten_crops_hardly_change_the_loss() -> None:
-    """Mean over the seeds: lower, by less than 0.03."""
-    centre, ten, _ = np.mean([[loss for loss, _ in view.results.values()] for view in views().values()], axis=0)
-    assert centre - 0.03 < ten < centre
+def test_three_scales_and_the_loss_hardly_differ() -> None:
+    """Mean over the seeds: accuracies within half a point of ten crops, and a loss lower by less than 0.02."""
+    center, ten, scales = np.mean([list(view.results.values()) for view in views().values()], axis=0)
+    assert abs(scales[1] - ten[1]) < 0.005
+    assert center[0] - 0.02 < ten[0] < center[0]
 
 
 @functools.cache
@@ -157,7 +162,7 @@ def test_augmentation_raises_the_training_loss_and_lowers_the_validation_loss(se
     """Without augmentation: by far the lowest training loss, the highest validation loss, and rising."""
     plain = recipes()["none", seed]
     assert plain.validation[-1] > min(plain.validation) + 0.2
-    for name in ("flips and crops", "with cutout", "with mixup"):
+    for name in ("flips and shifts", "with cutout", "with mixup"):
         run = recipes()[name, seed]
         assert run.training[-1] > plain.training[-1] + 0.3, name
         assert run.validation[-1] < plain.validation[-1] - 0.15, name
@@ -167,8 +172,8 @@ def test_augmentation_raises_the_training_loss_and_lowers_the_validation_loss(se
 @pytest.mark.slow
 @each_seed
 def test_cutout_and_mixup_raise_the_training_loss_further(seed: int) -> None:
-    """Above flips and crops alone, and their validation loss is not higher beyond noise."""
-    basic = recipes()["flips and crops", seed]
+    """Above flips and shifts alone, and their validation loss is not higher beyond noise."""
+    basic = recipes()["flips and shifts", seed]
     for name in ("with cutout", "with mixup"):
         assert recipes()[name, seed].training[-1] > basic.training[-1] + 0.03, name
         assert recipes()[name, seed].validation[-1] < basic.validation[-1] + 0.05, name
@@ -179,7 +184,7 @@ def test_cutout_and_mixup_raise_the_training_loss_further(seed: int) -> None:
 def test_the_plain_network_stopped_early_would_be_as_good(seed: int) -> None:
     """Its best validation loss is at most 0.05 above the end of the augmented ones; early it is ahead of them."""
     plain = recipes()["none", seed]
-    augmented = [recipes()[name, seed] for name in ("flips and crops", "with cutout", "with mixup")]
+    augmented = [recipes()[name, seed] for name in ("flips and shifts", "with cutout", "with mixup")]
     assert min(plain.validation) < min(run.validation[-1] for run in augmented) + 0.05
     twelfth = plain.epochs.index(12)
     assert plain.validation[twelfth] < min(run.validation[twelfth] for run in augmented) + 0.02
@@ -203,12 +208,14 @@ def test_every_policy_beats_no_augmentation(seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_policy_found_is_no_better_than_random_ones() -> None:
-    """Mean over the seeds: as good as random policies within 0.05, and not far from flips and crops by hand."""
+    """Better on some seeds, worse on others; on average as good as random ones and as flips and shifts, within 0.05."""
+    better = sum(search.final["found"] < np.mean(search.random) for search in searches())
+    assert 1 <= better <= 4
     found = np.mean([search.final["found"] for search in searches()])
     drawn = np.mean([search.random for search in searches()])
-    by_hand = np.mean([search.final["flips and crops"] for search in searches()])
+    by_hand = np.mean([search.final["flips and shifts"] for search in searches()])
     assert abs(found - drawn) < 0.05
-    assert abs(found - by_hand) < 0.07
+    assert abs(found - by_hand) < 0.05
 
 
 @pytest.mark.slow
@@ -219,3 +226,14 @@ def test_the_chosen_policy_has_the_best_score_and_scores_differ(seed: int) -> No
     search = searches()[seed]
     assert search.scores[search.best] == min(search.scores)
     assert max(search.scores) - min(search.scores) > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_policy_that_wins_the_search_of_the_notebook_is_an_odd_one() -> None:
+    """A sub-policy that never happens, the negative twice, and two that turn clothes upside down; and yet it won."""
+    search = searches()[0]
+    won = search.candidates[search.best]
+    assert [[p for _, p, _ in steps] for steps in won].count([0, 0]) == 1
+    assert [[name for name, _, _ in steps] for steps in won].count(["negative", "negative"]) == 1
+    assert sum("upside down" in [name for name, _, _ in steps] for steps in won) == 2

@@ -87,13 +87,13 @@ def test_the_boxes_are_drawn_where_the_crops_come_from() -> None:
 
 
 def test_each_of_the_ten_crops_says_what_a_network_makes_of_it() -> None:
-    """Ten probabilities below the tiles, centre and mean in the words; none where no network knows the answer."""
+    """Ten probabilities below the tiles, center and mean in the words; none where no network knows the answer."""
     for subject in ("cat", "coffee", "digits"):
         sheet = transformed(subject, "ten-crop", 0.5, seed=0)
         found = [float(caption.split()[-1]) for caption in sheet.captions]
         mean = float(sheet.said.split()[-1])
         assert mean == pytest.approx(sum(found) / 10, abs=0.011)
-        assert f"centre {found[4]:.2f}, mean" in sheet.said
+        assert f"center {found[4]:.2f}, mean" in sheet.said
     assert transformed("retina", "ten-crop", 0.5, seed=0).captions[0] == "top left"
     # Uncut, the ten are two pictures; the mirrored digit is another thing.
     whole = [float(caption.split()[-1]) for caption in transformed("digits", "ten-crop", 0.0, seed=0).captions]
@@ -143,3 +143,13 @@ def test_the_explanation_names_the_right_answer(answer: str) -> None:
     assert text.startswith(f"You said: {gallery.OPTIONS[answer]}")
     assert ("that is it" in text) == (answer == "animal")
     assert re.search("that is it|it is right for the animal only", text)
+
+
+def test_every_wrong_answer_is_told_what_it_overlooks() -> None:
+    """Another text for each; what was right about it is not called wrong."""
+    texts = {answer: gallery.explain(answer, state_of()) for answer in gallery.OPTIONS}
+    assert len(set(texts.values())) == len(texts)
+    assert "not a digit" in texts["animal-digit"]
+    assert "right eye looks like" not in texts["animal-digit"]
+    assert "right eye looks like" in texts["animal-eye"]
+    assert "not a digit" not in texts["animal-eye"]

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from course_lib.lab.data import fashion_mnist
 from course_lib.lab.efficientnet import folded, normalised, pretrained, square, top_classes
 from course_lib.lab.photographs import credits, photograph, photographs
-from course_lib.transfer.experiments import faults, features
+from course_lib.transfer.experiments import faults, features, tuning
 from tests.support.course import exercise_named
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 each_seed = pytest.mark.parametrize("seed", SEEDS, ids=[f"seed-{seed}" for seed in SEEDS])
 KIND = "EfficientNet-Lite0"
 
@@ -77,10 +77,10 @@ def test_an_optimizer_made_too_early_never_moves_the_head(seed: int) -> None:
 @pytest.mark.slow
 @each_seed
 def test_batchnorm_breaks_a_network_none_of_whose_weights_moved(seed: int) -> None:
-    """The accuracy on the old images falls by half and more, the features move by more than half their size."""
+    """The accuracy on the old images falls to 0.4 or less, the features move by more than their own size."""
     drifted = faults.drift(wrong("freeze-backbone", "batchnorm-forgotten"), seed=seed)
     assert drifted.source_before > 0.75
-    assert drifted.source_after < 0.5 * drifted.source_before
+    assert 0.15 < drifted.source_after < 0.4
     assert drifted.moved > 1
 
 
@@ -106,11 +106,13 @@ def test_a_frozen_backbone_does_not_move(seed: int) -> None:
 
 
 @pytest.mark.slow
-def test_drifting_statistics_do_not_hurt_on_the_new_images() -> None:
-    """On average over three seeds the drifting network is not worse there: that is why nobody notices."""
+def test_drifting_statistics_go_unnoticed_on_the_new_images() -> None:
+    """Better on four seeds of five and worse on one, by less than 0.1 either way: that is why nobody notices."""
     ways = (wrong("freeze-backbone", "batchnorm-forgotten"), answer("freeze-backbone"))
-    drifting, still = (sum(faults.drift(way, seed=seed).target for seed in SEEDS) for way in ways)
-    assert drifting > still - 0.03
+    drifting, still = ([faults.drift(way, seed=seed).target for seed in SEEDS] for way in ways)
+    gains = [a - b for a, b in zip(drifting, still, strict=True)]
+    assert sum(gain > 0 for gain in gains) == 4
+    assert max(map(abs, gains)) < 0.1
 
 
 def test_zero_gradients_let_momentum_move_a_frozen_weight() -> None:
@@ -140,59 +142,82 @@ def labels() -> tuple[Tensor, Tensor]:
     return fashion_mnist("train", 500)[1], fashion_mnist("validation", 500)[1]
 
 
-@pytest.mark.slow
-def test_pretrained_features_are_better_than_pixels_from_five_images_of_each_class_on() -> None:
-    """By 0.02 or more at 5, 10, 20 and 50; with 50 of each class above 0.8; untrained features are the worst there."""
+SHOTS = (1, 2, 5, 10, 20)
+
+
+@functools.cache
+def few_shot() -> dict[str, Tensor]:
+    """Kind -> accuracies (draws, numbers of images) as in the notebook, on five draws."""
     known, new, _ = described()
-    found = features.few_shot(answer("linear-probe"), known, new, labels(), (1, 2, 5, 10, 20, 50))
-    for pixels, pretrained_features in list(zip(found["pixels"], found[KIND], strict=True))[2:]:
-        assert pretrained_features > pixels + 0.02
-    assert found[KIND][-1] > 0.8
-    assert found["untrained network"][-1] < found["pixels"][-1] - 0.1
-    assert all(a < b for a, b in list(zip(found["untrained network"], found["pixels"], strict=True))[1:])
+    found = features.few_shot(answer("linear-probe"), known, new, labels(), SHOTS, len(SEEDS))
+    return {kind: torch.tensor(rows) for kind, rows in found.items()}
+
+
+@pytest.mark.slow
+def test_pretrained_features_beat_pixels_on_average_and_untrained_ones_never() -> None:
+    """By 4 points or more, by 7 with few images; with one image of each class there is a draw where they are worse."""
+    lead = few_shot()[KIND] - few_shot()["pixels"]
+    assert float(lead.mean(dim=0).min()) > 0.035
+    assert float(lead.mean(dim=0)[:3].min()) > 0.07
+    assert int((lead[:, 0] < 0).sum()) == 1
+    assert bool((few_shot()["untrained network"] < few_shot()["pixels"]).all())
 
 
 @pytest.mark.slow
 def test_a_small_network_of_a_similar_source_beats_a_large_one_from_elsewhere() -> None:
-    """By 0.05 or more up to 5 images of each class; with 50 they are equal within 0.03."""
-    known, new, _ = described()
-    found = features.few_shot(answer("linear-probe"), known, new, labels(), (1, 2, 5, 10, 20, 50))
-    small, large = found["small network, clothes"], found[KIND]
-    assert all(a > b + 0.05 for a, b in list(zip(small, large, strict=True))[:3])
-    assert all(a >= b - 0.01 for a, b in zip(small, large, strict=True))
-    assert abs(small[-1] - large[-1]) < 0.03
+    """The highest mean at every number of images; by 10 points or more with one, and level within 3 with twenty."""
+    means = {kind: rows.mean(dim=0) for kind, rows in few_shot().items()}
+    small = means.pop("small network, clothes")
+    assert all(bool((small > mean).all()) for mean in means.values())
+    assert float(small[0] - means[KIND][0]) > 0.1
+    assert float(small[-1] - means[KIND][-1]) < 0.03
+    assert float(means[KIND][-1]) > 0.78
 
 
 @pytest.mark.slow
 def test_a_shift_ruins_pixels_and_spares_pretrained_features() -> None:
-    """Up to 3 pixels cost pixels 0.2 or more, pretrained features at most 0.04; the architecture does not suffice."""
+    """On each of five draws pixels lose 0.25 or more, pretrained features at most 0.05; the architecture is not it."""
     known, new, moved = described()
     fit, (known_labels, new_labels) = answer("linear-probe"), labels()
-    lost = {
-        kind: features.probe_accuracy(fit, (known[kind], known_labels), (new[kind], new_labels))
-        - features.probe_accuracy(fit, (known[kind], known_labels), (moved[kind], new_labels))
-        for kind in known
-    }
-    assert lost["pixels"] > 0.2
-    assert lost[KIND] < 0.04
-    assert lost[KIND] + 0.05 < lost["small network, clothes"] < lost["pixels"] - 0.1
-    assert lost["untrained network"] > 0.1
+    lost = {}
+    for kind, rows in known.items():
+        of_draws = [
+            features.probe_accuracy(fit, (rows[draw], known_labels[draw]), (new[kind], new_labels))
+            - features.probe_accuracy(fit, (rows[draw], known_labels[draw]), (moved[kind], new_labels))
+            for draw in features.draws(500, 20, len(SEEDS))
+        ]
+        lost[kind] = torch.tensor(of_draws)
+    assert float(lost["pixels"].min()) > 0.25
+    assert float(lost[KIND].max()) < 0.05
+    assert bool((lost[KIND] + 0.03 < lost["small network, clothes"]).all())
+    assert bool((lost["small network, clothes"] < lost["pixels"] - 0.1).all())
+    assert float(lost["untrained network"].min()) > 0.12
 
 
 @pytest.mark.slow
-def test_features_cached_in_training_mode_cost_a_tenth_or_more() -> None:
-    """The probe learns from batch statistics and is asked with the stored ones."""
+def test_features_cached_in_training_mode_cost_fifteen_points_or_more() -> None:
+    """On each of five draws: the probe learns from batch statistics and is asked with the stored ones."""
     known, new, _ = described()
     fit, (known_labels, new_labels) = answer("linear-probe"), labels()
     maker = features.feature_makers(pretrained())[KIND].train()
     with torch.no_grad():
-        images = fashion_mnist("train", 200)[0]
+        images = fashion_mnist("train", 500)[0]
         cached = torch.cat([maker(batch) for batch in torch.split(images, 25)])
-    right, other = (
-        features.probe_accuracy(fit, (rows, known_labels[:200]), (new[KIND], new_labels))
-        for rows in (known[KIND][:200], cached)
-    )
-    assert other < right - 0.1
+    for draw in features.draws(500, 20, len(SEEDS)):
+        right, other = (
+            features.probe_accuracy(fit, (rows[draw], known_labels[draw]), (new[KIND], new_labels))
+            for rows in (known[KIND], cached)
+        )
+        assert other < right - 0.15
+
+
+def test_draws_hold_equally_many_images_of_each_class() -> None:
+    """Every draw has so many of each, differs from the others, and a smaller one lies in the larger one."""
+    known_labels = labels()[0]
+    few, many = features.draws(500, 2, 3), features.draws(500, 20, 3)
+    assert all(torch.bincount(known_labels[draw]).tolist() == [20] * 10 for draw in many)
+    assert len({tuple(sorted(draw.tolist())) for draw in many}) == 3
+    assert all(set(small.tolist()) <= set(large.tolist()) for small, large in zip(few, many, strict=True))
 
 
 @pytest.mark.slow
@@ -285,7 +310,7 @@ def test_a_damaged_cache_is_computed_anew(damage: bytes | None, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_early_layers_rest_for_similar_images_and_move_for_different_ones() -> None:
-    """On each of three seeds: one rate for all costs 0.05 on similar images, resting costs 0.05 on different ones."""
+    """On each of five seeds: one rate for all costs 0.05 on similar images, resting costs 0.05 on different ones."""
     runs = faults.rate_runs(answer("layer-learning-rates"), (0.0, 0.3, 1.0), SEEDS)
     by_decay = {
         (target, decay): [run.accuracy for run in runs if (run.target, run.decay) == (target, decay)]
@@ -296,3 +321,32 @@ def test_early_layers_rest_for_similar_images_and_move_for_different_ones() -> N
         assert by_decay["similar", 1.0][seed] < by_decay["similar", 0.3][seed] - 0.05
         assert by_decay["different", 0.0][seed] < by_decay["different", 0.3][seed] - 0.05
         assert by_decay["different", 0.3][seed] > by_decay["different", 1.0][seed] - 0.05
+
+
+@pytest.mark.slow
+def test_fine_tuning_the_last_block_is_level_with_the_head_alone_and_both_beat_pixels() -> None:
+    """Means over five draws within 2.5 points of each other; both above pixels, by 3 points or more on average."""
+    model = pretrained()
+    assert model is not None
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    replace, freeze = answer("replace-head"), answer("freeze-backbone")
+    runs = tuning.tuning_runs(model, lambda net, classes: freeze(replace(net, classes)), SEEDS)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    head, block = ([run.accuracy for run in runs if run.recipe == recipe] for recipe in tuning.RECIPES)
+    pixels = [tuning.pixel_accuracy(answer("linear-probe"), seed) for seed in SEEDS]
+    assert abs(sum(block) - sum(head)) < 0.025 * len(SEEDS)
+    for recipe in (head, block):
+        assert sum(recipe) > sum(pixels) + 0.03 * len(SEEDS)
+        assert sum(a > b for a, b in zip(recipe, pixels, strict=True)) >= 4
+    assert all(run.losses[-1] < 0.2 for run in runs)
+
+
+def test_what_is_learned_from_is_not_what_is_tested_on() -> None:
+    """So many of each class, others for another draw, and the same new images for all."""
+    (known, known_labels), (new, new_labels) = tuning.two_classes(20, 0)
+    (others, _), (same, _) = tuning.two_classes(20, 1)
+    assert torch.bincount(known_labels).tolist() == [20, 20]
+    assert not torch.equal(known, others)
+    assert torch.equal(new, same)
+    assert not {image.numpy().tobytes() for image in known} & {image.numpy().tobytes() for image in new}
+    assert 0.4 < float(new_labels.float().mean()) < 0.6

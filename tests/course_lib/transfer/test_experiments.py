@@ -149,12 +149,42 @@ def test_an_interrupted_collection_goes_on(tmp_path: Path, monkeypatch: pytest.M
         assert script.collected() == runs[: whole[:cut].count("\n")]
 
 
+def made_up(seeds: int) -> list[Run]:
+    """Two recipes, one of them clearly better, on so many seeds."""
+    cells = {"probe-3": 0.6, "scratch": 0.4}
+    return [Run("similar", 5, recipe, s, a + 0.01 * s, 1.0) for recipe, a in cells.items() for s in range(seeds)]
+
+
 def test_a_table_and_a_figure_say_who_wins(capsys: pytest.CaptureFixture[str]) -> None:
     """A star at the best, the figure's description names it."""
-    cells = {"probe-3": 0.6, "scratch": 0.4}
-    runs = [Run("similar", 5, recipe, seed, a + 0.01 * seed, 1.0) for recipe, a in cells.items() for seed in (0, 1)]
-    quadrant_figures.show_runs(runs)
-    assert "0.605 ± 0.007 *  0.405 ± 0.007" in capsys.readouterr().out
-    quadrant_figures.draw_runs(runs)
+    quadrant_figures.show_runs(made_up(3))
+    assert "61.0 ± 1.0 *  41.0 ± 1.0" in capsys.readouterr().out
+    quadrant_figures.draw_runs(made_up(3))
     assert "similar, 5 a class: probe-3 with 0.6" in capsys.readouterr().out
     assert list(RECIPES)[-1] == "scratch"
+
+
+def test_two_seeds_are_too_few_for_a_star(capsys: pytest.CaptureFixture[str]) -> None:
+    """With one degree of freedom nothing can be told apart, and a mark would contradict the eye."""
+    quadrant_figures.show_runs(made_up(2))
+    assert "*" not in capsys.readouterr().out
+
+
+def test_the_lecture_s_table_fills_with_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """Cells without runs are left empty; the others name the lecture's advice and the highest mean."""
+    quadrant_figures.draw_table([], 1, 100)
+    assert "Nothing was measured yet" in capsys.readouterr().out
+    quadrant_figures.draw_table(made_up(3), 5, 100)
+    said = capsys.readouterr().out
+    assert "little data, similar images, the lecture says linear classifier on the top layer: probe-3" in said
+    assert "much data" not in said
+
+
+def test_stars_never_skip_a_recipe_with_a_higher_mean() -> None:
+    """In every cell of the stored table: whoever is above a starred recipe has a star as well."""
+    found = experiments.summaries(experiments.stored_runs())
+    for target in TARGETS:
+        for per_class in PER_CLASS:
+            ranked = sorted(RECIPES, key=lambda recipe: -found[target, per_class, recipe].mean)
+            best = experiments.best_recipes(found, target, per_class)
+            assert list(best) == ranked[: len(best)]

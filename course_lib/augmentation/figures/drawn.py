@@ -1,0 +1,184 @@
+"""Drawings that explain an operation: SVG that follows the page's text color, with a description in words."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+from course_lib.lab.display import show
+from course_lib.lab.photographs import photograph
+from course_lib.lab.plots import OKABE_ITO
+
+__all__ = ["Drawing", "draw_scale_and_crop", "draw_ten_crops"]
+
+CROP = 224
+"""Side of the crops of both drawings, in pixels of the resized photograph."""
+_GAP = 26
+
+
+class Drawing:
+    """An SVG with a description.
+
+    Attributes:
+        svg: the whole element.
+        alt: what it shows, in words.
+    """
+
+    def __init__(self, body: str, width: float, height: float, alt: str) -> None:
+        self.alt = alt
+        self.svg = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(alt)}" '
+            f'viewBox="-3 0 {width + 6:g} {height:g}" style="width:100%;max-width:{width + 6:g}px;height:auto;'
+            'color:var(--jp-content-font-color1, inherit);font-family:var(--jp-content-font-family, sans-serif)" '
+            f'font-size="14" fill="currentColor">{body}</svg>'
+        )
+
+    def __repr__(self) -> str:
+        return f"[drawing: {self.alt}]"
+
+    def _repr_html_(self) -> str:
+        return self.svg
+
+
+def draw_scale_and_crop(scale: float = 0.42) -> None:
+    """ResNet's training recipe: three random short sides L, a random crop of 224 pixels from each, one size at the end.
+
+    Args:
+        scale: pixels of the drawing for one pixel of a resized photograph.
+    """
+    draws = ((256, 0.55, 0.3), (360, 0.8, 0.25), (480, 0.35, 0.45))  # L, then where the crop lies in the room it has
+    ratio = _ratio("cat")
+    body, x = [], 0.0
+    tallest = scale * draws[-1][0]
+    top = 30.0
+    for number, (short, right, down) in enumerate(draws):
+        width, height = scale * short * ratio, scale * short
+        color, side = OKABE_ITO[number], scale * CROP
+        left, upper = right * (width - side), down * (height - side)
+        y = top + tallest - height
+        body.append(_photo("cat", x, y, width, height))
+        body.append(_box(x + left, y + upper, side, side, color))
+        body.append(_text(x + width / 2, top - 12 + tallest - height, f"L = {short}"))
+        # The crop by itself, below: the same side whatever L was.
+        below = top + tallest + 54
+        body.append(_cut("cat", f"scale-{number}", x + width / 2 - side / 2, below, side, (width, height, left, upper)))
+        body.append(_box(x + width / 2 - side / 2, below, side, side, color))
+        body.append(_arrow(x + width / 2, top + tallest + 10, below - 10))
+        x += width + _GAP
+    height = top + tallest + 54 + scale * CROP + 26
+    body.append(_text((x - _GAP) / 2, height - 6, f"three crops of {CROP} × {CROP}, ready for one batch"))
+    said = (
+        "One photograph of a cat, resized to short sides of 256, 360 and 480 pixels, each with a square of 224 pixels "
+        "at a random place. Below, the three squares by themselves, all of one size: the larger the photograph is, "
+        "the larger the cat, and the less of it fits in."
+    )
+    _show(Drawing("".join(body), x - _GAP, height, said))
+
+
+def draw_ten_crops(scale: float = 0.62) -> None:
+    """Where the five crops lie, and the ten that the network sees, with their indices in the exercise.
+
+    Args:
+        scale: pixels of the drawing for one pixel of the photograph.
+    """
+    short, side = 256, scale * CROP * 0.8
+    ratio = _ratio("cat")
+    width, height = scale * short * ratio, scale * short
+    top = 26.0
+    places = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5)]  # down, right: shares of the room
+    body = [_photo("cat", 0, top, width, height), _text(width / 2, top - 9, "five places")]
+    small = 0.55 * side
+    first = width + 50
+    for index, (down, right) in enumerate(places):
+        left, upper = right * (width - side), down * (height - side)
+        body.append(_box(left + 1.5, top + upper + 1.5, side - 3, side - 3, OKABE_ITO[index], index == 4))
+        factor = small / side
+        window = (factor * width, factor * height, factor * left, factor * upper)
+        for mirrored in (False, True):
+            x, y = first + index * (small + 14), top + mirrored * (small + 36)
+            body.append(_cut("cat", f"ten-{index}-{mirrored:d}", x, y, small, window, mirrored))
+            body.append(_box(x, y, small, small, OKABE_ITO[index], index == 4))
+            body.append(_text(x + small / 2, y + small + 17, f"{index + 5 * mirrored}"))
+    end = first + 5 * (small + 14) - 14
+    body.append(_text((first + end) / 2, top - 9, "their crops (0 to 4), and the mirror images (5 to 9)"))
+    said = (
+        "A photograph of a cat with five square crops: top left, top right, bottom left, bottom right and center. "
+        "Beside it the five crops, numbered 0 to 4 in this order, and below them their mirror images, 5 to 9."
+    )
+    _show(Drawing("".join(body), end, max(top + height, top + 2 * small + 36 + 22), said))
+
+
+def _show(drawing: Drawing) -> None:
+    show(drawing, repr(drawing))
+
+
+def _ratio(name: str) -> float:
+    """Width over height of a photograph."""
+    return photograph(name).shape[2] / photograph(name).shape[1]
+
+
+@functools.cache
+def _data(name: str) -> str:
+    """The photograph as a data URI."""
+    pixels = (photograph(name).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _photo(name: str, x: float, y: float, width: float, height: float) -> str:
+    return (
+        f'<image href="{_data(name)}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" '
+        'preserveAspectRatio="none"/>'
+    )
+
+
+def _cut(
+    name: str,
+    key: str,
+    x: float,
+    y: float,
+    side: float,
+    window: tuple[float, float, float, float],
+    mirrored: bool = False,
+) -> str:
+    """A square part of a photograph at (x, y).
+
+    Args:
+        name: of the photograph.
+        key: tells this part from the others of the page.
+        x: of its left edge.
+        y: of its upper edge.
+        side: of the square.
+        window: width and height of the whole photograph, and left and upper edge of the part in it.
+        mirrored: left to right.
+    """
+    width, height, left, upper = window
+    turned = f"translate({x + side:.1f} {y:.1f}) scale(-1 1)" if mirrored else f"translate({x:.1f} {y:.1f})"
+    clip = f'<clipPath id="cut-{key}"><rect width="{side:.1f}" height="{side:.1f}"/></clipPath>'
+    whole = _photo(name, -left, -upper, width, height)
+    return f'<g transform="{turned}">{clip}<g clip-path="url(#cut-{key})">{whole}</g></g>'
+
+
+def _box(x: float, y: float, width: float, height: float, color: str, dashed: bool = False) -> str:
+    dashes = ' stroke-dasharray="6 4"' if dashed else ""
+    place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="none"'
+    # White below the color: visible on dark and on light parts of a photograph.
+    return f'<rect {place} stroke="#fff" stroke-width="5"/><rect {place} stroke="{color}" stroke-width="3"{dashes}/>'
+
+
+def _text(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(text)}</text>'
+
+
+def _arrow(x: float, start: float, end: float) -> str:
+    head = f'<path d="M {x - 5:.1f} {end - 8:.1f} L {x:.1f} {end:.1f} L {x + 5:.1f} {end - 8:.1f} Z"/>'
+    line = (
+        f'<line x1="{x:.1f}" y1="{start:.1f}" x2="{x:.1f}" y2="{end - 7:.1f}" stroke="currentColor" stroke-width="2"/>'
+    )
+    return line + head

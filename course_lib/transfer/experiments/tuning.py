@@ -1,0 +1,191 @@
+"""Fine-tuning the network that knows photographs, on forty small pictures, in seconds.
+
+What does not train is computed once: only the last block of the network and its head run in every step.  The claims of
+the notebook about it are asserted by `tests/course_lib/transfer/test_claims.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_lib.lab.data import CLASSES, fashion_mnist
+from course_lib.lab.efficientnet import EfficientNetLite0
+from course_lib.lab.interrupted import NothingFinishedError
+from course_lib.lab.live import Live
+from course_lib.lab.models import seeded
+from course_lib.lab.training import Batch
+from course_lib.transfer.experiments.features import Enlarged, Fit
+
+__all__ = ["PAIR", "RECIPES", "Tuned", "pixel_accuracy", "tuning_runs", "two_classes"]
+
+PAIR = ("Pullover", "Coat")
+"""Two classes that are easily confused."""
+RECIPES = {
+    "head": "only the new head trains",
+    "last block": "head and last block train",
+}
+_SIZE = 96
+_LAST = 16
+"""Where the last block begins in `EfficientNetLite0.features`: it and the convolution behind it, a million weights."""
+_HEAD_RATE, _BLOCK_RATE, _BATCH = 3e-3, 1e-3, 20
+
+Prepare = Callable[[nn.Module, int], Any]
+"""(model, classes) -> the model with a new head, the rest frozen: the notebook's two functions, one after the other."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """One training.
+
+    Attributes:
+        recipe: key of `RECIPES`.
+        seed: of the choice of images, of new weights and of the order.
+        accuracy: on new images, in [0, 1].
+        losses: training loss of each step.
+    """
+
+    recipe: str
+    seed: int
+    accuracy: float
+    losses: tuple[float, ...]
+
+
+def two_classes(per_class: int, seed: int, test: int = 300) -> tuple[Batch, Batch]:
+    """Images (N, 1, 28, 28) of `PAIR` with labels 0 and 1: so many of each class to learn from, others for the test.
+
+    Args:
+        per_class: images of each class to learn from.
+        seed: of their choice.
+        test: images for the test, the same for every seed.
+    """
+    (images, labels), (new_images, new_labels) = _pair("train"), _pair("validation")
+    generator = torch.Generator().manual_seed(seed)
+    rows = [(labels == label).nonzero()[:, 0] for label in (0, 1)]
+    chosen = torch.cat([of[torch.randperm(len(of), generator=generator)[:per_class]] for of in rows])
+    return (images[chosen], labels[chosen]), (new_images[:test], new_labels[:test])
+
+
+def _pair(split: Any) -> Batch:
+    images, labels = fashion_mnist(split)
+    first, second = (CLASSES.index(name) for name in PAIR)
+    kept = (labels == first) | (labels == second)
+    return images[kept], (labels[kept] == second).long()
+
+
+def tuning_runs(
+    model: EfficientNetLite0,
+    prepare: Prepare,
+    seeds: Sequence[int] = (0, 1, 2),
+    per_class: int = 20,
+    steps: int = 40,
+) -> list[Tuned]:
+    """Train the pretrained network on a few images of two classes; the pretrained weights stay as they are.
+
+    Args:
+        model: with its pretrained weights; a copy of it trains.
+        prepare: gives a model a new head and freezes the rest.
+        seeds: one run of every recipe for each.
+        per_class: images of each class.
+        steps: of training.
+    """
+    runs: list[Tuned] = []
+    with Live("Two classes", len(seeds) * len(RECIPES) * steps, "step", keep=False, partial=True) as live:
+        for seed in seeds:
+            known, new = two_classes(per_class, seed)
+            for recipe in RECIPES:
+                losses, accuracy = _tuned(model, prepare, known, new, seed, steps, recipe, live)
+                runs.append(Tuned(recipe, seed, accuracy, tuple(losses)))
+    whole = len(runs) - len(runs) % len(RECIPES)
+    if not whole:
+        raise NothingFinishedError("seed")
+    return runs[:whole]
+
+
+def pixel_accuracy(fit: Fit, seed: int, per_class: int = 20, lam: float = 30.0) -> float:
+    """What a linear probe on the 784 pixels makes of the same images: the least that a network has to beat.
+
+    Args:
+        fit: as `fit_linear_probe` of the notebook.
+        seed: of the choice of images.
+        per_class: images of each class.
+        lam: the penalty.
+    """
+    (images, labels), (new_images, new_labels) = two_classes(per_class, seed)
+    weights, bias = fit(images.flatten(1), labels, len(PAIR), lam)
+    guesses = (new_images.flatten(1) @ weights.T + bias).argmax(dim=1)
+    return float((guesses == new_labels).float().mean())
+
+
+def _tuned(
+    model: EfficientNetLite0,
+    prepare: Prepare,
+    known: Batch,
+    new: Batch,
+    seed: int,
+    steps: int,
+    recipe: str,
+    live: Live,
+) -> tuple[list[float], float]:
+    tuned = seeded(lambda: _prepared(model, prepare), seed)
+    enlarged, below, above = Enlarged(_SIZE), tuned.features[:_LAST], tuned.features[_LAST:]
+    groups = [{"params": list(tuned.classifier.parameters()), "lr": _HEAD_RATE}]
+    if recipe == "last block":
+        groups.append({"params": list(above.requires_grad_(True).parameters()), "lr": _BLOCK_RATE})
+    tuned.eval()
+    with torch.no_grad():
+        inputs, tests = (
+            torch.cat([below(enlarged(x)) for x in torch.split(images, 25)]) for images in (known[0], new[0])
+        )
+    net = nn.Sequential(above, tuned.pool, tuned.classifier)
+    optimizer = torch.optim.AdamW(groups)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # the network's dropout draws from the global generator
+        losses = _train(net, inputs, known[1], optimizer, seed, steps, f"{recipe}, seed {seed}", live)
+    return losses, _accuracy(net, tests, new[1])
+
+
+def _prepared(model: EfficientNetLite0, prepare: Prepare) -> EfficientNetLite0:
+    """A copy of the model, prepared by the student's functions; they may work in place and return nothing."""
+    tuned = copy.deepcopy(model)
+    found = prepare(tuned, len(PAIR))
+    return found if isinstance(found, EfficientNetLite0) else tuned
+
+
+def _train(
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    optimizer: torch.optim.Optimizer,
+    seed: int,
+    steps: int,
+    name: str,
+    live: Live,
+) -> list[float]:
+    generator = torch.Generator().manual_seed(seed)
+    losses: list[float] = []
+    net.train()
+    while len(losses) < steps:
+        order = torch.split(torch.randperm(len(labels), generator=generator), _BATCH)
+        for index in order[: steps - len(losses)]:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(images[index]), labels[index])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            losses.append(loss.item())
+            live.add(name, len(losses), losses[-1])
+            live.advance()
+    return losses
+
+
+@torch.no_grad()
+def _accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
+    net.eval()
+    guesses = torch.cat([net(batch).argmax(dim=1) for batch in torch.split(images, 50)])
+    return float((guesses == labels).float().mean())
