@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from course_lib.checking.answers import exercise_ids
 from course_lib.checking.errors import CheckUsageError
-from course_lib.checking.progress import progress_of
+from course_lib.checking.progress import Place, progress_of
 from course_lib.lab.device import best_device, quick
 from course_lib.lab.display import show
 
@@ -32,7 +33,7 @@ class Entry:
         minutes: what it says it takes, the parts added up; 0 if it does not say.
         passed: exercises that pass.
         total: exercises.
-        next: id of the first exercise that does not pass yet; empty if none.
+        next: where the first exercise begins that does not pass yet; None if all pass.
     """
 
     assignment: str
@@ -41,7 +42,7 @@ class Entry:
     minutes: int
     passed: int
     total: int
-    next: str
+    next: Place | None
 
 
 def start_page(folder: Path | None = None) -> None:
@@ -75,7 +76,7 @@ def _entry(folder: Path, path: Path) -> Entry | None:
         _minutes(text),
         len(done.passed),
         len(done.passed) + len(done.missing),
-        done.missing[0] if done.missing else "",
+        done.next,
     )
 
 
@@ -136,9 +137,16 @@ def _row(entry: Entry) -> str:
         f"<a href='{escape(entry.path, quote=True)}'>{escape(entry.title)}</a>",
         f"{bar} {escape(_done(entry))}",
         escape(_time(entry)),
-        f"<code>{escape(entry.next)}</code>" if entry.next else "–",
+        _next(entry),
     )
     return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _next(entry: Entry) -> str:
+    if entry.next is None:
+        return "all done"
+    target = escape(quote(entry.path) + entry.next.anchor, quote=True)
+    return f"<a href='{target}'>{escape(entry.next.heading)}</a>"
 
 
 def _done(entry: Entry) -> str:

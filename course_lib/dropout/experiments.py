@@ -26,13 +26,16 @@ from course_lib.dropout.nets import (
     dropout_net,
 )
 from course_lib.lab.data import fashion_mnist
+from course_lib.lab.interrupted import NothingFinishedError
 from course_lib.lab.live import Live
 from course_lib.lab.training import Batch, evaluate, train
 
 __all__ = [
+    "BehindRelu",
     "Ensemble",
     "Patterns",
     "Run",
+    "behind_relu",
     "calibration_error",
     "few_images",
     "fractional_passes",
@@ -105,13 +108,25 @@ def overfitting(drop: Drop, p_keeps: Sequence[float], seeds: Sequence[int], epoc
         p_keeps: probabilities; 1 is the plain network.
         seeds: one run for each.
         epochs: passes over the training images.
+
+    Returns:
+        the runs of every seed that was complete when it ended or was stopped, seed after seed.
+
+    Raises:
+        NothingFinishedError: if it is stopped before the first seed is complete.
     """
     data, validation = few_images()
-    runs = []
-    with Live("Few images, wrong labels", len(p_keeps) * len(seeds) * epochs, "epoch", "validation loss") as live:
-        for p_keep, seed in itertools.product(p_keeps, seeds):
-            label = f"p_keep = {p_keep:g}, seed {seed}"
-            runs.append(_fit(dropout_net(p_keep, drop, seed=seed), p_keep, seed, data, validation, epochs, live, label))
+    runs: list[Run] = []
+    total = len(p_keeps) * len(seeds) * epochs
+    with Live("Few images, wrong labels", total, "epoch", "validation loss", keep=False, partial=True) as live:
+        for seed in seeds:
+            of_seed = []
+            for p_keep in p_keeps:
+                model, label = dropout_net(p_keep, drop, seed=seed), f"p_keep = {p_keep:g}, seed {seed}"
+                of_seed.append(_fit(model, p_keep, seed, data, validation, epochs, live, label))
+            runs += of_seed
+    if not runs:
+        raise NothingFinishedError("seed")
     return runs
 
 
@@ -202,7 +217,7 @@ class Ensemble:
         scaled: distance of the network with scaled weights.
         samples: numbers of sampled masks.
         sampled: distance of the mean over so many masks.
-        geometric: largest difference of the scaled network from the renormalised geometric mean.
+        geometric: largest difference of the scaled network from the renormalized geometric mean.
     """
 
     units: int
@@ -217,7 +232,8 @@ def small_ensemble(drop: Drop, epochs: int, seed: int = 0, units: int = 10, p_ke
     """Train a network whose last hidden layer is small, and average over all its masks, image by image."""
     data, (images, _) = few_images()
     model = dropout_net(p_keep, drop, last=units, seed=seed)
-    with Live(f"2**{units} networks", epochs, "epoch", "validation loss") as live, torch.enable_grad():
+    title = f"Training the network for the ensemble, seed {seed}"
+    with Live(title, epochs, "epoch", "validation loss", keep=False) as live, torch.enable_grad():
         _fit(model, p_keep, seed, data, fashion_mnist("validation", 1000), epochs, live, f"seed {seed}")
     *body, head = model.eval().children()
     h = nn.Sequential(*body)(images[:200])
@@ -243,6 +259,60 @@ def _distance(p: torch.Tensor, q: torch.Tensor) -> float:
 
 
 @dataclass(frozen=True)
+class BehindRelu:
+    """Distances from the mean over many sampled masks of both hidden layers, as in `Ensemble`.
+
+    Attributes:
+        scaled: of one pass with scaled weights.
+        one: of one random mask.
+        four: of the mean of 4 random masks.
+        sixteen: of the mean of 16 random masks.
+    """
+
+    scaled: float
+    one: float
+    four: float
+    sixteen: float
+
+
+@torch.no_grad()
+def behind_relu(drop: Drop, seeds: Sequence[int], epochs: int, masks: int = 1000) -> list[BehindRelu]:
+    """Train with dropout after both hidden layers, so that the first masks pass a ReLU; compare ways to average.
+
+    Args:
+        drop: inverted dropout.
+        seeds: one network for each.
+        epochs: passes over the training images.
+        masks: how many are sampled for the mean that takes the place of the exact one.
+
+    Raises:
+        NothingFinishedError: if it is stopped before the first seed is complete.
+    """
+    data, validation = few_images()
+    images = validation[0][:200]
+    found = []
+    total = len(seeds) * epochs
+    with Live("Dropout after both layers", total, "epoch", "validation loss", keep=False, partial=True) as live:
+        for seed in seeds:
+            model = dropout_net(0.5, drop, seed=seed)
+            with torch.enable_grad():
+                _fit(model, 0.5, seed, data, validation, epochs, live, f"seed {seed}")
+            scaled = probabilities(model, images)
+            model.train()
+            passes = torch.stack([F.softmax(model(images), dim=1) for _ in range(masks)])
+            mean = passes.mean(dim=0)
+            # 10 means of each size: so small a part of all masks that their share in the mean hardly matters.
+            by_size = [
+                sum(_distance(part.mean(dim=0), mean) for part in torch.split(passes[: 10 * size], size)) / 10
+                for size in (1, 4, 16)
+            ]
+            found.append(BehindRelu(_distance(scaled, mean), *by_size))
+    if not found:
+        raise NothingFinishedError("seed")
+    return found
+
+
+@dataclass(frozen=True)
 class Patterns:
     """Final validation losses of one network with several kinds of noise: name -> one loss for each seed."""
 
@@ -250,10 +320,22 @@ class Patterns:
 
 
 def patterns(drop: Drop, connect: Connect, connect_test: ConnectTest, seeds: Sequence[int], epochs: int) -> Patterns:
-    """One network, plain and with three kinds of noise in training."""
+    """Train one network, plain and with three kinds of noise.
+
+    Args:
+        drop: inverted dropout.
+        connect: DropConnect in training.
+        connect_test: DropConnect at test time.
+        seeds: one run of each network for each.
+        epochs: passes over the training images.
+
+    Raises:
+        NothingFinishedError: if it is stopped before the first seed is complete.
+    """
     data, validation = few_images()
-    losses: dict[str, list[float]] = {}
-    with Live("Four kinds of noise", 4 * len(seeds) * epochs, "epoch", "validation loss") as live:
+    complete: list[dict[str, float]] = []
+    total = 4 * len(seeds) * epochs
+    with Live("Four kinds of noise", total, "epoch", "validation loss", keep=False, partial=True) as live:
         for seed in seeds:
             models: dict[str, nn.Module] = {
                 "none": dropout_net(1.0, drop, 128, 128, seed),
@@ -261,10 +343,14 @@ def patterns(drop: Drop, connect: Connect, connect_test: ConnectTest, seeds: Seq
                 "DropConnect": ConnectNet(0.5, connect, connect_test, 128, seed),
                 "dropout": dropout_net(0.5, drop, 128, 128, seed),
             }
+            of_seed = {}
             for name, model in models.items():
                 run = _fit(model, 1.0, seed, data, validation, epochs, live, f"{name}, seed {seed}")
-                losses.setdefault(name, []).append(run.validation[-1])
-    return Patterns(losses)
+                of_seed[name] = run.validation[-1]
+            complete.append(of_seed)
+    if not complete:
+        raise NothingFinishedError("seed")
+    return Patterns({name: [of_seed[name] for of_seed in complete] for name in complete[0]})
 
 
 def fractional_passes(
@@ -273,7 +359,7 @@ def fractional_passes(
     """Validation loss of a network with fractional pooling: of single passes, and of the mean of the first k passes."""
     data, (images, labels) = few_images()
     model = FractionalNet(boundaries, pool, seed=seed)
-    with Live("Fractional max pooling", epochs, "epoch", "validation loss") as live:
+    with Live("Fractional max pooling", epochs, "epoch", "validation loss", keep=False) as live:
         _fit(model, 1.0, seed, data, (images, labels), epochs, live, f"seed {seed}")
     guesses = torch.stack([probabilities(model, images) for _ in range(passes)])
     single = [float(F.nll_loss(guess.log(), labels)) for guess in guesses]

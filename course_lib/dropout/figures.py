@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,53 +9,80 @@ import torch
 from torch import nn
 
 from course_lib.dropout.experiments import Ensemble, Patterns, Run, neighbour_correlation
-from course_lib.lab.plots import OKABE_ITO, bars, curves, figure, montage, show_figure, spread
+from course_lib.lab.drawing import arrow, node, show_drawing, words
+from course_lib.lab.plots import MARKERS, OKABE_ITO, curves, figure, montage, show_figure, spread
 
 __all__ = [
     "draw_ensembles",
     "draw_features",
     "draw_losing_units",
-    "draw_masks",
+    "draw_neuron",
     "draw_overfitting",
     "draw_passes",
     "draw_patterns",
     "draw_regions",
     "draw_relu_gap",
+    "draw_variance",
 ]
 
 
-def draw_masks(w: Sequence[float], x: Sequence[float], p_keeps: Sequence[float]) -> None:
-    """Every mask of a linear neuron: its value, and as height its probability, for several probabilities of keeping.
+def draw_neuron() -> None:
+    """The lecture's neuron under its four masks: what is dropped is dashed and crossed out."""
+    shapes = []
+    for k, (x, y, value) in enumerate(((1, 1, "w₁x + w₂y"), (1, 0, "w₁x"), (0, 0, "0"), (0, 1, "w₂y"))):
+        left = 30 + 170 * k
+        out = (left + 66, 50)
+        shapes.append(node(out, "a", 20))
+        for name, weight, kept, at in (("x", "w₁", x, (left + 20, 140)), ("y", "w₂", y, (left + 112, 140))):
+            side = -1 if at[0] < out[0] else 1
+            start, end = (at[0] - 7 * side, at[1] - 22), (out[0] + 10 * side, out[1] + 22)
+            color, dashes = (OKABE_ITO[0], "") if kept else (OKABE_ITO[1], "4 4")
+            shapes.append(node(at, name, 20, color, dashes))
+            shapes.append(arrow(start, end, color, dashes, 2.4 if kept else 1.4))
+            if not kept:
+                cross = 14
+                shapes.append(
+                    f'<path d="M{at[0] - cross} {at[1] - cross}l{2 * cross} {2 * cross}m0 {-2 * cross}'
+                    f'l{-2 * cross} {2 * cross}" stroke="{color}" stroke-width="2"/>'
+                )
+            shapes.append(words(((start[0] + end[0]) / 2 + 20 * side, (start[1] + end[1]) / 2), weight))
+        shapes.append(words((left + 66, 190), f"a = {value}"))
+    alt = (
+        "The neuron a with the inputs x and y and the weights w1 and w2, four times, once for each mask. Both inputs "
+        "kept: a = w1 x + w2 y. Only x kept: a = w1 x. Both dropped: a = 0. Only y kept: a = w2 y. Dropped inputs are "
+        "dashed and crossed out."
+    )
+    show_drawing(shapes, 690, 210, alt)
+
+
+def draw_variance(shares: Sequence[float], square: float, sampled: Sequence[float]) -> None:
+    """The variance of a linear neuron over the probability of keeping, for plain and for inverted dropout.
 
     Args:
-        w: (n,) weights.
-        x: (n,) inputs.
-        p_keeps: one picture for each.
+        shares: probabilities of keeping.
+        square: the sum over the inputs of (w_i x_i) squared.
+        sampled: for each probability the variance over sampled masks of plain dropout.
     """
-    masks = list(itertools.product([1, 0], repeat=len(w)))
-    values = [sum(m * a * b for m, a, b in zip(mask, w, x, strict=True)) for mask in masks]
-    drawn, axes = figure(1, len(p_keeps), width=3.6, height=2.8, sharey=True)
-    said = []
-    for ax, p in zip(axes, p_keeps, strict=True):
-        chances = [math.prod(p if m else 1 - p for m in mask) for mask in masks]
-        mean = sum(c * v for c, v in zip(chances, values, strict=True))
-        ax.bar(values, chances, width=0.06 * (max(values) - min(values)), color=OKABE_ITO[0])
-        for mask, value, chance in zip(masks, values, chances, strict=True):
-            name = "".join(map(str, mask))
-            ax.annotate(name, (value, chance), ha="center", va="bottom", fontsize=8)
-        ax.axvline(mean, color="black", linestyle="--")
-        ax.set(title=f"p_keep = {p:g}: mean {mean:.3g}", xlabel="value of the neuron")
-        said.append(f"at p_keep {p:g} the mean is {mean:.3g}")
-    axes[0].set_ylabel("probability of the mask")
-    listing = ", ".join(f"mask {''.join(map(str, m))}: {v:g}" for m, v in zip(masks, values, strict=True))
-    show_figure(drawn, f"The neuron's value under every mask ({listing}); {'; '.join(said)}.", "Dashed: the mean.")
+    drawn, (ax,) = figure(width=8.0, height=3.0)
+    p = np.linspace(shares[0], 1, 200)
+    ax.plot(p, p * (1 - p) * square, color=OKABE_ITO[0], label="plain: p (1 - p)")
+    ax.plot(shares, sampled, "o", color=OKABE_ITO[0], label="plain, sampled masks")
+    ax.plot(p, (1 - p) / p * square, "--", color=OKABE_ITO[1], label="inverted: (1 - p) / p")
+    scaled = [value / share**2 for value, share in zip(sampled, shares, strict=True)]
+    ax.plot(shares, scaled, "s", color=OKABE_ITO[1], label="inverted, sampled masks")
+    ax.set(xlabel="p, the probability of keeping", ylabel="variance (log scale)", yscale="log")
+    ax.set_title("Plain dropout is noisiest at 1/2; inverted dropout, at small p", fontsize=10)
+    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
+    alt = ", ".join(f"{value:.0f} at {share:g}" for value, share in zip(sampled, shares, strict=True))
+    more = ", ".join(f"{value:.0f} at {share:g}" for value, share in zip(scaled, shares, strict=True))
+    show_figure(drawn, f"Variance of a neuron over the probability of keeping. Plain dropout: {alt}. Inverted: {more}.")
 
 
 def draw_relu_gap(shift: Sequence[float], mean_of_relu: Sequence[float], relu_of_mean: Sequence[float]) -> None:
     """A unit's mean output and its output at the mean, over the bias."""
     drawn, (ax,) = figure(width=6.0, height=3.0)
     curves(ax, {"mean of the outputs": (shift, mean_of_relu), "output at the mean": (shift, relu_of_mean)}, False)
-    ax.set(xlabel="bias", ylabel="output")
+    ax.set(xlabel="bias", ylabel="output", title="The mean of the outputs is never below the output at the mean")
     gaps = [a - b for a, b in zip(mean_of_relu, relu_of_mean, strict=True)]
     widest = max(range(len(gaps)), key=gaps.__getitem__)
     alt = f"The mean of the outputs is never below the output at the mean; the gap is widest, {gaps[widest]:.2f}, "
@@ -74,7 +99,8 @@ def draw_overfitting(runs: Sequence[Run]) -> None:
         ax.set(xlabel="epoch", title=f"{name} loss")
     last = [[run.validation[-1] for run in runs if run.p_keep == p] for p in p_keeps]
     said = "; ".join(f"p_keep {p:g}: {np.mean(losses):.2f}" for p, losses in zip(p_keeps, last, strict=True))
-    show_figure(drawn, f"Validation loss at the end: {said}.", "Band: smallest to largest seed. Without noise.")
+    caption = "Line: mean; band: smallest to largest seed. Losses are measured in evaluation mode, without noise."
+    show_figure(drawn, f"Validation loss at the end: {said}.", caption)
 
 
 def draw_features(runs: Sequence[Run], units: int = 24) -> None:
@@ -87,8 +113,8 @@ def draw_features(runs: Sequence[Run], units: int = 24) -> None:
         low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
         montage(ax, (images - low) / (high - low), 6)
         smooth = neighbour_correlation(layer.weight)
-        ax.set_title(f"p_keep = {run.p_keep:g}: neighbours correlate {smooth:.2f}", fontsize=9)
-        said.append(f"p_keep {run.p_keep:g}: correlation of neighbouring weights {smooth:.2f}")
+        ax.set_title(f"p_keep = {run.p_keep:g}: neighbors correlate {smooth:.2f}", fontsize=9)
+        said.append(f"p_keep {run.p_keep:g}: correlation of neighboring weights {smooth:.2f}")
     show_figure(drawn, f"Weights of {units} first-layer units as images. {'; '.join(said)}.")
 
 
@@ -96,7 +122,8 @@ def draw_losing_units(kept: Sequence[float], accuracy: dict[str, list[list[float
     """Accuracy over the share of hidden units that are left, mean and spread over the seeds."""
     drawn, (ax,) = figure(width=6.0, height=3.2)
     spread(ax, kept, accuracy)
-    ax.set(xlabel="share of hidden units that are left", ylabel="validation accuracy")
+    ax.set(xlabel="share of hidden units that are left", ylabel="validation accuracy", ylim=(0, 1))
+    ax.set_title("Accuracy while hidden units are removed")
     ax.invert_xaxis()
     said = "; ".join(
         f"{label}: from {np.mean([run[0] for run in runs]):.2f} to {np.mean([run[-1] for run in runs]):.2f}"
@@ -113,6 +140,8 @@ def draw_ensembles(results: Sequence[Ensemble]) -> None:
     scaled = float(np.mean([result.scaled for result in results]))
     ax.axhline(scaled, color=OKABE_ITO[1], linestyle="--", label="one pass with scaled weights")
     ax.set(xscale="log", yscale="log", xlabel="masks sampled", ylabel="distance from the exact mean")
+    ax.set_xticks(samples, [str(size) for size in samples])
+    ax.set_title("More masks come closer to the exact mean", fontsize=11)
     ax.legend(frameon=False)
     first, last = (float(np.mean([result.sampled[i] for result in results])) for i in (0, -1))
     alt = f"Distance from the mean over all {2 ** results[0].units} masks: {first:.3f} for one sampled mask, "
@@ -120,13 +149,21 @@ def draw_ensembles(results: Sequence[Ensemble]) -> None:
 
 
 def draw_patterns(result: Patterns) -> None:
-    """Validation loss with each kind of noise."""
+    """Validation loss with each kind of noise: a dot for each seed, on an axis around the values."""
     drawn, (ax,) = figure(width=6.0, height=3.0)
-    seeds = len(next(iter(result.losses.values())))
-    bars(ax, list(result.losses), {f"seed {i}": [run[i] for run in result.losses.values()] for i in range(seeds)})
-    ax.set(ylabel="validation loss", ylim=(0, None))
-    said = "; ".join(f"{name}: {np.mean(losses):.2f}" for name, losses in result.losses.items())
-    show_figure(drawn, f"Validation loss at the end, mean over seeds. {said}.")
+    means = {name: float(np.mean(losses)) for name, losses in result.losses.items()}
+    for i, (name, losses) in enumerate(result.losses.items()):
+        for seed, loss in enumerate(losses):
+            ax.plot(i, loss, MARKERS[seed % len(MARKERS)], color=OKABE_ITO[0], markersize=6)
+        ax.hlines(means[name], i - 0.2, i + 0.2, color="black", linewidth=1.2)
+    ax.set_xticks(range(len(means)), list(means))
+    ax.set(ylabel="validation loss at the end", title="Every kind of noise ends below the network without noise")
+    if any(value >= means["none"] for name, value in means.items() if name != "none"):
+        ax.set_title("Validation loss with each kind of noise")
+    ax.margins(x=0.15, y=0.2)
+    said = "; ".join(f"{name}: {value:.2f}" for name, value in means.items())
+    caption = "One sign for each seed; bar: their mean. The axis does not begin at 0."
+    show_figure(drawn, f"Validation loss at the end, mean over seeds. {said}.", caption)
 
 
 def draw_regions(image: torch.Tensor, divisions: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
@@ -149,12 +186,12 @@ def draw_regions(image: torch.Tensor, divisions: Sequence[tuple[torch.Tensor, to
 
 def draw_passes(single: Sequence[float], averaged: Sequence[float]) -> None:
     """Validation loss of single noisy passes and of their running mean."""
-    drawn, (ax,) = figure(width=6.0, height=3.0)
+    drawn, (ax,) = figure(width=8.0, height=3.0)
     passes = list(range(1, len(single) + 1))
     ax.plot(passes, single, "o", color=OKABE_ITO[1], label="single pass")
     ax.plot(passes, averaged, "-s", color=OKABE_ITO[0], markersize=4, label="mean of the first k passes")
     ax.axhline(float(np.mean(single)), color="black", linestyle=":", label="average loss of a single pass")
-    ax.set(xlabel="pass", ylabel="validation loss")
-    ax.legend(frameon=False, fontsize=8)
+    ax.set(xlabel="pass", ylabel="validation loss", title="The mean of several passes beats the average pass")
+    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
     alt = f"Single passes have a loss of {np.mean(single):.3f} on average, the mean of {len(single)} passes "
     show_figure(drawn, f"{alt}{averaged[-1]:.3f}.")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from course_lib.lab.course_folder import answers_of_course
+from course_lib.lab.interrupted import keep_going
 
 __all__ = ["Fault", "check_environment", "faults"]
 
@@ -42,7 +43,11 @@ class Fault:
 
 
 def check_environment() -> None:
-    """Print one line: ready, or what is wrong and how to mend it, the most basic fault first."""
+    """Print one line: ready, or what is wrong and how to mend it, the most basic fault first.
+
+    It is the first cell of every notebook, so it also sees to it that an open exercise does not stop *Run All*.
+    """
+    keep_going()
     found = list(faults())
     if not found:
         torch = _version("torch") or "?"

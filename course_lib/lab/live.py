@@ -1,4 +1,4 @@
-"""Watching an experiment run: a progress bar on stdout and a curve that grows in place."""
+"""Watching an experiment run: a progress bar on stdout, a curve that grows in place, and a button to stop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from course_lib.lab.plots import Picture, curves, figure
+from course_lib.lab.stop import stop_button
 
 __all__ = ["Live"]
 
@@ -17,7 +18,7 @@ _SECONDS_BETWEEN_FRAMES = 1.0
 
 
 class _Nothing:
-    """Takes the place of a curve that is no longer needed."""
+    """Takes the place of a curve that is not there yet or no longer needed."""
 
     def __repr__(self) -> str:
         return ""
@@ -30,8 +31,8 @@ class Live:
     """A progress bar and a curve for as long as the `with` block lasts.
 
     The bar is text on stdout: a notebook marks stderr as an error, and nbgrader's own grader takes points for it.
-    The curve is drawn where IPython can display, and updated in place about once a second; elsewhere there is
-    only the bar.
+    The curve appears with its first point where IPython can display, and is updated in place about once a second;
+    elsewhere there is only the bar.
 
     Args:
         title: of the curve, also the label of the bar.
@@ -40,6 +41,11 @@ class Live:
         ylabel: of the curve.
         log: the axes that are logarithmic: "", "x", "y" or "xy".
         keep: whether the curve stays when the block ends; not where a finished figure follows.
+        partial: whether the code after the block can do with the runs that are complete.  Then an interrupt ends the
+            block and no more, and `stopped` says so.
+
+    Attributes:
+        stopped: whether the block was ended by an interrupt.
     """
 
     def __init__(
@@ -50,35 +56,46 @@ class Live:
         ylabel: str = "training loss",
         log: str = "",
         keep: bool = True,
+        partial: bool = False,
     ) -> None:
         self.title, self.xlabel, self.ylabel, self.log = title, xlabel, ylabel, log
         self.series: dict[str, tuple[list[float], list[float]]] = {}
+        self.stopped = False
         self._handle: Any = None
+        self._button: Any = None
         self._drawn_at = 0.0
-        self._total = total
-        self._keep = keep
+        self._done, self._total = 0, total
+        self._keep, self._partial = keep, partial
 
     def __enter__(self) -> Live:
         ipython = sys.modules.get("IPython")
         if ipython is not None and ipython.get_ipython() is not None:
             from IPython.display import display
 
-            self._handle = display(self._picture(), display_id=True)
+            self._button = stop_button("Stop, keep what is done" if self._partial else "Stop")
+            self._handle = display(_Nothing(), display_id=True)
         self._bar = tqdm(total=self._total, desc=self.title, file=sys.stdout, mininterval=0.5, leave=True, ncols=88)
-        self._drawn_at = time.monotonic()
+        self._drawn_at = 0.0
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> bool:
         self._bar.close()
-        if self._keep or error is not None:
+        if self._button is not None:
+            self._button.close()
+        self.stopped = self._partial and isinstance(error, KeyboardInterrupt)
+        if self.stopped:
+            print(f"Stopped at {self._done} of {self._total}. The runs that were complete by then are kept.")
+        if self._keep or (error is not None and not self.stopped):
             self._draw()
         elif self._handle is not None:
             self._handle.update(_Nothing())
+        return self.stopped
 
     def advance(self, steps: int = 1) -> None:
         """One more piece of the work is done."""
+        self._done += steps
         self._bar.update(steps)
         if time.monotonic() - self._drawn_at > _SECONDS_BETWEEN_FRAMES:
             self._draw()
@@ -90,14 +107,18 @@ class Live:
         ys.append(y)
 
     def _draw(self) -> None:
-        if self._handle is not None:
+        if self._handle is not None and self.series:
             self._handle.update(self._picture())
-        self._drawn_at = time.monotonic()
+            self._drawn_at = time.monotonic()
 
     def _picture(self) -> Picture:
-        drawn, (ax,) = figure(width=6.5, height=2.8)
+        drawn, (ax,) = figure(width=8.0, height=2.8)
         few = all(len(x) <= 40 for x, _ in self.series.values())
         curves(ax, {label: (list(x), list(y)) for label, (x, y) in self.series.items()}, markers=few)
+        if (inside := ax.get_legend()) is not None:
+            # Beside the curves: nobody knows yet where they will run.
+            inside.remove()
+            drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
         ax.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title)
         if "x" in self.log:
             ax.set_xscale("log")

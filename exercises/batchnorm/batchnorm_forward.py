@@ -108,8 +108,8 @@ def variance_of_each_row_around_its_mean(x, gamma, beta, eps):
 
 @exercise.wrong(loses=AFFINE)
 def scale_per_example(x, gamma, beta, eps):
-    """gamma and beta seem to be laid along the batch, one for each example. There is one for each feature; only where N
-    equals D does the other way run at all."""
+    """gamma and beta seem to be laid along the batch, one for each example. There is one for each feature; the
+    other layout runs at all only if N equals D."""
     p = over((0,))(x, gamma[:, None], beta[:, None], eps)
     return p.affine(p.centered / p.root)
 

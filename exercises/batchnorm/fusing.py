@@ -211,7 +211,7 @@ def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
     @exercise.wrong(loses=WEIGHT)
     def scale_on_input_axis(weight, bias, gamma, beta, mean, var, eps):
         """The scale seems to run along the inputs of the weight. Normalization acts on the outputs, which are the first
-        axis; only where the layer has as many inputs as outputs does the other way run at all."""
+        axis; the other layout runs at all only if the layer has as many inputs as outputs."""
         scale = gamma / torch.sqrt(var + eps)
         shape = (1, -1, *[1] * (weight.ndim - 2))
         return weight * scale.reshape(shape), beta + (or_zero(bias, mean) - mean) * scale

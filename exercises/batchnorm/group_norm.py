@@ -193,7 +193,7 @@ def scale_by_the_number_of_the_group(x, num_groups, gamma, beta, eps):
 @exercise.wrong(loses=AFFINE, costs=0.75)
 def scale_along_width(x, num_groups, gamma, beta, eps):
     """gamma and beta seem to run along the width of the image: a vector of shape (C,) is matched with the last axis.
-    There is one for each channel; only where W equals C does the other way run at all."""
+    There is one for each channel; the other layout runs at all only if W equals C."""
     p = grouped(x, num_groups, gamma, beta, eps)
     return gamma * p.centered / p.root + beta
 

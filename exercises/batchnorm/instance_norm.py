@@ -159,7 +159,7 @@ def statistics_along_height_and_width(x, gamma, beta, eps):
 @exercise.wrong(loses=AFFINE)
 def scale_along_width(x, gamma, beta, eps):
     """gamma and beta seem to run along the width of the image: a vector of shape (C,) is matched with the last axis.
-    There is one for each channel; only where W equals C does the other way run at all."""
+    There is one for each channel; the other layout runs at all only if W equals C."""
     p = parts_over(x, (2, 3), gamma, beta, eps)
     return p.affine(p.centered / p.root)
 

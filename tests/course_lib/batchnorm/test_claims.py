@@ -1,4 +1,4 @@
-"""What 01_batchnorm says about training, measured: every claim as a direction with a margin, on three seeds."""
+"""What 01_batchnorm says about training, measured: every claim as a direction with a margin, on five seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from course_lib.batchnorm.experiments import WITH, WITHOUT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -57,26 +57,81 @@ def test_with_batch_norm_the_scale_of_the_weights_has_no_influence(seed: int, sc
 def test_batch_norm_trains_from_far_more_initial_scales() -> None:
     """Without it only at He's scale; with it over at least a factor of 100."""
     result = experiments.sweep("initial scale", (0.01, 0.1, 0.3, 1.0, 3.0), SEEDS)
-    assert result.working(WITHOUT) == [[1.0]] * 3
+    assert result.working(WITHOUT) == [[1.0]] * len(SEEDS)
     assert min(result.width(WITH)) >= 100
 
 
-def test_batch_norm_stands_at_least_three_times_the_learning_rate() -> None:
+def test_batch_norm_tolerates_at_least_three_times_the_learning_rate() -> None:
     """The largest rate that trains is at least 3 times as large, on each seed; here 5 times are asked for."""
     result = experiments.sweep("learning rate", (0.08, 0.16, 0.64, 1.28, 2.56), SEEDS)
-    assert result.largest(WITHOUT) == [0.16] * 3
+    assert result.largest(WITHOUT) == [0.16] * len(SEEDS)
     assert all(rate >= 5 * 0.16 for rate in result.largest(WITH))
     best = {label: [min(run) for run in runs] for label, runs in result.losses.items()}
     assert all(a < b - 0.1 for a, b in zip(best[WITH], best[WITHOUT], strict=True))
 
 
-def test_batch_norm_fails_at_batch_size_two_and_group_norm_does_not() -> None:
-    """At 2 batch norm errs at least 10 points more, on each seed; at 32 it is not worse by more than 2 points."""
-    result = experiments.batch_sizes((2, 32), SEEDS)
+def test_batch_norm_fails_at_batch_size_two_and_from_four_on_is_as_good_as_group_norm() -> None:
+    """At 2 it errs at least 25 points more, on each seed; at 4 and at 64 the means differ by at most 3 points."""
+    result = experiments.batch_sizes((2, 4, 64), SEEDS)
     batch, group = (result.errors[label] for label in ("batch norm", "group norm, 8 groups"))
-    assert all(b[0] > g[0] + 10 for b, g in zip(batch, group, strict=True))
-    assert sum(b[1] for b in batch) < sum(g[1] for g in group) + 3 * 2
-    assert all(g[0] < 35 for g in group)
+    assert all(b[0] > g[0] + 25 for b, g in zip(batch, group, strict=True))
+    for k in (1, 2):
+        assert abs(sum(b[k] for b in batch) - sum(g[k] for g in group)) < 3 * len(SEEDS)
+    assert all(error < 30 for run in group for error in run)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_without_batch_norm_the_gradient_of_every_layer_depends_on_the_scale_of_the_weights(seed: int) -> None:
+    """With half of He's weights all are below 0.002, with twice in the thousands; with batch norm 0.4 to 10."""
+    half, double = (experiments.gradients(scale, False, seed=seed).norms for scale in (0.5, 2.0))
+    assert len(half) == 11
+    assert max(half) < 0.002
+    assert min(double) > 1000
+    assert max(half) < 10 * min(half)  # it is no matter of the depth
+    for scale in (0.5, 1.0, 2.0):
+        norms = experiments.gradients(scale, True, seed=seed).norms
+        assert min(norms) > 0.4
+        assert max(norms) < 10
+        assert 2 < norms[1] / norms[9] < 5  # the first hidden layers have the larger ones
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_company_of_an_image_is_noise_that_falls_with_the_batch(seed: int) -> None:
+    """From 4 to 256 images by more than a factor of 4; from 64 to 256 about as the square root; none in evaluation."""
+    result = experiments.company(seed=seed)
+    assert list(result.noise) == sorted(result.noise, reverse=True)
+    assert result.noise[0] > 4 * result.noise[-1]
+    assert 1.5 < result.noise[-2] / result.noise[-1] < 2.7
+    assert 0.6 < result.noise[0] < 1.8
+    assert result.noise[-1] < 0.25
+    assert result.eval_noise < 1e-4
+
+
+def test_batch_norm_memorizes_and_more_noise_does_not_help() -> None:
+    """Its training loss is far lower, its validation loss lower on most seeds; smaller groups gain nothing."""
+    result = experiments.regularizing((100, 20, 10, 5), SEEDS)
+    plain, whole, twenties, tens, fives = (result.validation[name] for name in result.validation)
+    count = len(SEEDS)
+    assert sum(plain) / count > sum(whole) / count + 0.05
+    assert sum(w < p for w, p in zip(whole, plain, strict=True)) >= 4
+    assert max(result.training["groups of 100"]) < 0.1 < 0.3 < min(result.training["no batch norm"])
+    assert abs(sum(twenties) - sum(whole)) / count < 0.05
+    assert all(t > w + 0.03 for t, w in zip(tens, whole, strict=True))
+    assert all(f > w + 0.03 for f, w in zip(fives, whole, strict=True))
+
+
+def test_only_batch_norm_notices_a_change_of_contrast() -> None:
+    """At a quarter it loses at least 20 points on each seed; layer and instance norm lose none."""
+    result = experiments.contrast(seeds=SEEDS)
+    for run in result.accuracy["batch norm"]:
+        assert run[0] > 65
+        assert run[-1] < run[0] - 20
+    for name in ("layer norm", "instance norm"):
+        for run in result.accuracy[name]:
+            assert max(run) - min(run) < 0.5
+            assert run[-1] > 40
+    best = [max((runs[k][0], name) for name, runs in result.accuracy.items())[1] for k in range(len(SEEDS))]
+    assert best == ["batch norm"] * len(SEEDS)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

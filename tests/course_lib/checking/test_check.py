@@ -351,8 +351,25 @@ def test_progress_is_kept_and_counts_the_exercises_that_pass(
         check("pair", lambda x: x, lambda x: x)
     capsys.readouterr()
     progress.progress(made_up.ASSIGNMENT)
-    assert capsys.readouterr().out.strip() == "00_made_up: 1 of 2 exercises pass; next: pair"
+    assert capsys.readouterr().out.strip() == "1 of 2 exercises pass. Next: pair"
     assert progress.read_progress(workplace) == {"column-scale": True, "pair": False}
+
+
+def test_the_next_exercise_is_a_link_to_its_heading(workplace: Path) -> None:
+    """As students read it, and with the name that JupyterLab gives the heading; the id only where there is none."""
+    cells = [
+        {"id": "text", "cell_type": "markdown", "source": ["# T\n", "\n", "## Implement: `pair`, `other` <1>\n", "x"]},
+        {"id": "pair", "cell_type": "code", "source": "check()"},
+    ]
+    (workplace / "renamed.ipynb").write_text(json.dumps({"cells": cells}))
+    (workplace / "damaged.ipynb").write_text("{")
+    assert progress.place_of("pair", workplace) == progress.Place(
+        "Implement: pair, other <1>", "#Implement:-pair,-other-%3C1%3E"
+    )
+    assert progress.place_of("column-scale", workplace) == progress.Place("column-scale", "")
+    progress.record("column-scale", True)
+    html = progress.progress_of(made_up.ASSIGNMENT)._repr_mimebundle_()["text/html"]
+    assert "<a href='#Implement:-pair,-other-%3C1%3E'>Implement: pair, other &lt;1&gt;</a>" in html
 
 
 @settings(max_examples=60, deadline=None)

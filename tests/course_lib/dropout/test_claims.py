@@ -13,7 +13,7 @@ from course_lib.dropout.experiments import Run
 from course_lib.lab.data import fashion_mnist
 from tests.support.course import exercise_named
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 each_seed = pytest.mark.parametrize("seed", SEEDS, ids=[f"seed-{seed}" for seed in SEEDS])
 
 
@@ -124,6 +124,16 @@ def test_scaled_weights_lie_near_the_exact_ensemble(seed: int) -> None:
     assert result.scaled < 0.5 * result.sampled[0]
     assert result.sampled[1] > result.scaled > result.sampled[3]
     assert 8 < result.sampled[0] / result.sampled[-1] < 32
+
+
+@pytest.mark.slow
+def test_behind_a_relu_scaled_weights_are_near_the_mean_of_the_masks() -> None:
+    """At most half as far as one mask, on each seed; nearer than four masks, farther than sixteen."""
+    for result in experiments.behind_relu(drop, SEEDS, epochs=20, masks=600):
+        assert 0.04 < result.scaled < 0.09
+        assert 0.12 < result.one < 0.2
+        assert result.scaled < 0.5 * result.one
+        assert result.sixteen < result.scaled < result.four
 
 
 @pytest.mark.slow

@@ -126,6 +126,21 @@ def test_a_failure_inside_live_is_not_swallowed(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == ""
 
 
+def test_an_interrupt_ends_the_block_where_the_rest_can_do_with_part(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told in one line, and the code after the block goes on; elsewhere the interrupt does."""
+    with Live("training", 3, partial=True) as live:
+        live.advance()
+        raise KeyboardInterrupt
+    assert live.stopped
+    assert "Stopped at 1 of 3. The runs that were complete by then are kept." in capsys.readouterr().out
+    with pytest.raises(KeyboardInterrupt), Live("training", 3) as other:
+        raise KeyboardInterrupt
+    assert not other.stopped
+    with pytest.raises(ZeroDivisionError), Live("training", 3, partial=True) as live:
+        live.advance(1 // 0)
+    assert not live.stopped
+
+
 def test_the_live_curve_updates_in_place_in_ipython() -> None:
     """One display, updated; given away at the end where a finished figure follows."""
     from IPython.core.interactiveshell import InteractiveShell
@@ -187,7 +202,7 @@ def test_every_figure_of_the_batchnorm_notebook_is_described(capsys: pytest.Capt
     output = capsys.readouterr().out
     for words in (
         "last layer over first layer",
-        "without batch norm from 0.1 to 0.1; with batch norm from 0.1 to 1",
+        "It trains at these values: without batch norm, 0.1; with batch norm, 0.1 to 1.",
         "batch norm: 60 % at 2, 20 % at 4",
         "train mode, sorted by class: 18 %",
         "2.00 ms before, 1.50 ms after",
