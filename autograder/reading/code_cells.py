@@ -17,11 +17,11 @@ from itertools import chain
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-__all__ = ["STRANGE_LINES", "CellCode", "bound_at_top_level", "children", "read_code", "walk"]
+__all__ = ["SHORT", "STRANGE_LINES", "CellCode", "bound_at_top_level", "children", "read_code", "walk"]
 
 MAX_CHARACTERS = 50_000
 _MAX_WITH_MAGICS = 20_000
-_SHORT = 2_000
+SHORT = 2_000
 """Cells up to this length are remembered: a tree takes about a hundred times the space of its text."""
 _MAX_MAGICS = 20
 _MAX_NESTING = 3
@@ -62,7 +62,7 @@ def read_code(source: str, nesting: int = 0) -> CellCode:
     if len(source) > MAX_CHARACTERS:
         return CellCode(refused=f"it has {len(source)} characters; at most {MAX_CHARACTERS} are read")
     # What is inside of magics is moved to its place in the cell, so each cell needs its own.
-    return _remembered(source) if nesting == 0 and len(source) <= _SHORT else _read(source, nesting)
+    return _remembered(source) if nesting == 0 and len(source) <= SHORT else _read(source, nesting)
 
 
 @lru_cache(maxsize=256)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
-from autograder.reading.code_cells import STRANGE_LINES, bound_at_top_level, children, read_code, walk
+from autograder.reading.code_cells import SHORT, STRANGE_LINES, bound_at_top_level, children, read_code, walk
 
 __all__ = ["SourceReader"]
 
@@ -60,6 +61,7 @@ _SETTINGS = tuple(
 
 _Found = Iterator[tuple[int, str]]
 _Own = frozenset[str]
+_Known = frozenset[tuple[str, str]]
 
 
 class SourceReader:
@@ -77,7 +79,7 @@ class SourceReader:
 
     def __init__(self, sources: Sequence[str], names: Sequence[str] = ()) -> None:
         self.refused: dict[int, str] = {}
-        cells: list[tuple[str, tuple[ast.stmt, ...]]] = []
+        cells: list[tuple[str, str, tuple[ast.stmt, ...]]] = []
         found: list[str] = []
         left = MAX_CHARACTERS
         for position, source in enumerate(sources):
@@ -87,17 +89,44 @@ class SourceReader:
                 self.refused[position] = code.refused if code else _TOO_MUCH
                 continue
             cell = f"cell {names[position] if names else position + 1}"
-            cells.append((cell, code.body))
+            cells.append((cell, source, code.body))
             found += [f"{cell}, line {line}: {magic}" for line, magic in code.magics]
-        self.defined = tuple(dict.fromkeys(name for _, body in cells for name in bound_at_top_level(body)))
-        tampering = _Tampering([statement for _, body in cells for statement in body])
-        for cell, body in cells:
-            found += [f"{cell}, line {line}: {what}" for line, what in tampering.in_code(body)]
+        self.defined = tuple(dict.fromkeys(name for _, _, body in cells for name in bound_at_top_level(body)))
+        known: _Known = frozenset()
+        for _, source, _ in cells:
+            known = _known_after(source, known)
+        for cell, source, _ in cells:
+            found += [f"{cell}, line {line}: {what}" for line, what in _found_in(source, known)]
         self.findings = tuple(dict.fromkeys(found))[:_MAX_FINDINGS]
 
     def defines(self, name: str) -> bool:
         """Whether some cell defines the name at its top level."""
         return name in self.defined
+
+
+# Most of a notebook's cells, and what is known when one comes to them, are the same in all of a class.
+
+
+def _known_after(source: str, known: _Known) -> _Known:
+    """Names that stand for modules, and for what is in these, behind a cell."""
+    remembered = len(source) <= SHORT
+    return _known_after_short(source, known) if remembered else _known_after_short.__wrapped__(source, known)
+
+
+@lru_cache(maxsize=1024)
+def _known_after_short(source: str, known: _Known) -> _Known:
+    return frozenset(_Tampering(read_code(source).body, dict(known)).foreign.items())
+
+
+def _found_in(source: str, known: _Known) -> tuple[tuple[int, str], ...]:
+    """Line and name of everything that is found in a cell."""
+    remembered = len(source) <= SHORT
+    return _found_in_short(source, known) if remembered else _found_in_short.__wrapped__(source, known)
+
+
+@lru_cache(maxsize=1024)
+def _found_in_short(source: str, known: _Known) -> tuple[tuple[int, str], ...]:
+    return tuple(_Tampering((), dict(known)).in_code(read_code(source).body))
 
 
 class _Tampering:
@@ -109,11 +138,11 @@ class _Tampering:
     """
 
     def __init__(self, body: Iterable[ast.stmt], known: Mapping[str, str] | None = None, nesting: int = 0) -> None:
-        self._foreign = dict(known or {})
+        self.foreign = dict(known or {})
         self._nesting = nesting
         for node in walk(*body):
             for name, dotted in self._bound(node):
-                self._foreign.setdefault(name, dotted)
+                self.foreign.setdefault(name, dotted)
 
     def in_code(self, body: Iterable[ast.stmt]) -> _Found:
         """Line and name of everything that is found."""
@@ -182,7 +211,7 @@ class _Tampering:
         if code is None or code.refused or self._nesting >= _MAX_NESTING:
             yield node.lineno, f"{name} of a computed text"
         else:
-            inner = _Tampering(code.body, self._foreign, self._nesting + 1)
+            inner = _Tampering(code.body, self.foreign, self._nesting + 1)
             yield from ((node.lineno, what) for _, what in inner.in_code(code.body))
 
     def _bound(self, node: ast.AST) -> Iterator[tuple[str, str]]:
@@ -212,9 +241,9 @@ class _Tampering:
         while isinstance(node, ast.Attribute) and len(parts) < _MAX_PARTS:
             parts.append(node.attr)
             node = node.value
-        if not isinstance(node, ast.Name) or node.id in own or node.id not in self._foreign:
+        if not isinstance(node, ast.Name) or node.id in own or node.id not in self.foreign:
             return ""
-        root, *rest = [*self._foreign[node.id].split("."), *reversed(parts)]
+        root, *rest = [*self.foreign[node.id].split("."), *reversed(parts)]
         return ".".join([root, *rest[-_MAX_PARTS:]])
 
     def _owner(self, node: ast.AST, own: _Own) -> str:

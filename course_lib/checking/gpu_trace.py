@@ -27,7 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from course_lib.checking.drivers import driver_named, tensors_in
 from course_lib.checking.fault import innermost_of_student
-from course_lib.checking.keys import CaseKey, size_of
+from course_lib.checking.keys import CaseKey
 
 __all__ = [
     "DRIVERS_TRACED",
@@ -56,7 +56,7 @@ DRIVERS_TRACED = frozenset({"call", "call-strided"})
 def traced_cases(cases: Iterable[CaseKey]) -> tuple[CaseKey, ...]:
     """Of each function the smallest case that can be traced."""
     smallest: dict[str, CaseKey] = {}
-    for case in sorted(cases, key=lambda case: size_of(case.inputs)):
+    for case in sorted(cases, key=lambda case: case.size):
         if case.driver in DRIVERS_TRACED:
             smallest.setdefault(case.function, case)
     return tuple(smallest.values())

@@ -73,8 +73,8 @@ def respond(raw: Any) -> Response:
     """Read a response that untrusted code may have made: anything odd becomes a failure."""
     if not isinstance(raw, dict):
         return Response(failure=Failure("unreadable", "the answer could not be read"))
-    returned = _kind_of_value(raw.get("returned"))
-    used = tuple(name for name in _texts(raw.get("used")) if re.fullmatch(r"[\w.]+", name))
+    returned = _kind_of_value(raw["returned"]) if "returned" in raw else ""
+    used = tuple(name for name in _texts(raw["used"]) if re.fullmatch(r"[\w.]+", name)) if raw.get("used") else ()
     error = raw.get("error")
     if isinstance(error, str):
         message = raw.get("message")
@@ -85,9 +85,9 @@ def respond(raw: Any) -> Response:
     changed = raw.get("changed", ())
     return Response(
         raw["result"],
-        changed=_texts(changed) if isinstance(changed, tuple | list) else ("inputs",),
+        changed=() if changed == () else _texts(changed) if isinstance(changed, tuple | list) else ("inputs",),
         returned=returned,
-        eased=_texts(raw.get("eased")),
+        eased=_texts(raw["eased"]) if "eased" in raw else (),
         obstacle=_text(raw.get("obstacle"), 600),
         device=_text(raw.get("device"), 20),
         again=respond({**raw["again"], "again": None}) if isinstance(raw.get("again"), dict) else None,
@@ -136,6 +136,11 @@ class CaseKey:
     expected: Mapping[str, Any]
     tolerance: float | None = None
     returns: str = ""
+
+    @cached_property
+    def size(self) -> int:
+        """How many numbers its inputs hold."""
+        return size_of(self.inputs)
 
 
 class Entry(NamedTuple):
@@ -267,7 +272,7 @@ class ExerciseKey:
 
     @cached_property
     def _by_size(self) -> list[CaseKey]:
-        return sorted(self.cases, key=lambda case: size_of(case.inputs))
+        return sorted(self.cases, key=lambda case: case.size)
 
 
 def size_of(value: Any) -> int:

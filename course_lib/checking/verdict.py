@@ -18,6 +18,7 @@ How points are given, as a fair person would:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,7 +38,6 @@ from course_lib.checking.keys import (
     MisconceptionKey,
     Response,
     Suspect,
-    size_of,
 )
 from course_lib.checking.likeness import Look, likeness
 from course_lib.checking.values import Unsupported
@@ -185,8 +185,13 @@ def _dtype_in_words(value: Any, response: Response) -> str:
     if dtype is None:
         return "a NumPy array" if isinstance(value, np.ndarray) else ""
     only = next((word for word in response.eased if word in ("float32", "float64")), "")
-    name = f"only {only}" if only else str(dtype).removeprefix("torch.")
+    name = f"only {only}" if only else _name_of(dtype)
     return name + (f" on {response.device}" if response.device else "")
+
+
+@functools.cache
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _mismatch(case: CaseKey, entry: Entry, seen: Any, response: Response) -> Mismatch | None:
@@ -374,7 +379,7 @@ class _Marks:
         """A first case that can be worked by hand, else the smallest; an exception is the next best."""
         if len(entries) == 1:
             return entries[0]
-        size = {case.name: size_of(case.inputs) for case in self.key.cases}
+        size = {case.name: case.size for case in self.key.cases}
         first = self.key.cases[0].name
         size[first] *= size[first] > _BY_HAND
         return min(entries, key=lambda entry: (self.wrong[entry].index is None, size[entry.case]))

@@ -1,4 +1,4 @@
-"""Puts back, before every call, what student code may have changed in the code that calls, observes and answers.
+"""Puts back, before questions and calls, what student code may have changed in the code that calls and observes.
 
 Numbers need no such care, for the verdict on them is made elsewhere.  But whether a layer was left in training mode,
 say, can only be seen here, by drivers that lie in the student's own process.  This undoes what can be done to them in
@@ -9,52 +9,77 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from operator import attrgetter, is_
 from typing import Any
 
 from course_lib.checking import drivers, values
 
-__all__ = ["keeper"]
+__all__ = ["Keeper"]
 
 
-def keeper() -> Callable[[], None]:
-    """Remember this package, the drivers, and all that they use of the course's libraries.
+class Keeper:
+    """Remembers this package, the drivers, and all that they use of the course's libraries."""
 
-    The function returned puts it back; it runs before every call, so what is as it was costs nearly nothing.
+    def __init__(self) -> None:
+        observing = list(_modules_of_drivers())
+        package = __name__.rpartition(".")[0]
+        serving = [module for name, module in sorted(sys.modules.items()) if name.startswith(f"{package}.")]
+        tables = (drivers.DRIVERS, dict(drivers.DRIVERS))
+        self._observing = [*map(_Space, observing), _Space(None, *tables)]
+        self._serving = [_Space(module) for module in serving]
+
+    def before_question(self) -> None:
+        """Put everything back."""
+        for space in (*self._serving, *self._observing):
+            space.put_back()
+
+    def before_call(self) -> None:
+        """Put back what observes; what asks and answers was put back when the question came."""
+        for space in self._observing:
+            space.put_back()
+
+
+class _Space:
+    """The names of a module (or a table), and what its functions are made of.
+
+    As long as nothing changed, it costs nearly nothing to put it back: identities are compared without Python's help.
     """
-    modules = list(_modules_used())
-    spaces = [(vars(module), dict(vars(module))) for module in modules]
-    tables = [(drivers.DRIVERS, dict(drivers.DRIVERS))]
-    functions = list(_functions_of(modules))
-    parts_of = attrgetter("__code__", "__defaults__", "__kwdefaults__")
-    parts = [part for function in functions for part in parts_of(function)]
 
-    def put_back() -> None:
-        for now, before in (*spaces, *tables):
-            if len(now) != len(before) or not all(map(is_, now.values(), before.values())):
-                now.clear()
-                now.update(before)
-        if not all(map(is_, chain.from_iterable(map(parts_of, functions)), parts)):
-            for number, function in enumerate(functions):
-                function.__code__, function.__defaults__, function.__kwdefaults__ = parts[3 * number : 3 * number + 3]
+    _parts_of = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
-    return put_back
+    def __init__(
+        self, module: types.ModuleType | None, now: dict[Any, Any] | None = None, before: dict[Any, Any] | None = None
+    ) -> None:
+        self._now = vars(module) if module is not None else now or {}
+        self._before = dict(self._now) if before is None else before
+        self._functions = list(_functions_of(module)) if module is not None else []
+        self._parts = [part for function in self._functions for part in self._parts_of(function)]
 
-
-def _functions_of(modules: list[types.ModuleType]) -> Iterator[types.FunctionType]:
-    """Functions of modules, and those of the classes that they define."""
-    for module in modules:
-        for found in vars(module).values():
-            inside = vars(found).values() if isinstance(found, type) and found.__module__ == module.__name__ else ()
-            yield from (part for part in (found, *inside) if isinstance(part, types.FunctionType))
+    def put_back(self) -> None:
+        """Undo what was changed."""
+        now, before = self._now, self._before
+        if len(now) != len(before) or not all(map(is_, now.values(), before.values())):
+            now.clear()
+            now.update(before)
+        if not all(map(is_, chain.from_iterable(map(self._parts_of, self._functions)), self._parts)):
+            for number, function in enumerate(self._functions):
+                three = self._parts[3 * number : 3 * number + 3]
+                function.__code__, function.__defaults__, function.__kwdefaults__ = three
 
 
-def _modules_used() -> Iterator[types.ModuleType]:
-    """This package's modules, those of all drivers, and what these import from the course's libraries, each once."""
-    package = __name__.rpartition(".")[0]
-    yield from (module for name, module in sorted(sys.modules.items()) if name.startswith(f"{package}."))
+def _functions_of(module: types.ModuleType) -> Iterator[types.FunctionType]:
+    """Functions of a module, and those of the classes that it defines."""
+    for found in vars(module).values():
+        own = isinstance(found, type) and found.__module__ == module.__name__
+        for part in (found, *(vars(found).values() if own else ())):
+            if isinstance(part, types.FunctionType) and part.__module__ == module.__name__:
+                yield part
+
+
+def _modules_of_drivers() -> Iterator[types.ModuleType]:
+    """The modules of all drivers, and what these import from the course's libraries, each once."""
     names = {drivers.__name__, values.__name__, *(function.__module__ for function in drivers.DRIVERS.values())}
     libraries = {name.partition(".")[0] for name in names}
     todo = sorted(names)

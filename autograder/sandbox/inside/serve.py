@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,7 @@ from course_lib.checking.values import pack, unpack
 from .exhaustion import limit_reached
 from .frames import FrameError, Receiver, send
 from .gpu import share_gpu
-from .pristine import keeper
+from .pristine import Keeper
 from .shell import CapturingShell
 
 __all__ = ["run_child", "serve"]
@@ -29,7 +29,7 @@ _MAX_REQUEST = 256 << 20
 def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, float]) -> None:
     """Answer requests until the grader hangs up."""
     cap = int(limits["output_kib"]) << 10
-    put_back = keeper()
+    keeper = Keeper()
     receiver = Receiver(channel)
     while True:
         try:
@@ -41,7 +41,7 @@ def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, fl
                 good, outputs = _run_cell(shell, cell["source"], cap, limits)
                 send(channel, {"cell": cell["id"], "good": good, "outputs": outputs})
         elif request["do"] == "call":
-            _call(channel, shell, request, body, limits, put_back)
+            _call(channel, shell, request, body, limits, keeper)
 
 
 def _call(
@@ -50,9 +50,10 @@ def _call(
     request: dict[str, Any],
     body: bytes,
     limits: Mapping[str, float],
-    put_back: Callable[[], None],
+    keeper: Keeper,
 ) -> None:
     """Put the student's names through the cases of one exercise: an answer each, at once, and advice at the end."""
+    keeper.before_question()
     if request["device"] == "cuda":
         share_gpu(int(limits["gpu_slots"]))
     namespace = {name: shell.namespace[name] for name in request["names"] if name in shell.namespace}
@@ -61,11 +62,11 @@ def _call(
         inputs.append(body[begin : begin + case["size"]])
         begin += case["size"]
     for case, given in zip(request["cases"], inputs, strict=True):
-        put_back()
+        keeper.before_call()
         forbidden = tuple(request["forbidden"]) if case["watched"] else ()
         result, after = _answer(namespace, case, unpack(given, _MAX_REQUEST), request["device"], forbidden, limits)
         send(channel, {"case": case["name"], "size": len(result)}, result + after)
-    put_back()
+    keeper.before_question()
     traced = [(request["cases"][number], inputs[number]) for number in request["traced"]]
     send(channel, {"advice": _advice(shell.namespace, traced)})
 
