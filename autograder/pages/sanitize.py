@@ -16,7 +16,6 @@ import bleach
 import tinycss2
 from bleach.css_sanitizer import CSSSanitizer
 from nbconvert.filters import strip_files_prefix as _strip_files_prefix
-from pygments.token import STANDARD_TYPES  # type: ignore[import-untyped]
 
 __all__ = ["clean_html", "strip_files_prefix"]
 
@@ -35,7 +34,12 @@ _ATTRIBUTES = {
 }
 _NONE: frozenset[str] = frozenset()
 # Those of highlighted code and of formulas.  Bootstrap's could cover the page with a link.
-_CLASSES = frozenset({*STANDARD_TYPES.values(), "anchor-link", "highlight", "hll", "tex-block", "tex-inline"})
+_CLASSES = frozenset(
+    """anchor-link highlight hll tex-block tex-inline
+    bp c c1 ch cm cp cpf cs dl err esc fm g gd ge ges gh gi go gp gr gs gt gu il k kc kd kn kp kr kt l ld m mb mf mh mi
+    mo n na nb nc nd ne nf ni nl nn no nt nv nx o ow p pm py s s1 s2 sa sb sc sd se sh si sr ss sx vc vg vi vm w
+    x""".split()
+)
 # Literal beginnings: an address that hides its scheme behind entities or control characters does not match.
 _LINK = re.compile(r"https?://|mailto:|#")
 _PICTURE = re.compile(r"data:image/(?:gif|jpeg|png|webp);base64,[A-Za-z0-9+/=\s]*\Z")

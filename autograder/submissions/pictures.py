@@ -39,6 +39,7 @@ def attached(claimed: Any) -> Attachments:
             continue
         for media, data in bundle.items():
             text = "".join(map(str, data)) if isinstance(data, list) else data
+            text = text.replace("\n", "") if isinstance(text, str) else text
             if is_picture(text) and media in ("image/png", "image/jpeg"):
                 kept[name] = {media: text}
                 break
@@ -50,7 +51,7 @@ def is_picture(data: Any) -> TypeGuard[str]:
     if not isinstance(data, str) or len(data) > MAX_CHARACTERS:
         return False
     try:
-        raw = base64.b64decode(data.replace("\n", ""), validate=True)
+        raw = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         return False
     width, height = _size_of_png(raw) or _size_of_jpeg(raw) or (0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from typing import Any
 
 __all__ = ["stop_button"]
@@ -53,6 +54,7 @@ def stop_button(label: str) -> Any:
         label = traitlets.Unicode().tag(sync=True)
         kernel_id = traitlets.Unicode().tag(sync=True)
 
+    _sweep()
     button = Stop(label=label, kernel_id=kernel_id)
     return _Shown(button, display(button, display_id=True))
 
@@ -66,7 +68,18 @@ class _Shown:
     def close(self) -> None:
         """Take it away; nothing of it may stay in the file, where it would be a widget without a kernel."""
         self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
-        self._button.close()
+        _gone.append((time.monotonic(), self._button))
+
+
+_SETTLED_S = 20.0
+_gone: list[tuple[float, Any]] = []
+"""Buttons that are no longer shown, and since when: a page that is still making one complains if it is closed then."""
+
+
+def _sweep() -> None:
+    """Close the buttons that every page is done with."""
+    while _gone and time.monotonic() - _gone[0][0] > _SETTLED_S:
+        _gone.pop(0)[1].close()
 
 
 def _kernel_id() -> str:

@@ -48,7 +48,7 @@ def kernel(a, b, length_scale):
 def joint_normal(X, y, X_new, length_scale, noise):
     """Conditioning the joint distribution of one new point and all observations, for each new point."""
     mean, std = [], []
-    K = kernel(X, X, length_scale) + noise**2 * torch.eye(len(X), dtype=X.dtype)
+    K = kernel(X, X, length_scale) + noise**2 * torch.eye(len(X), dtype=X.dtype, device=X.device)
     inverse = torch.linalg.inv(K)
     for point in X_new:
         k = kernel(X, point[None], length_scale)[:, 0]

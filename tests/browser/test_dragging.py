@@ -173,6 +173,10 @@ def test_every_handle_is_large_named_and_moves_its_slider(server: Lab, page: Any
                 "([c, words]) => c.getAttribute('aria-label') !== words",
                 arg=[widget.locator("canvas").element_handle(), before[1]],
             )
+            for _ in range(60):  # the picture passes the place where it began
+                if frame(widget)[2] != before[2]:
+                    break
+                page.wait_for_timeout(50)
             assert frame(widget)[2] != before[2], name
         reachable_by_tab(page, widget)
     accessible(page)

@@ -15,7 +15,7 @@ from autograder.grading.outputs import clean_outputs, error_output, score_output
 from tests.support import made_up
 from tests.support.fuzzing import fuzz
 
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (4).to_bytes(4, "big") * 2 + bytes(9)).decode()
 EVIL = "\x1b[31m\x1b]0;t\x07<script>alert(1)</script>\u202e\ud800\x00"
 
 
