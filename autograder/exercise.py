@@ -202,7 +202,7 @@ class Exercise:
 
     Attributes:
         criteria: what points are given for, in the order of the card; the conventions come after them.
-        misconceptions: what is recognised by name; common ones come first.
+        misconceptions: what is recognized by name; common ones come first.
         right_answers: right but unusual implementations; the tests hold that they get full marks.
         reference_answer: the right function, or a namespace of several; called with float64 inputs.
     """

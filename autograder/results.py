@@ -24,10 +24,10 @@ class ExerciseResult:
 
     Attributes:
         criteria: slug -> whether it holds; None where it was not judged.
-        misconceptions: slugs of the known mistakes that were recognised.
+        misconceptions: slugs of the known mistakes that were recognized.
         message: one line: what was lost and why; empty for full marks.
         reasons: for each lost criterion (slug), why, in words.
-        hints: of the recognised misconceptions, in the same order.
+        hints: of the recognized misconceptions, in the same order.
         counterexample: code that a student can paste and run; empty if there is nothing to show.
         withheld: the forbidden operations for which the points were withheld.
         advice: remarks without points ("will fail on a GPU").

@@ -50,7 +50,7 @@ class Check:
 
     @property
     def word(self) -> str:
-        """The state in words: nothing is told by colour alone."""
+        """The state in words: nothing is told by color alone."""
         if self.ok:
             return "ok"
         return "MISSING" if self.needed else "without"

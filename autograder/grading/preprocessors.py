@@ -69,12 +69,12 @@ class Repair(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader ships no h
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Replace the cells."""
-        master = load_master(_course_of(self), resources["nbgrader"]["assignment"])
+        course, about = _course_of(self), resources["nbgrader"]
+        master = load_master(course, about["assignment"])
         repaired = repair(read_cells(nbformat.writes(nb).encode()), master)
         for note in repaired.notes:
             self.log.warning("%s", note)
-        course, student = _course_of(self), resources["nbgrader"]["student"]
-        _forget_copies(course, resources["nbgrader"]["assignment"], student)
+        _forget_copies(course, about["assignment"], about["student"])
         nb.cells = repaired.cells
         nb.metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
         nb.nbformat_minor = 5

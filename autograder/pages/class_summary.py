@@ -97,7 +97,7 @@ class ExerciseStats:
 
 @dataclass(frozen=True)
 class MisconceptionStats:
-    """A recognised mistake and who made it."""
+    """A recognized mistake and who made it."""
 
     exercise: str
     slug: str

@@ -41,7 +41,7 @@ class Secret:
 
     Attributes:
         origin: where they come from, for the message.
-        lines: normalised.
+        lines: normalized.
     """
 
     origin: str

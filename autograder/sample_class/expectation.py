@@ -19,7 +19,7 @@ class Expectation:
         full: exercises with every point.
         nothing: exercises with no point.
         lost: exercise -> slugs of exactly the criteria that are lost.
-        named: exercise -> slug of the misconception that is recognised.
+        named: exercise -> slug of the misconception that is recognized.
         flag: must be among the flags.
     """
 

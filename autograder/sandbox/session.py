@@ -38,11 +38,11 @@ class CellResult:
 
 @dataclass(frozen=True)
 class _Question:
-    """An exercise that was asked for, and its cases' inputs as they were sent."""
+    """An exercise that was asked for, its cases' inputs as they were sent, and the numbers of those to be traced."""
 
     key: ExerciseKey
     sent: list[bytes]
-    traced: tuple[CaseKey, ...]
+    traced: tuple[int, ...]
 
     def header(self, device: str) -> dict[str, Any]:
         """The question in words; the inputs are its body."""
@@ -63,7 +63,7 @@ class _Question:
                 for case, inputs in zip(cases, self.sent, strict=True)
             ],
             "forbidden": list(self.key.forbidden),
-            "traced": [number for number, case in enumerate(cases) if any(case is other for other in self.traced)],
+            "traced": list(self.traced),
         }
 
 
@@ -129,7 +129,8 @@ class Session:
         Raises:
             SessionEnded: when the child does not take the question.
         """
-        question = _Question(key, [pack(dict(case.inputs)) for case in key.cases], tuple(traced))
+        numbers = tuple(n for n, case in enumerate(key.cases) if any(case is other for other in traced))
+        question = _Question(key, [pack(dict(case.inputs)) for case in key.cases], numbers)
         header, body = question.header(device), b"".join(question.sent)
         if not ahead:
             self._send(header, body, self._limits.call_s)
@@ -182,8 +183,7 @@ class Session:
         advice = answer.get("advice")
         if not isinstance(advice, list) or self._answered is None:
             return ()
-        # The child numbers the cases as they were asked for.
-        cases = [case for case in self._answered.key.cases if any(case is other for other in self._answered.traced)]
+        cases = [self._answered.key.cases[number] for number in self._answered.traced]
         found = zip(cases, map(GpuFault.read, advice[: len(cases)]), strict=False)
         return tuple(fault.told(case.function, case.inputs) for case, fault in found if fault is not None)
 

@@ -20,7 +20,7 @@ import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
 from autograder.submissions.lost_answers import place_answers
-from autograder.submissions.pictures import Attachments, attached, without_dangling
+from autograder.submissions.pictures import Attachments, as_code, attached, without_dangling
 from course_lib.checking.card import plain
 
 __all__ = ["Cell", "Master", "Repaired", "UnreadableError", "digest_of", "read_cells", "repair"]
@@ -303,25 +303,28 @@ def _readable(cells: Sequence[Cell], notes: list[str]) -> list[Cell]:
     """Cells that a page can show in good time: what is too long for it is cut, and said to be."""
     left, shown, cut = _ALL_TEXTS, [], 0
     for cell in cells:
-        source = cell.source if cell.kind == "code" else _shortened(cell.source, left)
         if cell.kind != "code":
+            source, is_cut = _shortened(cell.source, left)
             left -= len(source)
-        cut += len(source) < len(_BLANKS.sub(" ", cell.source))
-        shown.append(replace(cell, source=source) if source != cell.source else cell)
+            cut += is_cut
+            cell = replace(cell, source=source) if source != cell.source else cell
+        shown.append(cell)
     if cut:
         notes.append(f"{_count(cut, 'text was', 'texts were')} too long for a page; the submitted file has all of it")
     return shown
 
 
-def _shortened(text: str, left: int) -> str:
+def _shortened(text: str, left: int) -> tuple[str, bool]:
+    """A text as long as a page can show it, and whether something of it is left out."""
     text = _BLANKS.sub(" " * 59, text)
     most = max(0, min(_LONGEST_TEXT, left))
-    if len(text) > most:
+    is_cut = len(text) > most
+    if is_cut:
         text = f"{text[:most]}\n\n[cut here: {len(text) - most} more characters are in the submitted file]"
     signs = text.count("<") + text.count("\\begin") + text.count("[") + 3 * text.count("|")
     if signs > _MOST_SIGNS:  # as it is, for Markdown of such texts takes time by the square of their length
-        text = "\n".join(f"    {line}" for line in text.split("\n"))
-    return text
+        text = as_code(text)
+    return text, is_cut
 
 
 def _count(number: int, one: str, many: str) -> str:

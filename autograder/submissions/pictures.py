@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 from urllib.parse import unquote
 
-__all__ = ["Attachments", "attached", "is_picture", "without_dangling"]
+__all__ = ["Attachments", "as_code", "attached", "is_picture", "without_dangling"]
 
 Attachments = Mapping[str, Mapping[str, str]]
 """File name -> media type -> base64."""
@@ -90,7 +90,12 @@ def without_dangling(source: str, pictures: Attachments) -> str:
         parts.append(f"[picture missing: {name}]" if begin < found.start() else f"missing-picture-{found[1]}")
         end = close + 1 if begin < found.start() else found.end()
     source = "".join([*parts, source[end:]])
-    return source if _renders(source, pictures) else "\n".join(f"    {line}" for line in source.split("\n"))
+    return source if _renders(source, pictures) else as_code(source)
+
+
+def as_code(text: str) -> str:
+    """Markdown that shows a text as it is."""
+    return "\n".join(f"    {line}" for line in text.split("\n"))
 
 
 def _renders(source: str, pictures: Attachments) -> bool:

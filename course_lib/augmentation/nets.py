@@ -26,7 +26,7 @@ def image_net(side: int = 28, seed: int = 0, classes: int = 10) -> nn.Sequential
     """Two convolutions with stride 2 and two linear layers: large enough to learn a thousand images by heart.
 
     Args:
-        side: of the grey images; divisible by 4.
+        side: of the gray images; divisible by 4.
         seed: of the weights.
         classes: number of logits.
     """

@@ -237,7 +237,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ") or [indent]
 
 
-# Colours are in borders and pills only (white on these is above 5:1); text inherits, so light and dark both work.
+# Colors are in borders and pills only (white on these is above 5:1); text inherits, so light and dark both work.
 _GREEN, _RED, _GREY, _BROWN = "#1a7f37", "#b3261e", "#5f6368", "#8a4b00"
 _COLOUR = {
     "pass": _GREEN,
@@ -249,9 +249,9 @@ _COLOUR = {
     "hint": _BROWN,
 }
 _BOX = (
-    "border-left:4px solid {colour};padding:.5em .9em;margin:.4em 0;background:rgba(127,127,127,.08);border-radius:3px"
+    "border-left:4px solid {color};padding:.5em .9em;margin:.4em 0;background:rgba(127,127,127,.08);border-radius:3px"
 )
-_PILL = "background:{colour};color:#fff;border-radius:3px;padding:0 .45em;font-weight:600;white-space:nowrap"
+_PILL = "background:{color};color:#fff;border-radius:3px;padding:0 .45em;font-weight:600;white-space:nowrap"
 _PRE = "overflow:auto;padding:.6em;margin:.4em 0;background:rgba(127,127,127,.12);color:inherit;border-radius:3px"
 
 
@@ -265,7 +265,7 @@ def _html(story: _Story) -> str:
         *(f"<p style='margin:.3em 0'><strong>Advice:</strong> {_code_spans(line)}</p>" for line in story.advice),
         _code_html(story.code) if story.code else "",
     ]
-    box = _BOX.format(colour=_COLOUR[story.state])
+    box = _BOX.format(color=_COLOUR[story.state])
     label = _esc(f"Check of {story.headline}, {_SIGNS[story.state][1]}")
     return f"<div role='group' aria-label='{label}' style='{box}'>{''.join(parts)}</div>"
 
@@ -280,7 +280,7 @@ def _criteria_html(story: _Story) -> str:
 
 def _hint_html(headline: str, hint: str) -> str:
     return (
-        f"<div style='{_BOX.format(colour=_COLOUR['hint'])}'><strong>► {_code_spans(headline)}:</strong><br>"
+        f"<div style='{_BOX.format(color=_COLOUR['hint'])}'><strong>► {_code_spans(headline)}:</strong><br>"
         f"{_code_spans(hint)}</div>"
     )
 
@@ -295,7 +295,7 @@ def _code_html(code: str) -> str:
 
 def _pill(state: str) -> str:
     sign, word = _SIGNS[state]
-    return f"<span style='{_PILL.format(colour=_COLOUR[state])}'>{sign} {word}</span>"
+    return f"<span style='{_PILL.format(color=_COLOUR[state])}'>{sign} {word}</span>"
 
 
 def _esc(text: str) -> str:

@@ -13,8 +13,9 @@ A list of forbidden operations holds dotted names.
 - ``"torch.autograd.grad"`` forbids differentiation by the machine in every form.
 - What lies in a topic's `drivers` is the examiner's: ``"course_lib.TOPIC"`` forbids the topic's other modules.
 
-Three hooks look together, for none sees everything: PyTorch's function mode sees public names, its dispatch mode sees
-the operators that layers and compiled code end in, and Python's profile hook sees functions of all other packages.
+Three hooks look, for none sees everything: PyTorch's function mode sees public names, its dispatch mode sees the
+operators that layers and compiled code end in, and Python's profile hook sees functions of all other packages.
+An answer is called under Python's hook, and its second call under PyTorch's two (`drivers.attempt`).
 What runs while a module is imported is no use, and neither is what a driver runs within `unwatched`.
 
 This is a rule of the course and no wall: it observes from inside the student's process, where code can hide from it.
@@ -225,7 +226,7 @@ _rules_of = functools.lru_cache(maxsize=256)(_Rules)
 
 
 class _Eyes:
-    """The three hooks in one thread.  Whatever goes wrong in them must not change what the student's code gives."""
+    """The hooks in one thread.  Whatever goes wrong in them must not change what the student's code gives."""
 
     def __init__(self, rules: _Rules, found: dict[str, str], hooks: Hooks) -> None:
         self.paused = 0

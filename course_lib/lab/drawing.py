@@ -11,6 +11,8 @@ from course_lib.lab.display import show
 __all__ = ["Drawing", "arrow", "node", "polygon", "show_drawing", "words"]
 
 Point = tuple[float, float]
+_EDGE = 3
+"""Pixels at the left and the right, for lines on the very edge."""
 
 
 class Drawing:
@@ -25,7 +27,8 @@ class Drawing:
         self.alt = alt
         self.svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(alt, quote=True)}" '
-            f'viewBox="0 0 {width:g} {height:g}" style="width:100%;max-width:{width:g}px;height:auto;'
+            f'viewBox="{-_EDGE} 0 {width + 2 * _EDGE:g} {height:g}" '
+            f'style="width:100%;max-width:{width + 2 * _EDGE:g}px;height:auto;'
             "color:var(--jp-content-font-color1, inherit);"
             'font-family:var(--jp-content-font-family, sans-serif)" '
             f'font-size="15" fill="currentColor" stroke-width="1.6">{"".join(shapes)}</svg>'

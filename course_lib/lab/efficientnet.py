@@ -66,7 +66,7 @@ class _SameConv2d(nn.Conv2d):
 
 
 def _layers(c_in: int, c_out: int, kernel: int = 1, stride: int = 1, groups: int = 1, relu: bool = True) -> nn.Module:
-    """Convolution, batch normalisation, (ReLU6)."""
+    """Convolution, batch normalization, (ReLU6)."""
     conv = _SameConv2d(c_in, c_out, kernel, stride, groups=groups, bias=False)
     norm = nn.BatchNorm2d(c_out, eps=1e-3, momentum=0.01)
     return nn.Sequential(conv, norm, nn.ReLU6()) if relu else nn.Sequential(conv, norm)
@@ -91,7 +91,7 @@ class _Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Photographs (N, 3, 224, 224), normalised, to logits (N, 1000); 4.65 million parameters.
+    """Photographs (N, 3, 224, 224), normalized, to logits (N, 1000); 4.65 million parameters.
 
     `features` ends with 1280 maps of 7 x 7; their means are what the head, `classifier`, sees.
     """
@@ -109,7 +109,7 @@ class EfficientNetLite0(nn.Module):
         self.classifier = nn.Sequential(nn.Dropout(0.2), nn.Linear(1280, num_classes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W), normalised by `MEAN` and `STD` -> (N, num_classes)."""
+        """(N, 3, H, W), normalized by `MEAN` and `STD` -> (N, num_classes)."""
         return self.classifier(self.pool(self.features(x)))  # type: ignore[no-any-return]
 
 
@@ -155,7 +155,7 @@ def normalised(images: Tensor) -> Tensor:
 
 
 def square(image: Tensor, size: int = 224) -> Tensor:
-    """The centre (C, size, size) of an image (C, H, W) whose sides are at least `size`."""
+    """The center (C, size, size) of an image (C, H, W) whose sides are at least `size`."""
     top, left = (image.shape[1] - size) // 2, (image.shape[2] - size) // 2
     return image[:, top : top + size, left : left + size]
 
@@ -172,8 +172,8 @@ def top_classes(model: nn.Module, images: Tensor, count: int = 5) -> list[list[t
     """For each image the most probable classes with their probabilities.
 
     Args:
-        model: normalised images -> logits (N, 1000), in evaluation mode.
-        images: (N, 3, H, W), normalised.
+        model: normalized images -> logits (N, 1000), in evaluation mode.
+        images: (N, 3, H, W), normalized.
         count: how many classes.
     """
     names = imagenet_classes()
@@ -184,10 +184,10 @@ def top_classes(model: nn.Module, images: Tensor, count: int = 5) -> list[list[t
 
 @torch.no_grad()
 def folded(model: nn.Module, fuse: Fuse) -> nn.Module:
-    """A copy in which every convolution has taken in the batch normalisation behind it.
+    """A copy in which every convolution has taken in the batch normalization behind it.
 
     Args:
-        model: with convolution and normalisation next to each other in `nn.Sequential`.
+        model: with convolution and normalization next to each other in `nn.Sequential`.
         fuse: (weight, bias, gamma, beta, running_mean, running_var, eps) -> (weight, bias) of one convolution.
     """
     model = copy.deepcopy(model).eval()

@@ -1,4 +1,4 @@
-"""The small networks of the experiments, with a choice of normalisation."""
+"""The small networks of the experiments, with a choice of normalization."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Norm", "cnn", "group_norm", "mlp", "seeded"]
 
 _Model = TypeVar("_Model", bound=nn.Module)
 Norm = Callable[[int], nn.Module]
-"""Number of features or channels -> a layer that normalises them, e.g. `nn.BatchNorm2d`."""
+"""Number of features or channels -> a layer that normalizes them, e.g. `nn.BatchNorm2d`."""
 
 
 def seeded(build: Callable[[], _Model], seed: int) -> _Model:
@@ -25,7 +25,7 @@ def seeded(build: Callable[[], _Model], seed: int) -> _Model:
 
 
 def group_norm(groups: int) -> Norm:
-    """Group normalisation with so many groups, as a choice for `cnn`."""
+    """Group normalization with so many groups, as a choice for `cnn`."""
     return lambda channels: nn.GroupNorm(groups, channels)
 
 
@@ -38,14 +38,14 @@ def mlp(
     scale: float = 1.0,
     seed: int = 0,
 ) -> nn.Sequential:
-    """A plain deep network: `depth` times linear, (normalisation,) ReLU; then a linear layer.
+    """A plain deep network: `depth` times linear, (normalization,) ReLU; then a linear layer.
 
     Args:
         inputs: number of input features; images are flattened.
         width: units in each hidden layer.
         depth: number of hidden layers.
         classes: number of logits.
-        norm: the normalisation between linear layer and ReLU; none by default.
+        norm: the normalization between linear layer and ReLU; none by default.
         scale: initial weights have the standard deviation scale * sqrt(2 / fan-in) (He et al. 2015, eq. 10).
         seed: of the initial weights.
     """
@@ -53,7 +53,7 @@ def mlp(
     def build() -> nn.Sequential:
         layers: list[nn.Module] = [nn.Flatten()]
         for fan_in in [inputs] + [width] * (depth - 1):
-            # A bias before a normalisation is removed with the mean.
+            # A bias before a normalization is removed with the mean.
             layers.append(nn.Linear(fan_in, width, bias=norm is None))
             layers += [norm(width), nn.ReLU()] if norm is not None else [nn.ReLU()]
         return nn.Sequential(*layers, nn.Linear(width, classes))
@@ -68,14 +68,14 @@ def cnn(
     scale: float = 1.0,
     seed: int = 0,
 ) -> nn.Sequential:
-    """A small convolutional network for 28 x 28 grey images.
+    """A small convolutional network for 28 x 28 gray images.
 
-    Each stage: 3 x 3 convolution with stride 2, (normalisation,) ReLU; then the mean over the image and a linear layer.
+    Each stage: 3 x 3 convolution with stride 2, (normalization,) ReLU; then the mean over the image and a linear layer.
 
     Args:
         channels: of each stage.
         classes: number of logits.
-        norm: the normalisation between convolution and ReLU; none by default.
+        norm: the normalization between convolution and ReLU; none by default.
         scale: of the initial weights, as for `mlp`.
         seed: of the initial weights.
     """

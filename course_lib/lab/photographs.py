@@ -1,4 +1,4 @@
-"""A few colour photographs that anybody may use, and who took them.
+"""A few color photographs that anybody may use, and who took them.
 
 They lie in `datasets/photographs/`, made by `scripts/make_photographs.py`.
 """

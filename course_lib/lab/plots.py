@@ -1,4 +1,4 @@
-"""Figures that everybody can read: safe colours, a second cue beside colour, a description in words.
+"""Figures that everybody can read: safe colors, a second cue beside color, a description in words.
 
 Figures are made without `pyplot`, so that none is left open, and shown as an image with alternative text.
 """
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours that stay apart for every kind of colour vision (Okabe, Ito 2008); the yellow is left out: too pale."""
+"""Colors that stay apart for every kind of color vision (Okabe, Ito 2008); the yellow is left out: too pale."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
@@ -130,7 +130,7 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def curves(ax: Axes, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], markers: bool = True) -> None:
-    """Draw lines that differ in colour, dashes and marker.
+    """Draw lines that differ in color, dashes and marker.
 
     Args:
         ax: where.
@@ -173,7 +173,7 @@ def spread(ax: Axes, x: Sequence[float], runs: Mapping[str, Sequence[Sequence[fl
 
 
 def bars(ax: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:
-    """Draw grouped bars that differ in colour and hatching, with their values on top."""
+    """Draw grouped bars that differ in color and hatching, with their values on top."""
     width = 0.8 / max(1, len(series))
     for i, (label, values) in enumerate(series.items()):
         k = i % len(OKABE_ITO)

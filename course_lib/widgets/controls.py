@@ -1,4 +1,4 @@
-"""What a student can move: declarations, from which the browser makes labelled HTML inputs."""
+"""What a student can move: declarations, from which the browser makes labeled HTML inputs."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Handle:
         now: which of the places it stands at.
         second: name of the slider that it moves along y, if it moves two; then `y` has a place for each value of that.
         then: which place on the y axis it stands at, if it moves two sliders.
-        colour: place in the palette.
+        color: place in the palette.
     """
 
     control: str
@@ -90,7 +90,7 @@ class Histogram:
         low: left edge of the first bin.
         high: right edge of the last bin.
         top: share at the upper edge of the panel; the same in every frame, so that nothing jumps.
-        colour: place in the palette.
+        color: place in the palette.
         ghost: (bins,), an outline behind it: how it was before; empty for none.
     """
 
@@ -107,7 +107,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a `Lines` panel, or one colour of a `Bars` panel.
+    """One line of a `Lines` panel, or one color of a `Bars` panel.
 
     Attributes:
         y: (n,); NaN leaves a gap.
@@ -165,9 +165,9 @@ class Curve:
         label: in the legend; empty for none there.
         x: (n,).
         y: (n,); NaN leaves a gap.
-        style: "line", "dashed", "faint" (thin and grey), "area" (a closed outline, filled), "dots", "rings", "crosses",
+        style: "line", "dashed", "faint" (thin and gray), "area" (a closed outline, filled), "dots", "rings", "crosses",
             "stars", "diamonds"; "rug-x" and "rug-y" draw short strokes at the axis, for its values alone.
-        colour: place in the palette.
+        color: place in the palette.
     """
 
     label: str
@@ -235,7 +235,7 @@ class Cells:
 
     Attributes:
         shape: (N, C, H, W).
-        groups: (N * C * H * W,), which group a cell belongs to, for its colour; 255 for none.
+        groups: (N * C * H * W,), which group a cell belongs to, for its color; 255 for none.
         signs: (N * C * H * W,), index into `letters`, what is written in the cell; 0 for nothing.
         letters: the signs.
     """

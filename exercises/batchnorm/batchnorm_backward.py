@@ -201,14 +201,14 @@ def variance_path_sign(dy, x, gamma, eps):
 
 @exercise.wrong(loses=VARIANCE, costs=0.5)
 def variance_path_halved(dy, x, gamma, eps):
-    """The term for the variance is half as large as it should be. The factor one half from the root is cancelled by the
+    """The term for the variance is half as large as it should be. The factor one half from the root is canceled by the
     two that comes from squaring the deviations; one of them seems to be lost."""
     return closed_formula(dy, x, gamma, eps, variance_path=0.5)
 
 @exercise.wrong(loses=VARIANCE, costs=0.5)
 def variance_path_doubled(dy, x, gamma, eps):
     """The term for the variance is twice as large as it should be. The two that comes from squaring the deviations is
-    cancelled by the one half from the root, which seems to be lost."""
+    canceled by the one half from the root, which seems to be lost."""
     return closed_formula(dy, x, gamma, eps, variance_path=2)
 
 @exercise.wrong(loses=VARIANCE, costs=0.5)

@@ -129,7 +129,7 @@ def bias_is_the_mean_of_the_targets(features, labels, num_classes, lam):
 @exercise.wrong(loses=WEIGHTS, costs=2)
 def weights_without_centering(features, labels, num_classes, lam):
     """The weights were found as if there were no bias, which was added later. Both minimize the objective together:
-    centre first, or give the bias a column."""
+    center first, or give the bias a column."""
     weights, _ = no_bias(features, labels, num_classes, lam)
     bias = one_hot(labels, num_classes, features).mean(0) - weights @ features.mean(0)
     return weights, bias

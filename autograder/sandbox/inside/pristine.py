@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import attrgetter, is_
 from typing import Any
@@ -23,12 +23,11 @@ class Keeper:
     """Remembers this package, the drivers, and all that they use of the course's libraries."""
 
     def __init__(self) -> None:
-        observing = list(_modules_of_drivers())
         package = __name__.rpartition(".")[0]
         serving = [module for name, module in sorted(sys.modules.items()) if name.startswith(f"{package}.")]
-        tables = (drivers.DRIVERS, dict(drivers.DRIVERS))
-        self._observing = [*map(_Space, observing), _Space(None, *tables)]
-        self._serving = [_Space(module) for module in serving]
+        self._serving = [_Space(vars(module), _functions_of(module)) for module in serving]
+        self._observing = [_Space(vars(module), _functions_of(module)) for module in _modules_of_drivers()]
+        self._observing.append(_Space(drivers.DRIVERS))
 
     def before_question(self) -> None:
         """Put everything back."""
@@ -42,19 +41,16 @@ class Keeper:
 
 
 class _Space:
-    """The names of a module (or a table), and what its functions are made of.
+    """The names in a module or a table, and what its functions are made of.
 
     As long as nothing changed, it costs nearly nothing to put it back: identities are compared without Python's help.
     """
 
     _parts_of = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
-    def __init__(
-        self, module: types.ModuleType | None, now: dict[Any, Any] | None = None, before: dict[Any, Any] | None = None
-    ) -> None:
-        self._now = vars(module) if module is not None else now or {}
-        self._before = dict(self._now) if before is None else before
-        self._functions = list(_functions_of(module)) if module is not None else []
+    def __init__(self, names: dict[str, Any], functions: Iterable[types.FunctionType] = ()) -> None:
+        self._now, self._before = names, dict(names)
+        self._functions = list(functions)
         self._parts = [part for function in self._functions for part in self._parts_of(function)]
 
     def put_back(self) -> None:

@@ -2,7 +2,7 @@
 
 Every transformation is two functions: `draw_...` makes one random parameter for each example from a generator, the
 other applies given parameters to the whole batch in a few tensor operations, without a loop over examples.
-Images are (N, C, H, W), float in [0, 1]; inputs are never modified; pixels are centred at half-integers, as PyTorch
+Images are (N, C, H, W), float in [0, 1]; inputs are never modified; pixels are centered at half-integers, as PyTorch
 calls `align_corners=False`.
 """
 

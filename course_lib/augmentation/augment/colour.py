@@ -1,4 +1,4 @@
-"""Changes of brightness, contrast and the colour of the light."""
+"""Changes of brightness, contrast and the color of the light."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def colour_jitter(images: Tensor, brightness: Tensor, contrast: Tensor) -> Tenso
 
 
 def draw_alphas(n: int, std: float, generator: torch.Generator) -> Tensor:
-    """Normal numbers (N, 3), one for each principal component of the colours."""
+    """Normal numbers (N, 3), one for each principal component of the colors."""
     return std * torch.randn(n, 3, generator=generator)
 
 

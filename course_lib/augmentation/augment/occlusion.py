@@ -27,9 +27,9 @@ def draw_centres(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def cutout(images: Tensor, centres: Tensor, length: int) -> Tensor:
-    """Set a square around `centres` (N, 2) to zero, clipped at the border (DeVries, Taylor 2017).
+    """Set a square around `centers` (N, 2) to zero, clipped at the border (DeVries, Taylor 2017).
 
-    Rows centre - length // 2 up to, not including, centre - length // 2 + length; the same for columns.
+    Rows center - length // 2 up to, not including, center - length // 2 + length; the same for columns.
     """
     first = centres.to(images.device) - length // 2
     rows, columns = (_covered(first[:, axis], length, images.shape[2 + axis]) for axis in (0, 1))

@@ -5,44 +5,19 @@ from __future__ import annotations
 import base64
 import functools
 import io
-from html import escape
 
 import numpy as np
 from PIL import Image
 
-from course_lib.lab.display import show
+from course_lib.lab.drawing import arrow, show_drawing, words
 from course_lib.lab.photographs import photograph
 from course_lib.lab.plots import OKABE_ITO
 
-__all__ = ["Drawing", "draw_scale_and_crop", "draw_ten_crops"]
+__all__ = ["draw_scale_and_crop", "draw_ten_crops"]
 
 CROP = 224
 """Side of the crops of both drawings, in pixels of the resized photograph."""
 _GAP = 26
-
-
-class Drawing:
-    """An SVG with a description.
-
-    Attributes:
-        svg: the whole element.
-        alt: what it shows, in words.
-    """
-
-    def __init__(self, body: str, width: float, height: float, alt: str) -> None:
-        self.alt = alt
-        self.svg = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(alt)}" '
-            f'viewBox="-3 0 {width + 6:g} {height:g}" style="width:100%;max-width:{width + 6:g}px;height:auto;'
-            'color:var(--jp-content-font-color1, inherit);font-family:var(--jp-content-font-family, sans-serif)" '
-            f'font-size="14" fill="currentColor">{body}</svg>'
-        )
-
-    def __repr__(self) -> str:
-        return f"[drawing: {self.alt}]"
-
-    def _repr_html_(self) -> str:
-        return self.svg
 
 
 def draw_scale_and_crop(scale: float = 0.42) -> None:
@@ -63,21 +38,21 @@ def draw_scale_and_crop(scale: float = 0.42) -> None:
         y = top + tallest - height
         body.append(_photo("cat", x, y, width, height))
         body.append(_box(x + left, y + upper, side, side, color))
-        body.append(_text(x + width / 2, top - 12 + tallest - height, f"L = {short}"))
+        body.append(words((x + width / 2, y - 17), f"L = {short}"))
         # The crop by itself, below: the same side whatever L was.
         below = top + tallest + 54
         body.append(_cut("cat", f"scale-{number}", x + width / 2 - side / 2, below, side, (width, height, left, upper)))
         body.append(_box(x + width / 2 - side / 2, below, side, side, color))
-        body.append(_arrow(x + width / 2, top + tallest + 10, below - 10))
+        body.append(arrow((x + width / 2, top + tallest + 10), (x + width / 2, below - 10), width=2))
         x += width + _GAP
     height = top + tallest + 54 + scale * CROP + 26
-    body.append(_text((x - _GAP) / 2, height - 6, f"three crops of {CROP} × {CROP}, ready for one batch"))
+    body.append(words(((x - _GAP) / 2, height - 11), f"three crops of {CROP} × {CROP}, ready for one batch"))
     said = (
         "One photograph of a cat, resized to short sides of 256, 360 and 480 pixels, each with a square of 224 pixels "
         "at a random place. Below, the three squares by themselves, all of one size: the larger the photograph is, "
         "the larger the cat, and the less of it fits in."
     )
-    _show(Drawing("".join(body), x - _GAP, height, said))
+    show_drawing(body, x - _GAP, height, said)
 
 
 def draw_ten_crops(scale: float = 0.62) -> None:
@@ -91,7 +66,7 @@ def draw_ten_crops(scale: float = 0.62) -> None:
     width, height = scale * short * ratio, scale * short
     top = 26.0
     places = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5)]  # down, right: shares of the room
-    body = [_photo("cat", 0, top, width, height), _text(width / 2, top - 9, "five places")]
+    body = [_photo("cat", 0, top, width, height), words((width / 2, top - 14), "five places")]
     small = 0.55 * side
     first = width + 50
     for index, (down, right) in enumerate(places):
@@ -103,18 +78,14 @@ def draw_ten_crops(scale: float = 0.62) -> None:
             x, y = first + index * (small + 14), top + mirrored * (small + 36)
             body.append(_cut("cat", f"ten-{index}-{mirrored:d}", x, y, small, window, mirrored))
             body.append(_box(x, y, small, small, OKABE_ITO[index], index == 4))
-            body.append(_text(x + small / 2, y + small + 17, f"{index + 5 * mirrored}"))
+            body.append(words((x + small / 2, y + small + 12), f"{index + 5 * mirrored}"))
     end = first + 5 * (small + 14) - 14
-    body.append(_text((first + end) / 2, top - 9, "their crops (0 to 4), and the mirror images (5 to 9)"))
+    body.append(words(((first + end) / 2, top - 14), "their crops (0 to 4), and the mirror images (5 to 9)"))
     said = (
         "A photograph of a cat with five square crops: top left, top right, bottom left, bottom right and center. "
         "Beside it the five crops, numbered 0 to 4 in this order, and below them their mirror images, 5 to 9."
     )
-    _show(Drawing("".join(body), end, max(top + height, top + 2 * small + 36 + 22), said))
-
-
-def _show(drawing: Drawing) -> None:
-    show(drawing, repr(drawing))
+    show_drawing(body, end, max(top + height, top + 2 * small + 36 + 22), said)
 
 
 def _ratio(name: str) -> float:
@@ -170,15 +141,3 @@ def _box(x: float, y: float, width: float, height: float, color: str, dashed: bo
     place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="none"'
     # White below the color: visible on dark and on light parts of a photograph.
     return f'<rect {place} stroke="#fff" stroke-width="5"/><rect {place} stroke="{color}" stroke-width="3"{dashes}/>'
-
-
-def _text(x: float, y: float, text: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(text)}</text>'
-
-
-def _arrow(x: float, start: float, end: float) -> str:
-    head = f'<path d="M {x - 5:.1f} {end - 8:.1f} L {x:.1f} {end:.1f} L {x + 5:.1f} {end - 8:.1f} Z"/>'
-    line = (
-        f'<line x1="{x:.1f}" y1="{start:.1f}" x2="{x:.1f}" y2="{end - 7:.1f}" stroke="currentColor" stroke-width="2"/>'
-    )
-    return line + head

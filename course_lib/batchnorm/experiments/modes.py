@@ -90,7 +90,7 @@ class Contrast:
     """Accuracy in percent on images of less and less contrast.
 
     Attributes:
-        factors: what the grey values are multiplied by, descending from 1.
+        factors: what the gray values are multiplied by, descending from 1.
         accuracy: name of the normalization -> for each seed the accuracies.
     """
 
@@ -104,7 +104,7 @@ def contrast(
     """Train with batch, layer and instance normalization at full contrast; evaluate at less.
 
     Args:
-        factors: what the grey values are multiplied by, descending from 1.
+        factors: what the gray values are multiplied by, descending from 1.
         seeds: of the initial weights and of the order of the images.
         images: number of training images.
 

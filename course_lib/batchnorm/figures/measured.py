@@ -52,7 +52,7 @@ def draw_histograms(stages: dict[str, torch.Tensor], alt: str) -> None:
     drawn, axes = figure(1, len(stages), width=3.0, height=2.4)
     numbers = []
     for i, (ax, (title, values)) in enumerate(zip(axes, stages.items(), strict=True)):
-        # The biased standard deviation: the one that batch normalisation divides by.
+        # The biased standard deviation: the one that batch normalization divides by.
         mean, std = float(values.mean()), float(values.std(correction=0))
         ax.hist(values.numpy(), bins=30, color=OKABE_ITO[i], edgecolor="white", linewidth=0.3)
         ax.axvline(mean, color="black", linestyle="--")
@@ -131,8 +131,8 @@ def draw_sweep(result: Sweep) -> None:
             x = np.array(result.values)
             ax.plot(x[inside], run[inside], marker, color=color, markersize=4)
             ax.plot(x[~inside], run[~inside], "x", color=color, markersize=7, clip_on=False)
-    ax.plot([], [], "x", color="grey", linestyle="", label=f"diverged, or above {CEILING:g}")
-    ax.axhline(math.log(10), color="grey", linewidth=0.8, linestyle=":", label="guessing")
+    ax.plot([], [], "x", color="gray", linestyle="", label=f"diverged, or above {CEILING:g}")
+    ax.axhline(math.log(10), color="gray", linewidth=0.8, linestyle=":", label="guessing")
     ax.axhline(math.log(10) / 2, color="black", linewidth=0.8, linestyle=":", label="below: it trains")
     factor = {WITHOUT: result.width(WITHOUT), WITH: result.width(WITH)}
     seeds = len(result.losses[WITH])
@@ -262,7 +262,7 @@ def draw_modes(result: Modes) -> None:
 
 
 def draw_fusion(result: Fusion) -> None:
-    """Time for one image with and without normalisation layers, and the difference of the outputs."""
+    """Time for one image with and without normalization layers, and the difference of the outputs."""
     drawn, (ax,) = figure(width=5.0, height=2.8)
     bars(
         ax,

@@ -60,7 +60,7 @@ def overlap(marked: NDArray[np.bool_], right: NDArray[np.bool_]) -> float:
 
 
 def numbers(state: State) -> Scene:
-    """The cells, coloured and numbered by the mean they share once the prediction is locked in."""
+    """The cells, colored and numbered by the mean they share once the prediction is locked in."""
     return _open_scene(state) if not state["locked"] else _solved_scene(state)
 
 

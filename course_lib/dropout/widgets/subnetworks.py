@@ -136,7 +136,7 @@ def _pictures(maps: dict[str, NDArray[np.float64]]) -> Montage:
 
 
 def _coloured(p: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Probabilities (SIDE * SIDE,) as colours (SIDE, SIDE, 3), with the data, and the boundary in black."""
+    """Probabilities (SIDE * SIDE,) as colors (SIDE, SIDE, 3), with the data, and the boundary in black."""
     share = p.reshape(SIDE, SIDE)[..., None]
     image = np.where(share < 0.5, _BLUE + 2 * share * (_WHITE - _BLUE), _WHITE + (2 * share - 1) * (_ORANGE - _WHITE))
     above = share[..., 0] > 0.5

@@ -54,7 +54,7 @@ def _small_net(seed: int) -> nn.Sequential:
 
 
 def small_net(seed: int = 0) -> nn.Sequential:
-    """A small network with batch normalisation, trained on 3,000 images of Fashion-MNIST; a fresh copy of it."""
+    """A small network with batch normalization, trained on 3,000 images of Fashion-MNIST; a fresh copy of it."""
     return copy.deepcopy(_small_net(seed))
 
 
@@ -73,7 +73,7 @@ def _new_head(model: nn.Sequential, seed: int) -> nn.Sequential:
     return model
 
 
-# --- batch normalisation that drifts --------------------------------------------------------------------------
+# --- batch normalization that drifts --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def frozen_with_momentum(set_to_none: bool, steps: int = 12, freeze_at: int = 4)
     return values
 
 
-# --- input normalisation --------------------------------------------------------------------------------------
+# --- input normalization --------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -255,7 +255,7 @@ def watched_normalisations(
         "as in training": normalised,
         "left in [0, 1]": lambda x: x,
         "values 0 to 255": lambda x: 255 * x,
-        "normalised twice": lambda x: normalised(normalised(x)),
+        "normalized twice": lambda x: normalised(normalised(x)),
         "red and blue exchanged": lambda x: normalised(x.flip(1)),
     }
     found: dict[str, list[tuple[str, float]]] = {}
@@ -316,7 +316,7 @@ def rate_runs(
 
 
 def _tuned(rates: Sequence[float], known: Batch, new: Batch, seed: int) -> float:
-    """Accuracy after fine-tuning with these rates for the three convolutions (with normalisation) and the head."""
+    """Accuracy after fine-tuning with these rates for the three convolutions (with normalization) and the head."""
     model = _new_head(small_net(seed), seed)
     layers = [model[0:2], model[3:5], model[6:8], model[-1:]]
     groups = [{"params": list(part.parameters()), "lr": rate} for part, rate in zip(layers, rates, strict=True)]

@@ -46,7 +46,7 @@ _CLASSES = 10
 
 
 class Enlarged(nn.Module):
-    """Small grey images in [0, 1], made large, coloured and normalised for a network that knows photographs."""
+    """Small gray images in [0, 1], made large, colored and normalized for a network that knows photographs."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ def _reporting(maker: nn.Module, title: str, total: int) -> Iterator[None]:
 
 
 def probe_accuracy(fit: Fit, known: Batch, new: Batch, lam: float = 300.0) -> float:
-    """Accuracy of a linear probe on features, standardised by those it learns from.
+    """Accuracy of a linear probe on features, standardized by those it learns from.
 
     Args:
         fit: as `fit_linear_probe` of the notebook.

@@ -50,7 +50,7 @@ __all__ = [
 TARGETS = {"similar": "five other clothes", "different": "handwritten digits"}
 """Target -> what it is."""
 PER_CLASS = (1, 5, 20, 100)
-"""Labelled images a class."""
+"""Labeled images a class."""
 RECIPES = {
     "probe-1": "linear classifier on block 1",
     "probe-2": "linear classifier on block 2",
@@ -80,7 +80,7 @@ class Run:
 
     Attributes:
         target: key of `TARGETS`.
-        per_class: labelled images a class.
+        per_class: labeled images a class.
         recipe: key of `RECIPES`.
         seed: of the choice of images, the new weights and the shuffling.
         accuracy: on the test images, in [0, 1].
@@ -154,7 +154,7 @@ def _digits() -> tuple[Batch, Batch]:
 
 
 def training_images(target: str, per_class: int, seed: int) -> Batch:
-    """The labelled images of a run: so many of each class, drawn at random."""
+    """The labeled images of a run: so many of each class, drawn at random."""
     images, labels = target_images(target)[0]
     generator = torch.Generator().manual_seed(1000 + seed)
     drawn = []
@@ -197,7 +197,7 @@ def run_cell(target: str, per_class: int, recipe: str, seed: int, fit: Fit = rid
 
     Args:
         target: key of `TARGETS`.
-        per_class: labelled images a class.
+        per_class: labeled images a class.
         recipe: key of `RECIPES`.
         seed: any; the table has those of `SEEDS`.
         fit: fits the linear classifier of the probes.
@@ -301,7 +301,7 @@ def repeat_in_small(
     Args:
         fit: fits the linear classifier of the probes.
         seeds: one run of each cell for each.
-        sizes: labelled images a class.
+        sizes: labeled images a class.
         recipes: keys of `RECIPES`.
     """
     cells = plan(seeds, sizes, recipes)

@@ -16,7 +16,7 @@ __all__ = ["NETWORKS", "fill", "network"]
 
 
 class _Fc(nn.Module):
-    """As a ResNet: convolution, batch normalisation, mean over the image; the head is called `fc`."""
+    """As a ResNet: convolution, batch normalization, mean over the image; the head is called `fc`."""
 
     def __init__(self, kernel: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Classifier(nn.Module):
 
 
 class _Head(nn.Module):
-    """Blocks within blocks, batch normalisation twice, and a head without bias."""
+    """Blocks within blocks, batch normalization twice, and a head without bias."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class _Shared(nn.Module):
 
 
 class _Nested(nn.Module):
-    """Everything lies in blocks: batch normalisation is called `bn` inside of one, dropout stands behind the head."""
+    """Everything lies in blocks: batch normalization is called `bn` inside of one, dropout stands behind the head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ def _formula(phase: float, count: int) -> Tensor:
 
 
 def _positive(module: nn.Module) -> set[str]:
-    """Names of the tensors that must be above 0: scales and running variances of batch normalisation."""
+    """Names of the tensors that must be above 0: scales and running variances of batch normalization."""
     norms = (nn.BatchNorm1d, nn.BatchNorm2d)
     owners = [name for name, part in module.named_modules(remove_duplicate=False) if isinstance(part, norms)]
     return {f"{name}.{last}" if name else last for name in owners for last in ("weight", "running_var")}

@@ -58,7 +58,7 @@ def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
     x = np.log10(np.array(PER_CLASS)).astype(np.float32)
     mark = Mark(float(np.log10(per_class)), f"{per_class} a class")
     ticks = tuple(Mark(float(np.log10(n)), f"{n}") for n in PER_CLASS)
-    handle = Handle("per_class", "Labelled images a class", places(x), now=PER_CLASS.index(per_class))
+    handle = Handle("per_class", "Labeled images a class", places(x), now=PER_CLASS.index(per_class))
     below = "labeled images a class"
     return Lines("test accuracy", x, tuple(series), 0, 1, below, (mark,), ticks, (handle,))
 
@@ -109,7 +109,7 @@ DESIGN = Design(
     name="transfer-quadrants",
     title="How much data, how similar: which recipe wins?",
     controls=(
-        Slider("per_class", "Labelled images a class", tuple(float(n) for n in PER_CLASS), 1.0),
+        Slider("per_class", "Labeled images a class", tuple(float(n) for n in PER_CLASS), 1.0),
         Choice("target", "Target", {k: f"{k}: {v}" for k, v in TARGETS.items()}, "different"),
         Choice("recipe", "Recipe in the right picture", RECIPES, "probe-3"),
     ),

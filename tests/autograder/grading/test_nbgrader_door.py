@@ -14,6 +14,7 @@ import pytest
 
 from autograder.course import Course
 from autograder.grading.batch import Options, grade_course
+from autograder.pages.feedback import make_feedback
 from autograder.releasing.release import release
 from autograder.results import read_results
 from tests.support import made_up
@@ -49,7 +50,11 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Course]:
     root = tmp_path_factory.mktemp("door")
     config = CONFIG.read_text().replace("linear-algebra", "door").replace("c.Autograder.library", "# ")
     # The code below is our own: it needs no sandbox, and so runs on every machine.
-    (root / "nbgrader_config.py").write_text(config + '\nc.GradeInSandbox.sandbox = "none"\n')
+    exchange = root / "exchange"
+    exchange.mkdir(mode=0o777)
+    exchange.chmod(0o777)  # the exchange wants it open to all
+    own = f'c.GradeInSandbox.sandbox = "none"\nc.Exchange.root = {str(exchange)!r}\n'
+    (root / "nbgrader_config.py").write_text(f"{config}\n{own}")
     made_up.write_notebook(root)
     (root / "private.txt").write_text(PRIVATE)
     with pytest.MonkeyPatch.context() as patch:
@@ -113,3 +118,7 @@ def test_our_own_command_carries_the_secret_of_the_exchange(course: Course) -> N
     assert (course.autograded / "ada" / NAME / "submission_secret.txt").read_text() == "b2c7d0e9a1"
     assert not (course.autograded / "mallory" / NAME / "submission_secret.txt").exists()
     _nothing_private(course.autograded)
+    made = make_feedback(course, NAME, ["ada"])
+    assert made.failed == {}
+    log = _nbgrader(course, "release_feedback", NAME, "--student=ada")
+    assert list((course.root / "exchange").rglob("feedback/*.html")), log[-2000:]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.support import made_up
 
 ANSWER = "Because the mean of few numbers is itself a random number."
 STUB = "Your answer."
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (4).to_bytes(4, "big") * 2 + bytes(9)).decode()
 
 
 def _master(before: str = "") -> Master:
@@ -115,3 +118,30 @@ def test_a_notebook_as_released_stays_as_it_is() -> None:
     """No answer, nothing of the student's own: nothing to tell."""
     repaired = _repaired(lambda cells: None)
     assert (repaired.flags, repaired.notes) == ([], [])
+
+
+def test_a_picture_alone_is_an_answer() -> None:
+    """Pasted under the words that stood there: the cell is answered, and nothing is looked for elsewhere."""
+
+    def pasted(cells: list[dict[str, Any]]) -> None:
+        for name in ("why", "when"):
+            (cell,) = (cell for cell in cells if cell["id"] == name)
+            cell["attachments"] = {"x.png": {"image/png": PNG}}
+        cells.append({"cell_type": "markdown", "metadata": {}, "source": "A remark."})
+
+    repaired = _repaired(pasted)
+    assert (repaired.flags, repaired.notes) == ([], [])
+    assert "x.png" in repaired.by_id["why"].attachments
+
+
+@pytest.mark.parametrize("text", ["a", "x" * 2_000], ids=["short", "long"])
+def test_thousands_of_cells_take_little_time(text: str) -> None:
+    """As many as are read at all, with every question open."""
+
+    def filled(cells: list[dict[str, Any]]) -> None:
+        cells[:] = [{"cell_type": "markdown", "metadata": {}, "source": f"{text} {n}"} for n in range(5_000)]
+
+    started = time.process_time()
+    repaired = _repaired(filled)
+    assert time.process_time() - started < 5
+    assert "lost-answer" in repaired.flags or text in repaired.by_id["why"].source

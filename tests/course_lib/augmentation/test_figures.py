@@ -9,7 +9,8 @@ import pytest
 
 from course_lib.augmentation.experiments import Mirrored, Search, Views
 from course_lib.augmentation.figures import drawn, measured
-from course_lib.augmentation.figures.drawn import Drawing
+from course_lib.lab import drawing
+from course_lib.lab.drawing import Drawing
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -18,7 +19,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def drawings(monkeypatch: pytest.MonkeyPatch) -> list[Drawing]:
     """What is shown during the test."""
     shown: list[Drawing] = []
-    monkeypatch.setattr(drawn, "_show", shown.append)
+    monkeypatch.setattr(drawing, "show", lambda one, words: shown.append(one))
     return shown
 
 
@@ -59,10 +60,10 @@ def test_every_drawing_has_a_description_and_takes_the_color_of_the_page(drawing
     """For those who cannot see it, and for dark pages."""
     drawn.draw_scale_and_crop()
     drawn.draw_ten_crops()
-    ids = [name for drawing in drawings for name in re.findall(r' id="([^"]+)"', drawing.svg)]
+    ids = [name for shown in drawings for name in re.findall(r' id="([^"]+)"', shown.svg)]
     assert len(ids) == len(set(ids))
-    for drawing in drawings:
-        root = ElementTree.fromstring(drawing.svg)
+    for shown in drawings:
+        root = ElementTree.fromstring(shown.svg)
         assert len(root.get("aria-label", "")) > 100
         assert (root.get("role"), root.get("fill")) == ("img", "currentColor")
         assert "--jp-content-font-color1" in root.get("style", "")
