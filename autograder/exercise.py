@@ -429,9 +429,14 @@ class Exercise:
         )
         return dataclasses.replace(key, misconceptions=found)
 
-    def with_suspects(self, key: ExerciseKey) -> ExerciseKey:
-        """The same key with misconceptions that are run only as far as a diagnosis asks."""
-        return dataclasses.replace(key, misconceptions=self._suspects)
+    def with_suspects(self, key: ExerciseKey, *, remember: bool = False) -> ExerciseKey:
+        """The same key with misconceptions that are run only as far as a diagnosis asks.
+
+        Args:
+            remember: what they gave, for a key with which many answers are judged.
+        """
+        suspects = tuple(dataclasses.replace(s, seen={}) for s in self._suspects) if remember else self._suspects
+        return dataclasses.replace(key, misconceptions=suspects)
 
     @cached_property
     def _suspects(self) -> tuple[_Suspect, ...]:
@@ -485,10 +490,15 @@ def _words(answer: Any) -> str:
 
 @dataclass(frozen=True)
 class _Suspect:
-    """A misconception of an exercise, run on a case when asked (see `course_lib.checking.verdict.Suspect`)."""
+    """A misconception of an exercise, run on a case when asked (see `course_lib.checking.verdict.Suspect`).
+
+    Attributes:
+        seen: what it gave, by case, where one key judges many answers.
+    """
 
     exercise: Exercise
     misconception: Misconception
+    seen: dict[str, dict[Entry, Any]] | None = None
 
     @property
     def slugs(self) -> tuple[str, ...]:
@@ -507,7 +517,11 @@ class _Suspect:
         return frozenset(criterion.slug for criterion in self.misconception.loses)
 
     def at(self, case: CaseKey) -> dict[Entry, Any]:
-        return self.exercise.footprint(self.misconception, case)
+        if self.seen is None:
+            return self.exercise.footprint(self.misconception, case)
+        if case.name not in self.seen:
+            self.seen[case.name] = self.exercise.footprint(self.misconception, case)
+        return self.seen[case.name]
 
 
 def wrong_entries(case: CaseKey, response: Response) -> dict[Entry, Any]:

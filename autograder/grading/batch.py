@@ -251,6 +251,7 @@ def _local_pool(workers: int, task: Task, sandbox: Sandbox) -> Iterator[LocalPoo
         sandbox.start()
     try:
         # Forked while the warm parent is still importing; none of them uses it before it is ready.
+        task.deck.fill(enough=lambda: sandbox.answers)
         pool = LocalPool(workers, task, sandbox)
         try:
             try:
@@ -258,6 +259,7 @@ def _local_pool(workers: int, task: Task, sandbox: Sandbox) -> Iterator[LocalPoo
             except SandboxError:
                 choose(sandbox.kind)  # says it better if no sandbox can work here at all
                 raise
+            sandbox.prepare(exercise.forbidden for exercise in task.exercises.values())
             yield pool
         finally:
             pool.close()

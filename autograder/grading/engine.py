@@ -58,7 +58,7 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
         notes = [problem]
     else:
         with _Submission(task, sandbox, repaired, log) as submission:
-            marked, flags = submission.graded(f"{task.seed}:{job.student}:{job.digest}")
+            marked, flags = submission.graded(job)
         ended, findings = submission.process.ended, submission.findings
         notes = [*([job.problem] if job.problem else []), *repaired.notes]
         flags += job.flags
@@ -121,7 +121,7 @@ class _Submission:
     def __init__(self, task: Task, sandbox: Sandbox, repaired: Repaired, log: CellLog) -> None:
         deadline = time.monotonic() + task.limits.submission_s  # what follows is done on the submission's time
         cells = [(name, repaired.by_id[name].source) for name in repaired.runnable]
-        self._exercises = task.exercises
+        self._exercises, self._deck = task.exercises, task.deck
         self._reader = SourceReader([source for _, source in cells], [name for name, _ in cells])
         for position, why in self._reader.refused.items():
             reason = f"not run, because the grader cannot read it: {why}"
@@ -140,24 +140,24 @@ class _Submission:
     def __exit__(self, *_: object) -> None:
         self.process.close()
 
-    def graded(self, seed: str) -> tuple[dict[str, Marked], list[str]]:
+    def graded(self, job: Job) -> tuple[dict[str, Marked], list[str]]:
         """All exercises, and flags for what a person should look at."""
         marked: dict[str, Marked] = {}
         flags = ["unread-code"] * bool(self._reader.refused) + ["dynamic-code"] * bool(self._reader.findings)
-        for exercise, key in self._asked_ahead(seed):
+        for exercise, key in self._asked_ahead(job):
             verdict, advice = self._verdict(exercise, key)
             marked[exercise.id] = mark(exercise, verdict, advice)
             flags += ["banned-operation"] * bool(verdict.banned)
         return marked, list(dict.fromkeys(flags))
 
-    def _asked_ahead(self, seed: str) -> Iterator[tuple[Exercise, ExerciseKey]]:
+    def _asked_ahead(self, job: Job) -> Iterator[tuple[Exercise, ExerciseKey]]:
         """Exercises and their keys, each given out when the process has been asked for the next one.
 
         So it works on that one while the answers to this one are judged.
         """
         waiting: tuple[Exercise, ExerciseKey] | None = None
         for exercise in self._exercises.values():
-            key = exercise.with_suspects(exercise.make_key(seed, diagnose=False))
+            key = self._deck.draw(exercise.id, job.student, job.digest)
             if waiting is not None:
                 self.process.ask(waiting[1], key)
                 yield waiting

@@ -12,6 +12,7 @@ import torch
 
 from autograder.course_code import CourseCode
 from autograder.exercise import Exercise
+from autograder.grading.deck import Deck
 from autograder.sandbox import Limits
 from autograder.submissions.notebook import Master
 
@@ -36,7 +37,7 @@ class Task:
 
     def load(self) -> None:
         """Import and compute what is otherwise done when it is first asked for."""
-        _ = self.exercises, self.engine
+        _ = self.deck, self.engine
 
     @property
     def assignment(self) -> str:
@@ -47,6 +48,11 @@ class Task:
     def exercises(self) -> Mapping[str, Exercise]:
         """The exercises by id."""
         return self.code.exercises(self.assignment)
+
+    @functools.cached_property
+    def deck(self) -> Deck:
+        """The hidden cases."""
+        return Deck(self.exercises, self.seed)
 
     @functools.cached_property
     def engine(self) -> str:

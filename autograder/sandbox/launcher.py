@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import importlib.util
 import json
 import os
+import select
 import shutil
 import signal
 import site
@@ -16,7 +18,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -300,6 +302,11 @@ class Sandbox:
             "MPLCONFIGDIR": f"{scratch}/matplotlib",
         }
 
+    @property
+    def answers(self) -> bool:
+        """Whether `wait_ready` would not have to wait any more."""
+        return self._ready or self._control is None or bool(select.select([self._control], [], [], 0)[0])
+
     def wait_ready(self) -> None:
         """Wait until the parent is warm.
 
@@ -328,6 +335,16 @@ class Sandbox:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return str(lines[-1]) if lines else "it ended without a message"
+
+    def prepare(self, forbidden: Iterable[Sequence[str]]) -> None:
+        """Let the parent look for these forbidden operations once, so that its children know their way.
+
+        Args:
+            forbidden: a list for each exercise that will be asked.
+        """
+        if self._control is not None:
+            with contextlib.suppress(OSError):  # whoever asks for a session hears of it
+                self._control.send(json.dumps({"forbidden": [list(rules) for rules in forbidden]}).encode())
 
     def session(self, limits: Limits, allowed_calls: Sequence[str] = ()) -> Session:
         """Fork a child for one submission; a context manager that kills it at the end."""

@@ -19,7 +19,7 @@ from autograder.sandbox.limits import Limits
 from course_lib.checking.drivers import changed_inputs, eased
 from course_lib.checking.gpu_trace import GpuFault
 from course_lib.checking.keys import CaseKey, ExerciseKey, respond
-from course_lib.checking.values import ValueFormatError, pack, unpack
+from course_lib.checking.values import ValueFormatError, unpack
 
 __all__ = ["CellResult", "Session", "SessionEnded"]
 
@@ -38,33 +38,10 @@ class CellResult:
 
 @dataclass(frozen=True)
 class _Question:
-    """An exercise that was asked for, its cases' inputs as they were sent, and the numbers of those to be traced."""
+    """An exercise that was asked for, and the numbers of its cases to be traced."""
 
     key: ExerciseKey
-    sent: list[bytes]
     traced: tuple[int, ...]
-
-    def header(self, device: str) -> dict[str, Any]:
-        """The question in words; the inputs are its body."""
-        cases = self.key.cases
-        return {
-            "do": "call",
-            "names": list(self.key.names),
-            "device": device,
-            "cases": [
-                {
-                    "name": case.name,
-                    "function": case.function,
-                    "driver": case.driver,
-                    "size": len(inputs),
-                    "watched": case.name in self.key.watched,
-                    "twice": case.name in self.key.called_twice,
-                }
-                for case, inputs in zip(cases, self.sent, strict=True)
-            ],
-            "forbidden": list(self.key.forbidden),
-            "traced": list(self.traced),
-        }
 
 
 class SessionEnded(Exception):
@@ -130,8 +107,7 @@ class Session:
             SessionEnded: when the child does not take the question.
         """
         numbers = tuple(n for n, case in enumerate(key.cases) if any(case is other for other in traced))
-        question = _Question(key, [pack(dict(case.inputs)) for case in key.cases], numbers)
-        header, body = question.header(device), b"".join(question.sent)
+        header, body = {"do": "call", "device": device, "traced": numbers}, key.question
         if not ahead:
             self._send(header, body, self._limits.call_s)
         elif len(body) > _MOST_AHEAD:
@@ -141,7 +117,7 @@ class Session:
                 frames.send(self._channel, header, body, time.monotonic() + self._limits.call_s)
             except (frames.FrameError, frames.FrameTimeout):
                 return
-        self._asked.append(question)
+        self._asked.append(_Question(key, numbers))
 
     def has_asked(self, key: ExerciseKey) -> bool:
         """Whether answers to this very question are to be fetched."""
@@ -161,12 +137,12 @@ class Session:
         of_exercise = time.monotonic() + limit
         max_answer = int(self._limits.answer_mib + 1) << 20
         late = f"the calls of {question.key.id} took longer than their limit of {limit:g} s"
-        for case, inputs in zip(question.key.cases, question.sent, strict=True):
+        for case in question.key.cases:
             answer, body = self._receive(of_exercise, deadline, max_answer, late)
             if answer.get("case") != case.name:
                 raise self._end("unreadable", "an answer came that was not asked for")
             try:
-                yield case.name, _response(answer.get("size"), body, case, inputs)
+                yield case.name, _response(answer.get("size"), body, case)
             except ValueFormatError as error:
                 raise self._end("unreadable", f"the answer could not be read: {error}") from error
 
@@ -240,14 +216,13 @@ class Session:
         self._status.close()
 
 
-def _response(size: Any, body: bytes, case: CaseKey, sent: bytes) -> Any:
+def _response(size: Any, body: bytes, case: CaseKey) -> Any:
     """The raw response, with the names of the inputs that were changed.
 
     What was changed is found here, for the child is not asked to judge: it sends the inputs as they are after the call.
 
     Args:
         size: bytes of the body that hold the result; the inputs come behind it.
-        sent: the inputs before the call.
 
     Raises:
         ValueFormatError: if it is none.
@@ -257,7 +232,7 @@ def _response(size: Any, body: bytes, case: CaseKey, sent: bytes) -> Any:
     raw, after = unpack(body[:size], len(body)), body[size:]
     if not isinstance(raw, dict) or "result" not in raw:
         return raw
-    if after == sent:  # nearly always; it spares reading them
+    if after == case.packed_inputs:  # nearly always; it spares reading them
         return {**raw, "changed": ()}
     inputs, before = unpack(after, len(body)), eased(case.inputs, respond(raw).eased)
     changed = changed_inputs(before, inputs) if isinstance(inputs, dict) else tuple(case.inputs)

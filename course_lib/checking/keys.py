@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
+from course_lib.checking.values import MAX_BYTES, pack
+
 __all__ = [
     "Aspect",
     "CaseKey",
@@ -142,6 +144,11 @@ class CaseKey:
         """How many numbers its inputs hold."""
         return size_of(self.inputs)
 
+    @cached_property
+    def packed_inputs(self) -> bytes:
+        """Its inputs as bytes."""
+        return pack(dict(self.inputs))
+
 
 class Entry(NamedTuple):
     """One thing that can be right or wrong: an aspect of an output of a case."""
@@ -229,7 +236,7 @@ class ExerciseKey:
     tells: bool = True
     observes: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names that the student defines."""
         return tuple(signature.split("(")[0].removeprefix("class ").strip() for signature in self.signatures)
@@ -269,6 +276,22 @@ class ExerciseKey:
         asked = ({entry.case for entry in criterion.entries} for criterion in self.criteria)
         first = {next((case.name for case in self._by_size if case.name in names), "") for names in asked}
         return self.called_twice | first - {""}
+
+    @cached_property
+    def question(self) -> bytes:
+        """What the process that runs the answer is asked, as bytes: calls with their inputs, and nothing expected."""
+        cases = [
+            {
+                "name": case.name,
+                "function": case.function,
+                "driver": case.driver,
+                "inputs": dict(case.inputs),
+                "watched": case.name in self.watched,
+                "twice": case.name in self.called_twice,
+            }
+            for case in self.cases
+        ]
+        return pack({"names": self.names, "forbidden": self.forbidden, "cases": cases}, MAX_BYTES)
 
     @cached_property
     def _by_size(self) -> list[CaseKey]:

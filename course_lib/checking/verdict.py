@@ -480,10 +480,13 @@ def _diagnose(
     spoiled = {entry.case for entry in wrong}
     # Most suspects are cleared by the first case where something is wrong, so the others are not asked for.
     cases = sorted(key.cases, key=lambda case: case.name not in spoiled)
+    all_wrong = sum(entry.aspect == "value" for entry in wrong)
     for suspect in key.misconceptions:
         footprint = _matching_footprint(suspect, cases, observed, wrong) if suspect.loses <= lost else {}
         if footprint:
             matching.append(MisconceptionKey(suspect.slugs, suspect.hints, suspect.loses, suspect.prices, footprint))
+            if len(footprint) == all_wrong and len(suspect.slugs) == 1:
+                break  # none that comes later could be wider
     matching.sort(key=lambda mistake: (-len(mistake.footprint), len(mistake.slugs)))
     found: list[MisconceptionKey] = []
     taken: set[Entry] = set()

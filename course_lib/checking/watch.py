@@ -31,7 +31,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType, FunctionType, ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch._ops import OpOverload
@@ -141,11 +141,64 @@ def unwatched() -> Iterator[None]:
             one.paused -= 1
 
 
+def warm_up(*lists: tuple[str, ...]) -> None:
+    """Look at common operations, so that the first watched calls of a process are as fast as the others.
+
+    Args:
+        lists: of forbidden operations that will be looked for.
+    """
+    for forbidden in (("torch.rsqrt",), *lists):
+        _look_once(forbidden)
+
+
 @functools.cache
-def warm_up() -> None:
-    """Look at one operation, so that the first watched call of a process is as fast as the others."""
-    with Watch(("torch.rsqrt",)):
-        torch.ones(1).rsqrt()
+def _look_once(forbidden: tuple[str, ...]) -> None:
+    for hooks in get_args(Hooks):
+        with Watch(forbidden, hooks), contextlib.suppress(Exception):
+            _common_operations()
+
+
+def _common_operations() -> None:
+    """What answers are mostly made of."""
+    x = torch.arange(24, dtype=torch.float64).reshape(2, 3, 4)
+    y = (x - x.mean((0, 2), keepdim=True)) / torch.sqrt(x.var((0, 2), unbiased=False, keepdim=True) + 1e-5)
+    y = (y * 2 + 1).sum(0).pow(2).exp().log().abs().clamp(min=0).view(-1)
+    y = torch.where(y > y.mean(), y, torch.zeros_like(y)).unsqueeze(0) @ torch.ones(12, 2, dtype=x.dtype)
+    y = torch.cat([y, y.detach().clone()]).permute(1, 0).contiguous().flatten()[1:].to(torch.float32)
+    z = torch.empty(3, 2).copy_(y.repeat(6)[:6].view(3, 2)).add_(1).mul_(0.5).t().max(0).values
+    z[0] = float(z.std()) + z.numel() + z.size(0) + int((z > 0).any())
+    z = -z.square() + torch.ones_like(z) * torch.linspace(0, 1, z.dim() * 3) - torch.tensor([1.0, 2.0, 3.0])
+    layer = _Layer().to(z).train()
+    batch = torch.stack([z, z]).requires_grad_(True)
+    loss = (layer(batch) ** 2).mean()
+    torch.autograd.grad(loss, batch, torch.ones_like(loss))
+    layer.eval()
+    layer(z.reshape(1, -1).to(z.device))
+    other = _Layer()
+    other.load_state_dict(layer.state_dict())
+    sum(p.numel() for p in other.parameters() if p.requires_grad and p.grad_fn is None and not torch.equal(p, z))
+    with torch.no_grad():
+        other.weight.zero_().fill_(1).copy_(z)
+    torch.nn.BatchNorm1d(3).load_state_dict(torch.nn.BatchNorm1d(3).eval().state_dict())
+    torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.ReLU())(batch.detach())
+
+
+class _Layer(torch.nn.Module):
+    """A layer as students write them."""
+
+    running: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(3))
+        self.register_buffer("running", torch.zeros(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scale, and remember."""
+        if self.training:
+            with torch.no_grad():
+                self.running = 0.9 * self.running + 0.1 * x.mean(0)
+        return self.weight * x
 
 
 class _Rules:

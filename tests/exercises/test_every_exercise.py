@@ -693,6 +693,8 @@ def test_keys_can_travel(exercise: Exercise) -> None:
     for case in key.cases:
         assert b"a function" not in pack([dict(case.inputs), dict(case.expected)])
     assert pack(encode_key(decode_key(unpack(pack(encode_key(key)))))) == pack(encode_key(key))
+    asked = unpack(key.question)["cases"]
+    assert [pack(case["inputs"]) for case in asked] == [case.packed_inputs for case in key.cases]
 
 
 # --- what the cases hold

@@ -24,6 +24,7 @@ __all__ = [
     "rehearse",
     "set_limits",
     "settle_in",
+    "use_large_pages",
 ]
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -32,6 +33,7 @@ _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 1, 2, 4, 0x4000, 0x40000
+_MADV_COLLAPSE, _LARGE_PAGE = 25, 1 << 21
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 3, 4, 24, 38, 22
 
 
@@ -128,6 +130,22 @@ def memory_in_use_mib() -> dict[int, int]:
         pages = [int(number) for number in file.read().split()]
     size = resource.getpagesize()
     return {resource.RLIMIT_AS: pages[0] * size >> 20, resource.RLIMIT_DATA: pages[5] * size >> 20}
+
+
+def use_large_pages() -> None:
+    """Put this process's data into pages of 2 MiB where the kernel can do that: forking then copies a small table.
+
+    A fork takes a fifth of the time, and what the child writes to is copied in small pages all the same.  It takes a
+    third of a second, once.  (`madvise` with `MADV_COLLAPSE`, Linux 6.1.)
+    """
+    with open("/proc/self/maps") as file:
+        lines = [line.split() for line in file]
+    for line in lines:
+        place, rights, inode = line[0], line[1], line[4]
+        first, last = (int(number, 16) for number in place.split("-"))
+        first, last = -(-first // _LARGE_PAGE) * _LARGE_PAGE, last // _LARGE_PAGE * _LARGE_PAGE
+        if rights.startswith("rw") and inode == "0" and first < last:
+            _libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), _MADV_COLLAPSE)
 
 
 def set_limits(limits: Mapping[str, float], base_mib: Mapping[int, int], device: str = "cpu") -> None:

@@ -9,35 +9,54 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from operator import attrgetter, is_
 from typing import Any
 
-from course_lib.checking import drivers, values
+from course_lib.checking import drivers
 
 __all__ = ["Keeper"]
 
+_ALWAYS = drivers.__name__
+"""What calls: every case is observed by it, and by the watch and the format that it imports."""
+
 
 class Keeper:
-    """Remembers this package, the drivers, and all that they use of the course's libraries."""
+    """Remembers this package, the drivers, and all that they use of the course's libraries.
+
+    To be made before a student's code runs, in the process that the student's are forked from.
+    """
 
     def __init__(self) -> None:
         package = __name__.rpartition(".")[0]
         serving = [module for name, module in sorted(sys.modules.items()) if name.startswith(f"{package}.")]
         self._serving = [_Space(vars(module), _functions_of(module)) for module in serving]
-        self._observing = [_Space(vars(module), _functions_of(module)) for module in _modules_of_drivers()]
-        self._observing.append(_Space(drivers.DRIVERS))
+        self._of_driver = {name: function.__module__ for name, function in drivers.DRIVERS.items()}
+        self._reach = {home: _reach(home) for home in (_ALWAYS, *self._of_driver.values())}
+        names = sorted(set().union(*self._reach.values()))
+        self._observing = {name: _Space(vars(sys.modules[name]), _functions_of(sys.modules[name])) for name in names}
+        self._table = _Space(drivers.DRIVERS)
 
     def before_question(self) -> None:
         """Put everything back."""
-        for space in (*self._serving, *self._observing):
+        for space in (*self._serving, *self._observing.values(), self._table):
             space.put_back()
 
-    def before_call(self) -> None:
-        """Put back what observes; what asks and answers was put back when the question came."""
-        for space in self._observing:
-            space.put_back()
+    def for_drivers(self, names: Iterable[str]) -> Callable[[], None]:
+        """What puts back, before a call by one of these drivers, all that observes it.
+
+        The rest, and what asks and answers, is put back with every question.
+        """
+        homes = {self._of_driver[name] for name in names if name in self._of_driver}
+        reached = self._reach[_ALWAYS].union(*(self._reach[home] for home in homes))
+        spaces = [self._table, *(self._observing[name] for name in sorted(reached))]
+
+        def put_back() -> None:
+            for space in spaces:
+                space.put_back()
+
+        return put_back
 
 
 class _Space:
@@ -74,18 +93,16 @@ def _functions_of(module: types.ModuleType) -> Iterator[types.FunctionType]:
                 yield part
 
 
-def _modules_of_drivers() -> Iterator[types.ModuleType]:
-    """The modules of all drivers, and what these import from the course's libraries, each once."""
-    names = {drivers.__name__, values.__name__, *(function.__module__ for function in drivers.DRIVERS.values())}
-    libraries = {name.partition(".")[0] for name in names}
-    todo = sorted(names)
+def _reach(home: str) -> frozenset[str]:
+    """The names of a module and of what it imports from the course's libraries, by any number of steps."""
+    names, todo = {home}, [home]
+    libraries = {function.__module__.partition(".")[0] for function in drivers.DRIVERS.values()}
     while todo:
-        module = sys.modules[todo.pop()]
-        yield module
-        fresh = {_home(found) for found in vars(module).values()} - names
+        fresh = {_home(found) for found in vars(sys.modules[todo.pop()]).values()} - names
         fresh = {name for name in fresh if name.partition(".")[0] in libraries and name in sys.modules}
         names |= fresh
-        todo += sorted(fresh)
+        todo += fresh
+    return frozenset(names)
 
 
 def _home(found: Any) -> str:

@@ -26,10 +26,9 @@ __all__ = ["run_child", "serve"]
 _MAX_REQUEST = 256 << 20
 
 
-def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, float]) -> None:
+def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, float], keeper: Keeper) -> None:
     """Answer requests until the grader hangs up."""
     cap = int(limits["output_kib"]) << 10
-    keeper = Keeper()
     receiver = Receiver(channel)
     while True:
         try:
@@ -56,31 +55,27 @@ def _call(
     keeper.before_question()
     if request["device"] == "cuda":
         share_gpu(int(limits["gpu_slots"]))
-    namespace = {name: shell.namespace[name] for name in request["names"] if name in shell.namespace}
-    inputs, begin = [], 0
-    for case in request["cases"]:
-        inputs.append(body[begin : begin + case["size"]])
-        begin += case["size"]
-    for case, given in zip(request["cases"], inputs, strict=True):
-        keeper.before_call()
-        forbidden = tuple(request["forbidden"]) if case["watched"] else ()
-        result, after = _answer(namespace, case, unpack(given, _MAX_REQUEST), request["device"], forbidden, limits)
+    question = unpack(body, _MAX_REQUEST, _MAX_REQUEST)
+    namespace = {name: shell.namespace[name] for name in question["names"] if name in shell.namespace}
+    put_back = keeper.for_drivers({case["driver"] for case in question["cases"]})
+    for case in question["cases"]:
+        put_back()
+        forbidden = question["forbidden"] if case["watched"] else ()
+        result, after = _answer(namespace, case, request["device"], forbidden, limits)
         send(channel, {"case": case["name"], "size": len(result)}, result + after)
-    keeper.before_question()
-    traced = [(request["cases"][number], inputs[number]) for number in request["traced"]]
+    traced = [question["cases"][number] for number in request["traced"]]
     send(channel, {"advice": _advice(shell.namespace, traced)})
 
 
 def _answer(
     namespace: dict[str, Any],
     case: dict[str, Any],
-    given: dict[str, Any],
     device: str,
     forbidden: tuple[str, ...],
     limits: Mapping[str, float],
 ) -> tuple[bytes, bytes]:
     """A call's result and its inputs as they are afterwards, as bytes: whether they were changed is not said here."""
-    raw, after = _run(namespace, case, given, device, forbidden)
+    raw, after = _run(namespace, case, device, forbidden)
     result = _packed(raw, limits)
     inputs = _packed(after, limits) if "error" not in raw else b""
     max_answer = int(limits["answer_mib"]) << 20
@@ -91,9 +86,9 @@ def _answer(
     return result, inputs
 
 
-def _advice(namespace: Mapping[str, Any], traced: list[tuple[dict[str, Any], bytes]]) -> list[dict[str, Any] | None]:
+def _advice(namespace: Mapping[str, Any], traced: list[dict[str, Any]]) -> list[dict[str, Any] | None]:
     """What would go wrong on a GPU, found by calling the functions on fake tensors that lie on one."""
-    found = (gpu_fault(namespace, case["function"], case["driver"], unpack(given)) for case, given in traced)
+    found = (gpu_fault(namespace, case["function"], case["driver"], case["inputs"]) for case in traced)
     return [None if fault is None else asdict(fault) for fault in found]
 
 
@@ -124,14 +119,19 @@ def _packed(raw: dict[str, Any], limits: Mapping[str, float]) -> bytes:
 def _run(
     namespace: dict[str, Any],
     case: dict[str, Any],
-    given: dict[str, Any],
     device: str,
     forbidden: tuple[str, ...],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The raw result and the inputs as they are after the call."""
     try:
         return attempt(
-            namespace, case["function"], case["driver"], given, device, forbidden=forbidden, twice=case["twice"]
+            namespace,
+            case["function"],
+            case["driver"],
+            case["inputs"],
+            device,
+            forbidden=forbidden,
+            twice=case["twice"],
         )
     except KeyboardInterrupt:
         return {"error": "KeyboardInterrupt", "message": "KeyboardInterrupt"}, {}
@@ -141,12 +141,12 @@ def _run(
         return {"error": type(error).__name__, "message": f"{type(error).__name__}"}, {}
 
 
-def run_child(channel_fd: int, shell: CapturingShell, limits: Mapping[str, float]) -> None:
+def run_child(channel_fd: int, shell: CapturingShell, limits: Mapping[str, float], keeper: Keeper) -> None:
     """Serve on a descriptor, then end the process without running anybody's exit handlers."""
     status = 0
     try:
         with socket.socket(fileno=channel_fd) as channel:
-            serve(channel, shell, limits)
+            serve(channel, shell, limits, keeper)
     except BaseException:
         status = 70
     os._exit(status)

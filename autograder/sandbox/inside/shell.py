@@ -77,6 +77,11 @@ class _Shell(InteractiveShell):
             return str(super().transform_cell(raw_cell))  # type: ignore[no-untyped-call]
         return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
 
+    def should_run_async(self, raw_cell: str, **settings: Any) -> bool:
+        """Only what holds one of these words can await something; IPython compiles every cell to find out."""
+        found = any(word in raw_cell for word in ("await", "async"))
+        return found and bool(super().should_run_async(raw_cell, **settings))
+
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
         """All magics but those that empty the namespace: what the cells above defined is still to be graded."""
         if magic_name in ("reset", "reset_selective"):

@@ -69,7 +69,7 @@ def test_check_and_grading_agree(assignment: str, tmp_path: Path, sandbox: Sandb
             exercise = material.exercises[exercise_id]
             space: dict[str, Any] = {}
             exec(source, space)
-            key = exercise.with_suspects(exercise.make_key(f"5:ada:{job.digest}", diagnose=False))
+            key = task.deck.draw(exercise_id, "ada", job.digest)
             verdict, _, _ = examine(key, [space[name] for name in exercise.names])
             result = graded.exercises[exercise_id]
             assert _said(verdict) == _graded(result), f"{exercise_id}: {result.message}\n{source}"
