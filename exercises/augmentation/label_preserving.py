@@ -157,7 +157,7 @@ one_pair(
 )
 one_pair(
     "shift_of_digits_forbidden", OTHERS, ("digits", SHIFT),
-    "Shifts of digits are forbidden. A 4 remains a 4 wherever it stands.",
+    "Shifts of digits are forbidden. A 4 is still a 4 in any corner of the image.",
 )
 one_pair(
     "color_overlooked", OTHERS, ("ripeness of tomatoes", "green turned to red"),

@@ -123,7 +123,7 @@ def eigenvalues_squared(h, lam):
 
 @of_ridge(0.75)
 def penalty_squared(h, lam):
-    """lam enters squared. In the gradient of half of lam times a square, lam stands as it is."""
+    """lam was squared. The gradient of half of lam times a square contains lam itself."""
     return h / (h + lam**2)
 
 @of_ridge(0.75)
