@@ -10,7 +10,7 @@ from torch import nn
 
 from course_lib.dropout.experiments import Ensemble, Patterns, Run, neighbour_correlation
 from course_lib.lab.drawing import arrow, node, show_drawing, words
-from course_lib.lab.plots import MARKERS, OKABE_ITO, curves, figure, montage, show_figure, spread
+from course_lib.lab.plots import MARKERS, OKABE_ITO, curves, figure, montage, show_figure, spread, titled
 
 __all__ = [
     "draw_ensembles",
@@ -141,9 +141,10 @@ def draw_ensembles(results: Sequence[Ensemble]) -> None:
     ax.axhline(scaled, color=OKABE_ITO[1], linestyle="--", label="one pass with scaled weights")
     ax.set(xscale="log", yscale="log", xlabel="masks sampled", ylabel="distance from the exact mean")
     ax.set_xticks(samples, [str(size) for size in samples])
-    ax.set_title("More masks come closer to the exact mean", fontsize=11)
-    ax.legend(frameon=False)
     first, last = (float(np.mean([result.sampled[i] for result in results])) for i in (0, -1))
+    title = titled("More masks come closer to the exact mean", last < first, "Distance from the exact mean")
+    ax.set_title(title, fontsize=11)
+    ax.legend(frameon=False)
     alt = f"Distance from the mean over all {2 ** results[0].units} masks: {first:.3f} for one sampled mask, "
     show_figure(drawn, f"{alt}{last:.3f} for {samples[-1]}; {scaled:.3f} for scaled weights.")
 
@@ -157,9 +158,10 @@ def draw_patterns(result: Patterns) -> None:
             ax.plot(i, loss, MARKERS[seed % len(MARKERS)], color=OKABE_ITO[0], markersize=6)
         ax.hlines(means[name], i - 0.2, i + 0.2, color="black", linewidth=1.2)
     ax.set_xticks(range(len(means)), list(means))
-    ax.set(ylabel="validation loss at the end", title="Every kind of noise ends below the network without noise")
-    if any(value >= means["none"] for name, value in means.items() if name != "none"):
-        ax.set_title("Validation loss with each kind of noise")
+    below = all(value < means["none"] for name, value in means.items() if name != "none")
+    claim = "Every kind of noise ends below the network without noise"
+    title = titled(claim, below, "Validation loss with each kind of noise")
+    ax.set(ylabel="validation loss at the end", title=title)
     ax.margins(x=0.15, y=0.2)
     said = "; ".join(f"{name}: {value:.2f}" for name, value in means.items())
     caption = "One sign for each seed; bar: their mean. The axis does not begin at 0."
@@ -192,7 +194,7 @@ def draw_passes(single: Sequence[float], averaged: Sequence[float]) -> None:
     ax.plot(passes, averaged, "-s", color=OKABE_ITO[0], markersize=4, label="mean of the first k passes")
     ax.axhline(float(np.mean(single)), color="black", linestyle=":", label="average loss of a single pass")
     better = averaged[-1] < float(np.mean(single)) and len(single) > 5
-    title = "The mean of several passes beats the average pass" if better else "One pass, and the mean of several"
+    title = titled("The mean of several passes beats the average pass", better, "One pass, and the mean of several")
     ax.set(xlabel="pass", ylabel="validation loss", title=title, xticks=passes)
     drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
     alt = f"Single passes have a loss of {np.mean(single):.3f} on average, the mean of {len(single)} passes "

@@ -32,6 +32,7 @@ __all__ = [
     "show_figure",
     "show_table",
     "spread",
+    "titled",
 ]
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -186,6 +187,19 @@ def bars(ax: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float]])
         ax.legend(frameon=False)
     else:
         ax.set_ylabel(next(iter(series), ""))
+
+
+def titled(claim: str, holds: Any, otherwise: str) -> str:
+    """The title of a figure: what it shows, where it does.
+
+    A short run, or one that was stopped, need not show what the full one shows.
+
+    Args:
+        claim: what the figure is to show.
+        holds: whether these numbers do.
+        otherwise: what is drawn.
+    """
+    return claim if holds else otherwise
 
 
 def montage(ax: Axes, images: torch.Tensor, columns: int, titles: Sequence[str] = ()) -> None:

@@ -131,8 +131,8 @@ def channels_reversed(five):
 
 @exercise.wrong(loses=MIRRORS, costs=0.5)
 def crops_of_the_mirrored_image(image, crop):
-    """The whole image was mirrored and then cropped. That gives the same ten images in another order: mirroring moves the
-    right corner to the left, so the sixth is the mirror image of the second crop. Mirror the crops themselves."""
+    """The whole image was mirrored and then cropped. That gives the same ten images in another order: mirroring moves
+    the right corner to the left, so the sixth is the mirror image of the second crop. Mirror the crops themselves."""
     return ten_crops_of_mirrored(image, crop)
 
 @exercise.wrong(loses=MIRRORS, costs=0.5)

@@ -142,8 +142,8 @@ def mean_instead_of_sum(features, labels, num_classes, lam):
 
 @exercise.wrong(loses=WEIGHTS, costs=1.5)
 def penalty_divided_by_images(features, labels, num_classes, lam):
-    """The penalty is too weak by a factor of the number of images. The objective adds up the squared errors of all images
-    and multiplies the penalty by lam alone."""
+    """The penalty is too weak by a factor of the number of images. The objective adds up the squared errors of all
+    images and multiplies the penalty by lam alone."""
     return fit(features, labels, num_classes, lam / len(features))
 
 @exercise.wrong(loses=WEIGHTS, costs=1)

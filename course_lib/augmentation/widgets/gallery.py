@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from course_lib.augmentation.widgets.labels import SUBJECTS, TRANSFORMATIONS, verdict
-from course_lib.augmentation.widgets.sheets import as_bytes, originals, transformed
+from course_lib.augmentation.widgets.sheets import as_bytes, originals, sharp, transformed
 from course_lib.widgets.controls import Choice, Seed, Slider, steps
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Pick
@@ -20,7 +21,8 @@ __all__ = ["DESIGN", "augmentation_gallery", "numbers"]
 def numbers(state: State) -> Scene:
     """The picture before the prediction; the transformed ones after it."""
     if not state["locked"]:
-        images = torch.cat([originals("cat")[:1], originals("digits")[6:7], originals("retina")[:1]])
+        six = F.interpolate(originals("digits")[6:7], (224, 224), mode="bilinear", align_corners=False)
+        images = torch.cat([sharp("cat"), six, sharp("retina")])
         asked = tuple(SUBJECTS[name].task for name in ("cat", "digits", "retina"))
         line = "A cat, a handwritten 6 and the retina of a left eye, as they are. Which of them may be mirrored?"
         return Scene((Montage("three tasks", as_bytes(images), 3, asked),), line, height=330)

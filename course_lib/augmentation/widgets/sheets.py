@@ -19,7 +19,7 @@ from course_lib.lab.data import digits
 from course_lib.lab.photographs import photograph
 from course_lib.widgets.scene import Bars, Lines, Montage, Panel, Series
 
-__all__ = ["CROP_PROBABILITIES", "Sheet", "as_bytes", "originals", "ten_crops", "transformed"]
+__all__ = ["CROP_PROBABILITIES", "Sheet", "as_bytes", "originals", "sharp", "ten_crops", "transformed"]
 
 TILES, SIDE, WHOLE = 36, 64, 96
 """Tiles in the montage, their side, and the side of the picture that crops are cut from."""
@@ -50,11 +50,18 @@ def originals(subject: str) -> Tensor:
     if subject == "digits":
         images = F.pad(digits("train", TILES)[0], (2, 2, 2, 2)).expand(-1, 3, -1, -1)
         return F.interpolate(images, (WHOLE, WHOLE), mode="bilinear", align_corners=False).clamp(0, 1)
+    return F.interpolate(sharp(subject), (WHOLE, WHOLE), mode="area").expand(TILES, -1, -1, -1)
+
+
+@functools.cache
+def sharp(subject: str) -> Tensor:
+    """The picture in the size in which it is looked at: a photograph (1, 3, 224, 224), or the first digits."""
+    if subject == "digits":
+        return originals(subject)[:4]
     image = photograph(subject)
     height, width = image.shape[1:]
     top, left = (height - 224) // 2, (width - 224) // 2
-    square = image[None, :, top : top + 224, left : left + 224]
-    return F.interpolate(square, (WHOLE, WHOLE), mode="area").expand(TILES, -1, -1, -1)
+    return image[None, :, top : top + 224, left : left + 224]
 
 
 @functools.cache
@@ -70,7 +77,7 @@ def as_bytes(images: Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def _original(subject: str) -> Montage:
     title, columns = ("the originals", 2) if subject == "digits" else ("the original", 1)
-    return Montage(title, as_bytes(originals(subject)[: columns**2]), columns)
+    return Montage(title, as_bytes(sharp(subject)), columns)
 
 
 def _flip(subject: str, strength: float, generator: torch.Generator) -> Sheet:
@@ -87,7 +94,7 @@ def _scale_crop(subject: str, strength: float, generator: torch.Generator) -> Sh
     boxes = (crops[:, [2, 3, 2, 3]] + torch.tensor([0, 0, SIDE, SIDE])) * WHOLE / crops[:, :1]
     share = float((SIDE / crops[:, 0]).square().mean())
     said = f"short side {SIDE} to {high}, crops of {SIDE}, on average {share:.0%} of the area"
-    left = _boxed(originals(subject)[0], boxes[:6], "the original, six of the boxes")
+    left = _boxed(sharp(subject)[0], boxes[:6] / WHOLE, "the original, six of the boxes")
     return Sheet(augment.scale_crop(originals(subject), crops, SIDE), said, left)
 
 
@@ -95,9 +102,8 @@ def _ten_crop(subject: str, strength: float, generator: torch.Generator) -> Shee
     crops = ten_crops(originals(subject)[0], strength)
     corners, size = _five_corners(WHOLE, strength)
     tiles = F.interpolate(crops, (SIDE, SIDE), mode="bilinear", antialias=True)
-    left = _boxed(
-        originals(subject)[0], torch.cat([corners, corners + size], dim=1).double(), "the original, five boxes"
-    )
+    boxes = torch.cat([corners, corners + size], dim=1) / WHOLE
+    left = _boxed(sharp(subject)[0], boxes, "the original, five boxes")
     said = f"five crops with {size / WHOLE:.0%} of the side, and their mirror images, nothing is random"
     captions = _FIVE + tuple(f"{name}, m." for name in _FIVE)
     if subject in _ASKED:
@@ -218,10 +224,9 @@ def _range(factors: Tensor) -> str:
 
 
 def _boxed(image: Tensor, boxes: Tensor, title: str) -> Montage:
-    """An image (3, H, W) with the outlines of boxes (N, 4): top, left, bottom, right; the first is red."""
-    scale = 2
-    drawn = F.interpolate(image[None], scale_factor=scale, mode="bilinear", align_corners=False)[0]
-    corners = (boxes * scale).round().long().clamp(0, drawn.shape[-1] - 1).tolist()
+    """An image (3, H, H) with outlines of boxes (N, 4), in shares of H: top, left, bottom, right; the first is red."""
+    drawn = F.interpolate(image[None], (224, 224), mode="bilinear", align_corners=False)[0]
+    corners = (boxes * 224).round().long().clamp(0, 223).tolist()
     for number, (top, left, bottom, right) in reversed(list(enumerate(corners))):
         colour = torch.tensor([1.0, 0.25, 0.1] if number == 0 else [1.0, 1.0, 1.0])[:, None, None]
         drawn[:, [top, bottom], left : right + 1] = colour

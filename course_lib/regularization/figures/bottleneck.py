@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from course_lib.lab.plots import curves, figure, show_figure
+from course_lib.lab.plots import curves, figure, show_figure, titled
 from course_lib.regularization.experiments.bottleneck import Narrow, Teacher
 from course_lib.regularization.figures.dots import dots, legend_below, places
 
@@ -76,8 +76,13 @@ def draw_narrow(found: Narrow, parameters: Mapping[int, int]) -> None:
     for ax in (left, right):
         ax.set_xticks(range(len(order)), names)
         ax.set_xlabel("width, and parameters of the map", labelpad=8)
-    left.set(ylim=(0.35, 1.04), title="A tenth of the parameters memorizes the wrong labels")
-    right.set(ylim=(0.8, None), ylabel="validation loss", title="The direct map is the best")
+    small = [w for w in order if w and parameters[w] <= 0.11 * parameters[0]]
+    memorized = small and max(np.mean(remembered[w]) for w in small) > 0.9
+    claim = "A tenth of the parameters memorizes the wrong labels"
+    left.set(ylim=(0.35, 1.04), title=titled(claim, memorized, "What is remembered, and what is learned"))
+    best = all(np.mean(validation[0]) < np.mean(validation[w]) for w in order if w)
+    title = titled("The direct map is the best", best, "Validation loss")
+    right.set(ylim=(0.8, None), ylabel="validation loss", title=title)
     legend_below(drawn, left, 2)
     said = "; ".join(
         f"{width or 'direct'}: remembers {np.mean(remembered[width]):.2f}, accuracy {np.mean(accuracy[width]):.2f}, "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from course_lib.lab.plots import curves, figure, show_figure
+from course_lib.lab.plots import curves, figure, show_figure, titled
 from course_lib.regularization.experiments.decay import AdamRun, Sweep
 from course_lib.regularization.figures.dots import dots, legend_below, places
 from course_lib.regularization.nets.stacked import SIDE
@@ -39,9 +40,10 @@ def draw_sweep(sweep: Sweep) -> None:
         ylabel="loss at the end",
         title=f"The validation loss is lowest at λ = {sweep.strengths[best]:g}",
     )
-    right.set(ylim=(0, None), ylabel="Euclidean norm", title="A stronger penalty leaves smaller weights")
-    legend_below(drawn, left)
     gaps, norms = np.mean(sweep.gap, axis=0), np.mean(sweep.at_the_end("norms"), axis=0)
+    title = titled("A stronger penalty leaves smaller weights", np.all(np.diff(norms) <= 0), "Norm of the weights")
+    right.set(ylim=(0, None), ylabel="Euclidean norm", title=title)
+    legend_below(drawn, left)
     said = "; ".join(
         f"λ = {lam:g}: validation loss {means[i]:.2f}, gap {gaps[i]:.2f}, norm {norms[i]:.1f}"
         for i, lam in enumerate(sweep.strengths)
@@ -64,7 +66,9 @@ def draw_filters(sweep: Sweep, strengths: Sequence[float]) -> None:
         axes[2 * i].set_ylabel(f"λ = {lam:g}", rotation=0, ha="right", va="center")
     axes[0].set_title("on one scale", fontsize=10)
     axes[1].set_title("each row on its own scale", fontsize=10)
-    drawn.suptitle("Under a penalty noise fades first, and shapes are left", fontsize=12)
+    shrunk = all(one > other for one, other in pairwise(largest))
+    claim = "Under a penalty noise fades first, and shapes are left"
+    drawn.suptitle(titled(claim, shrunk, "What the largest hidden units look for"), fontsize=12)
     sizes = "; ".join(f"λ = {lam:g}: largest weight {size:.2f}" for lam, size in zip(strengths, largest, strict=True))
     show_figure(
         drawn,
@@ -177,7 +181,10 @@ def draw_adam_losses(runs: Sequence[AdamRun]) -> None:
     dots(ax, tables)
     places(ax, strengths, "λ")
     best = {rule: float(np.mean(table, axis=0).min()) for rule, table in tables.items()}
-    ax.set(ylabel="validation loss at the end", title="AdamW forgives a wrong λ; its best loss is the same")
+    width = [float(np.ptp(np.mean(table, axis=0))) for table in tables.values()]
+    same = float(np.ptp(list(best.values()))) < 0.02 and max(width) > 1.5 * min(width)
+    title = titled("AdamW forgives a wrong λ; its best loss is the same", same, "Validation loss over the strength")
+    ax.set(ylabel="validation loss at the end", title=title)
     ax.legend(frameon=False, loc="upper left")
     said = "; ".join(f"{rule}: {value:.3f}" for rule, value in best.items())
     show_figure(

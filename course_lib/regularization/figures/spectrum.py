@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.lab.plots import DASHES, OKABE_ITO, curves, figure, show_figure
+from course_lib.lab.plots import DASHES, OKABE_ITO, curves, figure, show_figure, titled
 from course_lib.regularization.experiments.spectrum import Paths
 
 __all__ = ["draw_paths", "draw_shares"]
@@ -48,7 +48,9 @@ def draw_paths(paths: Mapping[int, Paths]) -> None:
         ax.set(ylim=(floor - 0.1, 1.6), ylabel="validation error")
         ax.set_xscale("log")
     left.set(xlabel="steps, or 1 / (lr · λ)", title="Early, ridge lags behind; both have a valley")
-    right.set(xlabel="norm of the weights", title="At equal norms the errors are about the same")
+    apart = max(float(np.ptp(list(path.best.values()))) for path in paths.values())
+    title = titled("At equal norms the errors are about the same", apart < 0.02, "Error over the norm")
+    right.set(xlabel="norm of the weights", title=title)
     drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     best = {way: [path.best[way] for path in paths.values()] for way in next(iter(paths.values())).errors}
     said = "; ".join(f"{way}: {', '.join(f'{value:.3f}' for value in values)}" for way, values in best.items())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
-from course_lib.lab.plots import MARKERS, OKABE_ITO, figure, show_figure
+from course_lib.lab.plots import MARKERS, OKABE_ITO, figure, show_figure, titled
 from course_lib.regularization.experiments.stopping import Ends, Equivalence
 from course_lib.regularization.figures.dots import dots, legend_below, places
 from course_lib.regularization.nets.stacked import Runs
@@ -48,7 +48,9 @@ def draw_overfitting(runs: Runs) -> None:
         )
     ratios = (runs.validation[-1] / lowest.values).tolist()
     best = [int(place) + 1 for place in lowest.indices]
-    ax.set(xlabel="epoch", ylabel="loss", ylim=(0, None), title="The best network is an early one")
+    early = max(best) <= len(runs.steps) / 2 and min(ratios) > 1.02
+    title = titled("The best network is an early one", early, "Training and validation loss")
+    ax.set(xlabel="epoch", ylabel="loss", ylim=(0, None), title=title)
     legend_below(drawn, ax)
     said = (
         f"Lowest validation loss in epoch {', '.join(map(str, best))}; "
@@ -68,10 +70,15 @@ def draw_patience(ends: Mapping[tuple[float, int], Ends]) -> None:
     dots(right, stops)
     for ax in (left, right):
         places(ax, patiences, "patience")
-    left.set(ylabel="regret", title="Patience lowers the regret; min_delta raises it")
-    right.set(ylabel="epochs trained", ylim=(0, None), title="Every epoch of patience has to be trained")
-    legend_below(drawn, left)
     means = {d: [ends[d, p].regret for p in patiences] for d in deltas}
+    lower = all(values[-1] <= values[0] for values in means.values())
+    raised = all(means[deltas[-1]][i] >= means[deltas[0]][i] for i in range(len(patiences)))
+    longer = all(np.all(np.diff(np.mean(rows, axis=0)) > 0) for rows in stops.values())
+    title = titled("Patience lowers the regret; min_delta raises it", lower and raised, "Regret over the patience")
+    left.set(ylabel="regret", title=title)
+    title = titled("Every epoch of patience has to be trained", longer, "Length of the training")
+    right.set(ylabel="epochs trained", ylim=(0, None), title=title)
+    legend_below(drawn, left)
     said = "; ".join(
         f"min_delta {d:g}: " + ", ".join(f"{value:.3f} at {p}" for p, value in zip(patiences, means[d], strict=True))
         for d in deltas
@@ -97,7 +104,11 @@ def draw_smoothed_curve(raw: Tensor, calm: Tensor, every_steps: int, beta: float
     ax.set(
         xlabel="step",
         ylabel="validation loss",
-        title=f"The smoothed curve turns late: step {places_of[1]} against {places_of[0]}",
+        title=titled(
+            f"The smoothed curve turns late: step {places_of[1]} against {places_of[0]}",
+            places_of[1] > places_of[0],
+            "A validation curve, raw and smoothed",
+        ),
     )
     ax.set_ylim(float(raw.min()) - 0.05, float(raw[3:].max()) + 0.05)
     ax.legend(frameon=False, loc="upper center")
@@ -113,8 +124,13 @@ def draw_smoothing(ends: Mapping[tuple[str, int], Ends], beta: float) -> None:
     dots(right, {r: np.transpose([ends[r, p].stops for p in patiences]).tolist() for r in rules})
     for ax in (left, right):
         places(ax, patiences, "patience, in checks")
-    left.set(ylabel="regret", title="Let the smoothed curve stop and the raw one choose")
-    right.set(ylabel="checks until the stop", ylim=(0, None), title="Smoothing waits, whatever the patience")
+    raw, calm, both = (np.array([ends[rule, p].regret for p in patiences]) for rule in rules)
+    best = np.all(both <= raw + 0.002) and np.all(both <= calm + 0.002)
+    waits = [np.mean([ends[rule, patiences[0]].stops]) for rule in rules[:2]]
+    title = titled("Let the smoothed curve stop and the raw one choose", best, "Regret over the patience")
+    left.set(ylabel="regret", title=title)
+    title = titled("Smoothing waits, whatever the patience", waits[1] > 1.2 * waits[0], "Length of the training")
+    right.set(ylabel="checks until the stop", ylim=(0, None), title=title)
     legend_below(drawn, left)
     said = "; ".join(f"{rule}: " + ", ".join(f"{ends[rule, p].regret:.3f} at {p}" for p in patiences) for rule in rules)
     runs = len(next(iter(ends.values())).regrets)
@@ -150,17 +166,18 @@ def draw_equal_norms(found: Equivalence) -> None:
             markersize=5,
             label="stopped: lowest validation loss" if j == 0 else None,
         )
-    left.set(
-        xlabel="epoch", ylabel="norm of the weights", ylim=(0, None), title="Stopping and decay keep the norm small"
-    )
+    of = {name: float(np.mean(values)) for name, values in found.norms.items()}
+    small = max(of["stopped"], of["decayed"]) < 0.8 * of["neither"]
+    title = titled("Stopping and decay keep the norm small", small, "Norm of the weights")
+    left.set(xlabel="epoch", ylabel="norm of the weights", ylim=(0, None), title=title)
     left.legend(frameon=False, loc="upper left")
     words = {"stopped": "stopped,\nno decay", "decayed": "decay to\nthe end", "neither": "neither"}
     for i, losses in enumerate(found.losses.values()):
         right.plot([i] * len(losses), losses, MARKERS[i], color=OKABE_ITO[(2, 1, 0)[i]], markersize=6, alpha=0.7)
     right.set_xticks(range(len(words)), list(words.values()))
-    right.set(
-        ylabel="validation loss", ylim=(0, None), xlim=(-0.5, 2.5), title="Stopped or decayed: about the same loss"
-    )
+    same = abs(np.mean(found.losses["stopped"]) - np.mean(found.losses["decayed"])) < 0.1
+    title = titled("Stopped or decayed: about the same loss", same, "Validation loss")
+    right.set(ylabel="validation loss", ylim=(0, None), xlim=(-0.5, 2.5), title=title)
     said = "; ".join(
         f"{name}: norm {np.mean(found.norms[name]):.1f}, validation loss {np.mean(losses):.2f}"
         for name, losses in found.losses.items()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from course_lib.lab.plots import DASHES, OKABE_ITO, Picture, figure, show_figure
+from course_lib.lab.plots import DASHES, OKABE_ITO, Picture, figure, show_figure, titled
 from course_lib.search.experiments.coarse import LECTURE, Search, Sweep
 
 __all__ = ["LiveScatter", "draw_searches", "draw_spread", "draw_sweep", "print_trials"]
@@ -118,10 +118,21 @@ def draw_spread(searches: Mapping[str, list[Search]]) -> None:
     ax.set(
         xlabel="validation accuracy",
         xlim=(0, 0.86),
-        title="The fine search lifts the median and the worst, hardly the best",
+        title=titled(
+            "The fine search lifts the median and the worst, hardly the best",
+            _lifted(list(searches.values())),
+            "All accuracies of the searches",
+        ),
     )
     ax.invert_yaxis()
     show_figure(drawn, "; ".join(words) + ".", "; ".join(words) + ". Bar: median. Diamond: best.")
+
+
+def _lifted(searches: list[list[Search]]) -> bool:
+    """Whether the last searches raised the median and the worst of the first, and the best by little."""
+    first, last = (np.concatenate([search.accuracy for search in found]) for found in (searches[0], searches[-1]))
+    gains = [float(of(last) - of(first)) for of in (np.min, np.median, np.max)]
+    return min(gains[:2]) > 0.05 and abs(gains[2]) < 0.05
 
 
 def draw_sweep(sweep: Sweep) -> None:
@@ -137,7 +148,12 @@ def draw_sweep(sweep: Sweep) -> None:
     left.set(xlabel="step", ylabel="learning rate", title="Learning rate")
     right.set_yticks(range(len(sweep.rates)), list(sweep.rates))
     right.invert_yaxis()
-    right.set(xlabel="validation accuracy after the last epoch", title="Rates that fall end higher")
+    ends = {label: float(values[:, -1].mean()) for label, values in sweep.accuracy.items()}
+    falling = [ends[label] for label, rates in sweep.rates.items() if rates[-1] < rates[0]]
+    steady = [value for value in ends.values() if value not in falling]
+    higher = falling and steady and min(falling) > max(steady)
+    title = titled("Rates that fall end higher", higher, "Accuracy at the end")
+    right.set(xlabel="validation accuracy after the last epoch", title=title)
     seeds = len(next(iter(sweep.accuracy.values())))
     caption = f"Mean accuracy of {seeds} seed{'s' * (seeds > 1)}: {'; '.join(words)}."
     show_figure(drawn, caption, f"{caption} One dot for every seed; bar: their mean. Colors as on the left.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from course_lib.lab.plots import OKABE_ITO, curves, figure, show_figure
+from course_lib.lab.plots import OKABE_ITO, curves, figure, show_figure, titled
 from course_lib.search.experiments.validation import Curse, Estimates, Leak
 
 __all__ = ["draw_curse", "draw_estimates", "draw_leak"]
@@ -35,7 +35,8 @@ def draw_curse(equal: Mapping[int, Sequence[float]], trials: Sequence[int], real
     right.plot(places, means, "o", color=OKABE_ITO[1], markersize=8)
     right.axhline(0, color="black", linewidth=0.8)
     right.set_xticks(places, [str(c.on) for c in real])
-    right.set(xlabel="validation images", title="50 real runs: the winner disappoints")
+    title = titled("50 real runs: the winner disappoints", min(means) > 0, "50 real runs")
+    right.set(xlabel="validation images", title=title)
     words = [f"{on} images: " + ", ".join(f"{v:+.3f}" for v in values) for on, values in equal.items()]
     of_real = [f"{c.on} images: {m:+.3f}" for c, m in zip(real, means, strict=True)]
     of_equal = f"Equally good trials, {', '.join(map(str, trials))} of them: {'; '.join(words)}."
@@ -60,7 +61,8 @@ def draw_leak(leaks: Sequence[Leak]) -> None:
         words.append(f"{label}: {values.mean():.2f}")
     ax.axvline(0.5, color="black", linestyle=":", linewidth=1)
     share = kinds["features chosen on all examples"].mean()
-    title = f"The leak predicts pure chance at {100 * share:.0f} %"
+    leaks_much = share > kinds["features chosen inside each fold"].mean() + 0.2
+    title = titled(f"The leak predicts pure chance at {100 * share:.0f} %", leaks_much, "Accuracy on random labels")
     ax.set_yticks([0, 1], list(kinds))
     ax.set(xlim=(0, 1.03), ylim=(1.5, -0.5), xlabel="cross-validated accuracy", title=title)
     show_figure(
@@ -81,5 +83,7 @@ def draw_estimates(found: Estimates) -> None:
         words.append(f"{label}: standard deviation {error.std():.3f}, mean {error.mean():+.3f}")
     ax.axvline(0, color="black", linewidth=0.8)
     ax.legend(frameon=False, loc="upper left")
-    ax.set(xlabel="estimated less true accuracy", ylabel="samples", title="Five folds scatter less than one split")
+    fewer = (found.folds - found.true).std() < (found.split - found.true).std()
+    title = titled("Five folds scatter less than one split", fewer, "Errors of two estimates")
+    ax.set(xlabel="estimated less true accuracy", ylabel="samples", title=title)
     show_figure(drawn, f"Error of the estimated accuracy over {len(found.true)} samples. {'; '.join(words)}.")

@@ -12,7 +12,7 @@ import torch
 
 from course_lib.augmentation.widgets import gallery
 from course_lib.augmentation.widgets.labels import SUBJECTS, TRANSFORMATIONS, verdict
-from course_lib.augmentation.widgets.sheets import originals, transformed
+from course_lib.augmentation.widgets.sheets import sharp, transformed
 from course_lib.lab.photographs import photograph
 from course_lib.widgets.controls import clean
 from course_lib.widgets.scene import Bars, Lines, Montage
@@ -82,7 +82,7 @@ def test_the_boxes_are_drawn_where_the_crops_come_from() -> None:
     picture = sheet.left.images[0].astype(int)
     red = (abs(picture - [255, 64, 26]).sum(axis=2) < 4).nonzero()
     assert (red[0].min(), red[1].min()) == (0, 0)
-    assert (red[0].max(), red[1].max()) == (144, 144)  # three quarters of 192
+    assert (red[0].max(), red[1].max()) == (168, 168)  # three quarters of 224
     assert len(sheet.captions) == 10
 
 
@@ -133,7 +133,7 @@ def test_before_the_prediction_nothing_is_mirrored() -> None:
     assert isinstance(panel, Montage)
     assert panel.images.shape[0] == 3
     assert "kept" not in scene.line
-    assert abs(panel.images[0] / 255.0 - originals("cat")[0].permute(1, 2, 0).numpy()).max() < 0.01
+    assert abs(panel.images[0] / 255.0 - sharp("cat")[0].permute(1, 2, 0).numpy()).max() < 0.01
 
 
 @pytest.mark.parametrize("answer", gallery.OPTIONS)
