@@ -120,9 +120,19 @@ def explain(answer: Any, state: State) -> str:
     return (
         f"You said {answer:g}, it is {right} ({verdict}): each step leaves {1 - _ASKED_MOMENTUM:g} of the distance, "
         f"and {1 - _ASKED_MOMENTUM:g} to the power {right} = {left:.3f} is the first below {1 - _SHARE:.1f}. "
+        f"{_slip(answer)}"
         f"With momentum {state['momentum']:g} it takes {_steps(now)}, and the running mean keeps {noise:.2f} "
         "of the noise of a batch mean: fast and smooth cannot be had together."
     )
+
+
+def _slip(answer: float) -> str:
+    """What leads to a wrong answer, where that can be told."""
+    if answer in (1, 2):
+        return "In PyTorch the momentum is the weight of the new batch, not that of the old mean. "
+    if answer in (round(_SHARE / _ASKED_MOMENTUM), round(1 / _ASKED_MOMENTUM)):
+        return "A step covers a tenth of what is left, not a tenth of the whole jump. "
+    return ""
 
 
 DESIGN = Design(

@@ -123,8 +123,18 @@ def explain(answer: Any, state: State) -> str:
         (True, True): "Both spoil it: the ReLU between, and statistics that change with each batch.",
     }[relu, train]
     return (
-        f"You said: {OPTIONS[answer]}. {verdict}. {reason} Now the outputs differ by at most {_size(found.difference)}."
+        f"You said: {OPTIONS[answer]}. {verdict}. {_WHY[answer]}{reason} "
+        f"Now the outputs differ by at most {_size(found.difference)}."
     ).replace("e-", "e−")
+
+
+_WHY = {
+    "always": "With stored statistics it is; in train the batch itself decides what is subtracted and divided. ",
+    "eval": "",
+    "eval-relu": "You are right about the mode, but a ReLU in between is not linear. ",
+    "nothing": "You are right about the ReLU, but in train the statistics change with every batch. ",
+}
+"""What each answer overlooks."""
 
 
 DESIGN = Design(

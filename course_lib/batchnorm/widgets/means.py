@@ -120,8 +120,22 @@ def explain(answer: Any, state: State) -> str:
     return (
         f"You marked {hit} of the {int(right.sum())} cells that share the star's mean in batch norm ({verdict}; "
         f"overlap {100 * overlap(marked, right):.0f} %). It is the whole channel: all examples, all places. "
-        f"{_why(state)}"
+        f"{_mistaken(marked)}{_why(state)}"
     )
+
+
+def _mistaken(marked: NDArray[np.bool_]) -> str:
+    """What else was marked, if it is the share of another mean."""
+    cells = marked.reshape(SHAPE)
+    for kind in ("layer", "instance", "group"):
+        number = group_of_cells(kind, SHAPE, 3)
+        if np.array_equal(cells, number == number[0, 0, 0, 0]):
+            return f"What you marked is what shares a mean in {NAMES[kind]}. "
+    if np.array_equal(cells, np.broadcast_to(np.indices(SHAPE)[1:].sum(0) == 0, SHAPE)):
+        return "You marked one place in every example; for images the mean also runs over all places. "
+    if cells.all():
+        return "One mean over everything would make the channels depend on each other. "
+    return ""
 
 
 def _why(state: State) -> str:

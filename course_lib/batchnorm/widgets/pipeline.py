@@ -100,9 +100,9 @@ def explain(answer: Any, state: State) -> str:
         ).replace("-", "−")
     small = " With 2 examples x̂ is always −1 and +1: all that is left of x is its sign." if state["batch"] == 2 else ""
     return (
-        f"You said: {OPTIONS[answer]}. {verdict}. In training the mean of this very batch is subtracted, shift "
-        f"included, so y moves by {abs(train):.2f}. In evaluation the stored mean {MEAN:g} is subtracted and the shift "
-        f"stays: γ · {_ASKED_SHIFT:g} / {STD:g} = {evaluated:.2f}.{now}{small}"
+        f"You said: {OPTIONS[answer]}. {verdict}. {_WHY[answer]}In training the mean of this very batch is subtracted, "
+        f"shift included, so y moves by {abs(train):.2f}. In evaluation the stored mean {MEAN:g} is subtracted and the "
+        f"shift stays: γ · {_ASKED_SHIFT:g} / {STD:g} = {evaluated:.2f}.{now}{small}"
     )
 
 
@@ -120,6 +120,15 @@ def _right() -> str:
     return {(False, False): "both-stay", (False, True): "eval-moves", (True, False): "train-moves"}.get(
         (train, evaluated), "both-move"
     )
+
+
+_WHY = {
+    "both-stay": "You are right about training; the stored statistics know nothing of the shift. ",
+    "eval-moves": "",
+    "train-moves": "It is the other way round. ",
+    "both-move": "You are right about evaluation; in training the layer sees the shift and takes it out. ",
+}
+"""What each answer overlooks."""
 
 
 DESIGN = Design(

@@ -113,7 +113,20 @@ def explain(answer: Any, state: State) -> str:
             f"With the ReLU the mean is {_signed(found.mean)}, scaled weights give {_signed(found.scaled)}: some masks "
             "are cut off at zero and others are not, so scaling the weights is only approximate."
         )
-    return f"You said {_signed(answer)}, it is {_signed(right.mean)} ({verdict}): {terms}. {now}"
+    return f"You said {_signed(answer)}, it is {_signed(right.mean)} ({verdict}): {terms}. {_slip(answer)}{now}"
+
+
+def _slip(answer: float) -> str:
+    """What leads to a wrong answer, where that can be told."""
+    whole = FIRST + SECOND
+    slips = {
+        whole: f"{whole:g} is the output when nothing is dropped, which happens in {_ASKED_P**2:.0%} of the cases.",
+        (1 - _ASKED_P) * whole: f"For that, inputs would be dropped with probability {_ASKED_P:g}.",
+        _ASKED_P**2 * whole: "That counts the mask which keeps both inputs, and forgets the two which keep one.",
+        whole / 2: "That is the plain average of the four outputs, but the four masks are not equally likely.",
+    }
+    told = next((text for value, text in slips.items() if abs(answer - value) < 0.005), "")
+    return f"{told} " if told else ""
 
 
 DESIGN = Design(

@@ -69,6 +69,8 @@ def test_a_jump_takes_22_steps_at_momentum_one_tenth() -> None:
     assert averages.steps_to_cover(0.9, 0.1) == 22
     assert "it is 22 (exactly)" in averages.explain(22, state_of(averages.DESIGN))
     assert "it is 22 (far more)" in averages.explain(9, state_of(averages.DESIGN))
+    assert "a tenth of what is left" in averages.explain(9, state_of(averages.DESIGN))
+    assert "a tenth of what is left" not in averages.explain(22, state_of(averages.DESIGN))
 
 
 def test_the_number_of_steps_is_not_shown_before_it_is_predicted() -> None:
@@ -141,6 +143,12 @@ def test_the_right_marking_is_praised() -> None:
     right = [i for i in range(96) if (i // 4) % 6 == 0]
     assert "You marked 16 of the 16" in means.explain(right, state_of(means.DESIGN))
     assert "All of them; overlap 100 %" in means.explain(right, state_of(means.DESIGN))
+    for kind, name in means.NAMES.items():
+        number = means.group_of_cells(kind, means.SHAPE, 3).reshape(-1)
+        told = means.explain(np.flatnonzero(number == number[0]).tolist(), state_of(means.DESIGN))
+        assert (f"what shares a mean in {name}." in told) == (kind != "batch")
+    one_place = [24 * n for n in range(4)]
+    assert "one place in every example" in means.explain(one_place, state_of(means.DESIGN))
 
 
 def test_fusion_is_exact_in_eval_only() -> None:

@@ -181,6 +181,19 @@ def test_the_description_survives_json(widget: Explorer) -> None:
     assert clean(widget._design.controls, widget.state) == defaults(widget._design.controls)
 
 
+def test_every_wrong_choice_has_an_explanation_of_its_own(widget: Explorer) -> None:
+    """Not only what is right: what *this* choice overlooks."""
+    design = widget._design
+    if not isinstance(design.prediction, Pick):
+        return  # numbers and marks: the tests of the topic
+    state = {**clean(design.controls, defaults(design.controls)), "locked": True, "answer": None}
+    told = {}
+    for key, words in design.prediction.options.items():
+        if not design.right(key, state):
+            told[key] = design.explain(key, {**state, "answer": key}).replace(words, "")
+    assert len(set(told.values())) == len(told), told
+
+
 def test_before_the_prediction_nothing_is_explained(widget: Explorer) -> None:
     """Predict first: the explanation would give the answer away."""
     assert not widget.answer
