@@ -33,7 +33,8 @@ def cutout(images: Tensor, centres: Tensor, length: int) -> Tensor:
     """
     first = centres.to(images.device) - length // 2
     rows, columns = (_covered(first[:, axis], length, images.shape[2 + axis]) for axis in (0, 1))
-    return images.masked_fill((rows[:, :, None] & columns[:, None, :]).unsqueeze(1), 0)
+    hidden = (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)
+    return torch.where(hidden, 0.0, images)  # twice as fast as `masked_fill` with a mask that is broadcast
 
 
 def _covered(first: Tensor, length: int, size: int) -> Tensor:

@@ -61,10 +61,11 @@ def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     height, width = images.shape[2:]
     angle = torch.deg2rad(degrees.to(images)).view(-1, 1, 1)
     y, x = (torch.arange(size, device=images.device, dtype=images.dtype) - (size - 1) / 2 for size in (height, width))
+    y = y[:, None]
     # Where a pixel comes from: its place turned back.  y points down, so that counter-clockwise has this sign.
-    from_x = angle.cos() * x - angle.sin() * y[:, None]
-    from_y = angle.sin() * x + angle.cos() * y[:, None]
-    grid = torch.stack([from_x * (2 / width), from_y * (2 / height)], dim=-1)
+    grid = images.new_empty(len(images), height, width, 2)
+    torch.sub(angle.cos() * x * (2 / width), angle.sin() * y * (2 / width), out=grid[..., 0])
+    torch.add(angle.sin() * x * (2 / height), angle.cos() * y * (2 / height), out=grid[..., 1])
     return F.grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
 
 
