@@ -23,6 +23,7 @@ from autograder.grading.task import Task
 from autograder.reading.source_reader import SourceReader
 from autograder.results import Status, SubmissionResult
 from autograder.sandbox import Sandbox, SessionEnded
+from autograder.sandbox.inside import clock
 from autograder.submissions.notebook import (
     Cell,
     Master,
@@ -119,7 +120,7 @@ class _Submission:
     """One readable submission: its code is read, its cells run, its exercises are judged one after the other."""
 
     def __init__(self, task: Task, sandbox: Sandbox, repaired: Repaired, log: CellLog) -> None:
-        deadline = time.monotonic() + task.limits.submission_s  # what follows is done on the submission's time
+        deadline = clock.now() + task.limits.submission_s  # what follows is done on the submission's time
         cells = [(name, repaired.by_id[name].source) for name in repaired.runnable]
         self._exercises = task.exercises
         self._reader = SourceReader([source for _, source in cells], [name for name, _ in cells])

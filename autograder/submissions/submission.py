@@ -22,7 +22,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.submissions.notebook import MAX_BYTES, Master, UnreadableError, read_cells
 
-__all__ = ["Job", "Submission", "students_of"]
+__all__ = ["Job", "Submission", "id_problem", "readable_id", "students_of"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def students_of(course: Course, assignment: str, wanted: Sequence[str] = ()) -> 
         CourseError: if a wanted student handed nothing in, with the nearest id.
     """
     root = course.submitted
-    found = sorted(entry.name for entry in _folders(root) if _is_there(Path(entry.path) / assignment))
+    found = sorted(entry.name for entry in _folders(root) if _is_there(entry, assignment))
     for student in wanted:
         if student not in found:
             near = difflib.get_close_matches(student, found, n=1)
@@ -72,13 +72,32 @@ def _folders(root: Path) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def _is_there(path: Path) -> bool:
-    """Whether something lies there; what it is, `Submission.job` finds out."""
+def _is_there(folder: os.DirEntry[str], assignment: str) -> bool:
+    """Whether something lies there, or may: what it is, `Submission.job` finds out."""
     try:
-        path.lstat()
-    except OSError:
-        return False
+        os.lstat(os.path.join(folder.path, assignment))
+    except (FileNotFoundError, NotADirectoryError):
+        return folder.is_symlink() and not os.path.exists(folder.path)
+    except OSError:  # a folder that may not be read, a link in a circle
+        return True
     return True
+
+
+def id_problem(student: str) -> str:
+    """Why nobody can be graded under this id; empty if somebody can."""
+    try:
+        student.encode()
+    except UnicodeEncodeError:
+        return "the folder's name is not UTF-8: rename it to the student's id"
+    if "\n" in student:  # nbgrader finds no page of theirs
+        return "the folder's name holds a line break: rename it to the student's id"
+    return ""
+
+
+def readable_id(student: str) -> str:
+    """An id on one line of a terminal: what is not UTF-8 or not to be seen stands there as its number."""
+    text = os.fsencode(student).decode(errors="backslashreplace")
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 @dataclass(frozen=True)
