@@ -32,6 +32,7 @@ from autograder.submissions.notebook import (
     digest_of,
     read_cells,
     repair,
+    shorten_code,
 )
 from autograder.submissions.submission import Job
 from course_lib.checking.keys import ExerciseKey, Failure, Response
@@ -61,6 +62,7 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
         with _Submission(task, sandbox, repaired, log) as submission:
             marked, flags = submission.graded(f"{task.seed}:{job.student}:{job.digest}")
         ended, findings = submission.process.ended, submission.findings
+        shorten_code(repaired)
         notes = [*([job.problem] if job.problem else []), *repaired.notes]
         flags += job.flags
     result = SubmissionResult(
