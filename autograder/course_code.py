@@ -18,6 +18,7 @@ import hashlib
 import importlib
 import importlib.util
 import io
+import os
 import sys
 import tempfile
 import traceback
@@ -77,6 +78,8 @@ class CourseCode:
         Raises:
             CourseError: if two folders say that they hold the same assignment.
         """
+        if self.exercises_folder.is_dir():
+            os.listdir(self.exercises_folder)  # says so if that is not allowed, where glob finds nothing
         found: dict[str, str] = {}
         for path in sorted(self.exercises_folder.glob("*/__init__.py")):
             name = _assignment_in(path)

@@ -6,6 +6,7 @@ feedback: the summary written by ``--json`` leaves it out.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -13,9 +14,21 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["ExerciseResult", "Status", "SubmissionResult", "read_results", "summary", "write_result"]
+__all__ = [
+    "ExerciseResult",
+    "Status",
+    "SubmissionResult",
+    "read_result",
+    "read_results",
+    "result_path",
+    "summary",
+    "write_result",
+]
 
-Status = Literal["graded", "late", "timeout", "crashed", "unreadable", "missing"]
+Status = Literal["graded", "late", "timeout", "crashed", "unreadable", "missing", "ungraded"]
+"""`ungraded`: the grader itself could not do it; the next run tries again."""
+_LONGEST_NAME = 200
+"""Bytes; a file's name may have 255, with all that is put around it while it is written."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +136,22 @@ def _public(result: SubmissionResult) -> dict[str, Any]:
 
 
 def write_result(folder: Path, result: SubmissionResult) -> None:
-    """Store a result as `<folder>/<student>.json`, whole or not at all."""
+    """Store a result as `result_path` says, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
+    path = result_path(folder, result.student)
     data = {**asdict(result), "score": result.score, "max_score": result.max_score}
-    temporary = folder / f".{result.student}.json.{os.getpid()}"
+    temporary = folder / f".{path.name}.{os.getpid()}"
     temporary.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(folder / f"{result.student}.json")
+    temporary.replace(path)
+
+
+def result_path(folder: Path, student: str) -> Path:
+    """Where a student's result lies: `<folder>/<student>.json`, or under the beginning of an id too long for that."""
+    raw = student.encode()
+    if len(raw) <= _LONGEST_NAME:
+        return folder / f"{student}.json"
+    beginning = raw[: _LONGEST_NAME // 2].decode(errors="ignore")
+    return folder / f"{beginning}~{hashlib.sha256(raw).hexdigest()[:16]}.json"
 
 
 def read_results(folder: Path) -> dict[str, SubmissionResult]:

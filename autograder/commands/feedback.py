@@ -7,6 +7,7 @@ import sys
 
 from autograder.course import Course
 from autograder.pages.feedback import make_feedback
+from autograder.submissions.submission import readable_id
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,6 +22,6 @@ def run(args: argparse.Namespace, course: Course) -> int:
     """Make the pages; 1 if some could not be made."""
     feedback = make_feedback(course, args.assignment, args.student, show_progress=True)
     for student, reason in feedback.failed.items():
-        print(f"no feedback for {student}: {reason}", file=sys.stderr)
+        print(f"no feedback for {readable_id(student)}: {reason}", file=sys.stderr)
     print(f"Feedback: {len(feedback.pages)} pages in {course.feedback}")
     return 1 if feedback.failed else 0

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
         if sandbox is not None:
             sandbox.stop()
     if args.json is not None:
-        content = summary(batch.results, args.assignment, batch.seed, batch.device, batch.sandbox)
+        content = summary((*batch.results, *batch.ungraded), args.assignment, batch.seed, batch.device, batch.sandbox)
         args.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _tell(args.assignment, batch, course)
     return 1 if batch.failed else 0
@@ -88,18 +88,21 @@ def _head_start(args: argparse.Namespace, course: Course) -> Sandbox | None:
 
 
 def _tell(assignment: str, batch: Batch, course: Course) -> None:
+    from autograder.submissions.submission import readable_id
+
     before = len(batch.results) - batch.graded
     rate = f" ({batch.graded / batch.seconds:.1f} a second)" if batch.graded and batch.seconds > 0 else ""
     earlier = f"; {before} were graded before (--force grades them again)" if before else ""
     print(f"{assignment}: graded {batch.graded} submissions in {batch.seconds:.1f} s{rate}{earlier}")
     eyes = [result for result in batch.results if result.flags or result.status not in ("graded", "late")]
     for result in eyes[:20]:
-        what = ", ".join([*([result.status] if result.status != "graded" else []), *result.flags])
-        print(f"  {result.student}: {what}{': ' + result.message if result.message else ''}"[:200])
+        status = [result.status] if result.status != "graded" else []
+        what = ", ".join(dict.fromkeys([*status, *result.flags]))  # who is late is so by status and by flag
+        print(f"  {readable_id(result.student)}: {what}{': ' + result.message if result.message else ''}"[:200])
     if len(eyes) > 20:
         print(f"  ... and {len(eyes) - 20} more")
     for failed in batch.failed:
-        print(f"  NOT GRADED {failed.job.student}: {failed.reason}")
+        print(f"  NOT GRADED {readable_id(failed.job.student)}: {failed.reason}")
     if not batch.results and not batch.failed:
         print(f"  nothing there: submissions are expected in {course.submitted}/<student>/{assignment}/")
     print(f"next: autograder report {assignment}; autograder feedback {assignment}; make grade-lab (written answers)")

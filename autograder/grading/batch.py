@@ -28,13 +28,12 @@ from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.cluster import DaskPool
 from autograder.grading.lock import hold
 from autograder.grading.pool import Failed, LocalPool, default_workers
-from autograder.grading.records import is_done, make_task, write
+from autograder.grading.records import is_done, make_task, write, write_ungraded
 from autograder.grading.task import Task
-from autograder.results import SubmissionResult, read_result
+from autograder.results import SubmissionResult, read_result, result_path
 from autograder.sandbox import Limits, Sandbox, choose
 from autograder.sandbox.launcher import Kind
-from autograder.submissions.submission import Job, Submission, students_of
-from course_lib.checking.card import plain
+from autograder.submissions.submission import Job, Submission, id_problem, readable_id, students_of
 
 _SANDBOX_STARTS = 3
 
@@ -76,12 +75,14 @@ class Batch:
         results: of all students asked for, also those graded in earlier runs.
         graded: how many were graded in this run.
         failed: submissions that the grader itself could not grade.
+        ungraded: what is written down about those.
         seconds: wall-clock time of this run.
     """
 
     results: tuple[SubmissionResult, ...]
     graded: int
     failed: tuple[Failed, ...]
+    ungraded: tuple[SubmissionResult, ...]
     seconds: float
     seed: int
     device: str
@@ -112,9 +113,10 @@ def grade_course(
     with hold(course.root / ".autograder" / "lock"):
         limits = _limits(course, assignment, options)
         task = make_task(course, assignment, seed=options.seed, limits=limits, device=device)
-        students = students_of(course, assignment, options.students)
+        everybody = students_of(course, assignment, options.students)
+        failed = [Failed(Job(student, None), why) for student in everybody if (why := id_problem(student))]
+        students = [student for student in everybody if not id_problem(student)]
         kind = sandbox.kind if sandbox is not None else _kind(options)
-        failed: list[Failed] = []
         graded = 0
         with (
             GradebookWriter(course.db_url, task.master, _penalty(course)) as book,
@@ -137,11 +139,16 @@ def grade_course(
                             graded += 1
                         bar.step(outcome)
             book.penalize_all()
+        ungraded = [
+            write_ungraded(course, task, readable_id(failure.job.student), failure.reason) for failure in failed
+        ]
     folder = course.results(assignment)
     names = {outcome.job.student for outcome in failed}
-    wanted = [student for student in students if student not in names]
-    results = [found for student in wanted if (found := read_result(folder / f"{student}.json")) is not None]
-    return Batch(tuple(results), graded, tuple(failed), time.perf_counter() - started, int(task.seed), device, kind)
+    paths = [result_path(folder, student) for student in students if student not in names]
+    results = tuple(found for path in paths if (found := read_result(path)) is not None)
+    return Batch(
+        results, graded, tuple(failed), tuple(ungraded), time.perf_counter() - started, int(task.seed), device, kind
+    )
 
 
 class _Bar:
@@ -190,18 +197,38 @@ def _written(course: Course, book: GradebookWriter, graded: Graded) -> Graded | 
     try:
         write(course, book, graded)
     except (SQLAlchemyError, OSError, UnicodeError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise GradebookError(f"the course folder cannot be written: {error.strerror}", str(course.root)) from error
+        if why := _is_the_courses(error):
+            hint = f"mend that in {course.root}; the same command goes on from here"
+            raise GradebookError(f"the course folder cannot be written: {why}", hint) from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         return Failed(Job(graded.result.student, None), f"the result could not be written: {reason}")
     return graded
 
 
+_EVERYBODYS = {
+    errno.ENOSPC: "no space is left",
+    errno.EDQUOT: "the quota is used up",
+    errno.EROFS: "it is read-only",
+    errno.EACCES: "permission is denied",
+    errno.EPERM: "permission is denied",
+    "SQLITE_FULL": "no space is left",
+    "SQLITE_READONLY": "the gradebook is read-only",
+    "SQLITE_CANTOPEN": "the gradebook cannot be opened",
+}
+
+
+def _is_the_courses(error: Exception) -> str:
+    """Why nobody's result could be written now; empty if it is about this one."""
+    if isinstance(error, OSError):
+        return f"{_EVERYBODYS[error.errno]} ({error.filename})" if error.errno in _EVERYBODYS else ""
+    return _EVERYBODYS.get(getattr(getattr(error, "orig", None), "sqlite_errorname", ""), "")
+
+
 def _label(outcome: Graded | Failed) -> str:
     if isinstance(outcome, Failed):
-        return f"{plain(outcome.job.student)}: not graded"
+        return f"{readable_id(outcome.job.student)[:30]}: not graded"
     result = outcome.result
-    return f"{plain(result.student)}: {result.score:g}/{result.max_score:g} {result.status}"
+    return f"{readable_id(result.student)[:30]}: {result.score:g}/{result.max_score:g} {result.status}"
 
 
 def _kind(options: Options) -> Kind:

@@ -23,6 +23,7 @@ class CellLog:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._sizes: dict[str, int] = {}
+        self._used = 0
         self.outputs: dict[str, list[NotebookNode]] = {}
         self.failed: dict[str, str] = {}
         self.stopped: set[str] = set()
@@ -43,10 +44,11 @@ class CellLog:
         self.failed[cell] = f"its cell was {why.reason if why.kind == 'unread' else f'stopped: {why.reason}'}"
 
     def _cleaned(self, cell: str, claimed: object) -> list[NotebookNode]:
-        before = sum(sizes for other, sizes in self._sizes.items() if other != cell)
-        room = max(0, (self._limits.outputs_mib << 20) - before)
+        self._used -= self._sizes.get(cell, 0)  # it may have run before
+        room = max(0, (self._limits.outputs_mib << 20) - self._used)
         of_cell = self._limits.output_kib << 10
         outputs, self._sizes[cell] = clean_outputs(claimed, min(of_cell, room))
+        self._used += self._sizes[cell]
         if room < of_cell and isinstance(claimed, list) and len(outputs) < len(claimed):
             words = (
                 f"[what else there is, is left out: the limit of {self._limits.outputs_mib} MiB of output is reached]"

@@ -23,6 +23,7 @@ from autograder.grading.task import Task
 from autograder.reading.source_reader import SourceReader
 from autograder.results import Status, SubmissionResult
 from autograder.sandbox import Sandbox, SessionEnded
+from autograder.sandbox.inside import clock
 from autograder.submissions.notebook import (
     Cell,
     Master,
@@ -31,6 +32,7 @@ from autograder.submissions.notebook import (
     digest_of,
     read_cells,
     repair,
+    shorten_code,
 )
 from autograder.submissions.submission import Job
 from course_lib.checking.keys import ExerciseKey, Failure, Response
@@ -60,6 +62,7 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
         with _Submission(task, sandbox, repaired, log) as submission:
             marked, flags = submission.graded(job)
         ended, findings = submission.process.ended, submission.findings
+        shorten_code(repaired)
         notes = [*([job.problem] if job.problem else []), *repaired.notes]
         flags += job.flags
     result = SubmissionResult(
@@ -119,7 +122,7 @@ class _Submission:
     """One readable submission: its code is read, its cells run, its exercises are judged one after the other."""
 
     def __init__(self, task: Task, sandbox: Sandbox, repaired: Repaired, log: CellLog) -> None:
-        deadline = time.monotonic() + task.limits.submission_s  # what follows is done on the submission's time
+        deadline = clock.now() + task.limits.submission_s  # what follows is done on the submission's time
         cells = [(name, repaired.by_id[name].source) for name in repaired.runnable]
         self._exercises, self._deck = task.exercises, task.deck
         self._reader = SourceReader([source for _, source in cells], [name for name, _ in cells])

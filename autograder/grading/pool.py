@@ -162,4 +162,7 @@ def _work(
             outcome = Failed(job, error.message, sandbox_lost=True)
         except Exception as error:  # a fault of the grader must not take the batch with it
             outcome = Failed(job, f"{type(error).__name__}: {error}")
-        connection.send(outcome)
+        try:
+            connection.send(outcome)
+        except OSError:  # the run was ended: nobody takes it any more
+            return

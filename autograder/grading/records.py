@@ -18,14 +18,15 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.gradebook.graded import Graded
 from autograder.gradebook.writer import GradebookWriter
+from autograder.grading.marking import lost
 from autograder.grading.task import Task
 from autograder.releasing.earlier import known_texts
-from autograder.results import read_result, write_result
+from autograder.results import SubmissionResult, read_result, result_path, write_result
 from autograder.sandbox import Limits
 from autograder.submissions.notebook import Master
 from autograder.submissions.submission import Job, Submission
 
-__all__ = ["is_done", "keep_beside", "load_master", "make_task", "secret_seed", "write"]
+__all__ = ["is_done", "keep_beside", "load_master", "make_task", "secret_seed", "write", "write_ungraded"]
 
 
 def load_master(course: Course, assignment: str) -> Master:
@@ -89,7 +90,7 @@ def secret_seed(course: Course, assignment: str) -> int:
 
 def is_done(course: Course, job: Job, task: Task, sandbox: str, book: GradebookWriter) -> bool:
     """Whether these bytes were graded with this seed by this grader, and all that was to be written is there."""
-    result = read_result(course.results(book.master.assignment) / f"{job.student}.json")
+    result = read_result(result_path(course.results(book.master.assignment), job.student))
     if result is None or (result.digest, result.seed, result.sandbox) != (job.digest, task.seed, sandbox):
         return False
     if ("late" in result.flags) != (job.late_s > 0) or result.engine != task.engine:
@@ -101,8 +102,9 @@ def write(course: Course, book: GradebookWriter, graded: Graded) -> None:
     """Write a submission's three records."""
     result = graded.result
     results = course.results(result.assignment)
-    known = read_result(results / f"{result.student}.json")
-    (results / f"{result.student}.json").unlink(missing_ok=True)
+    path_of_result = result_path(results, result.student)
+    known = read_result(path_of_result)
+    path_of_result.unlink(missing_ok=True)
     path = _notebook_path(course, book.master, result.student)
     path.parent.mkdir(parents=True, exist_ok=True)
     _replace(path, graded.notebook)
@@ -111,6 +113,19 @@ def write(course: Course, book: GradebookWriter, graded: Graded) -> None:
     unchanged = frozenset(name for name, text in result.written.items() if before.get(name) == text)
     book.write(graded, when, unchanged)
     write_result(results, result)
+
+
+def write_ungraded(course: Course, task: Task, student: str, reason: str) -> SubmissionResult:
+    """Write down that the grader itself could not grade a submission, unless an earlier result stands.
+
+    The gradebook gets nothing, for that would be a score; the next run tries again.
+    """
+    exercises = {name: lost(exercise, reason).result for name, exercise in task.exercises.items()}
+    result = SubmissionResult(student, task.assignment, "ungraded", exercises, message=reason, notes=(reason,))
+    folder = course.results(task.assignment)
+    if read_result(result_path(folder, student)) is None:
+        write_result(folder, result)
+    return result
 
 
 def keep_beside(folder: Path, submission: Submission) -> dt.datetime | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from autograder.grading.cell_log import CellLog
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
+from autograder.sandbox.inside import clock
 from course_lib.checking.card import plain
 from course_lib.checking.gpu_trace import traced_cases
 from course_lib.checking.keys import CaseKey, ExerciseKey, Failure, Response, respond
@@ -20,7 +20,7 @@ class StudentProcess:
     Args:
         cells: id and source of each cell that runs, in order.
         log: where their outputs go.
-        deadline: when the submission's time is used up, as `time.monotonic` counts.
+        deadline: when the submission's time is used up, as `clock.now` counts.
 
     Attributes:
         ended: kinds of the ends that were not asked for (`timeout`, `crash`, ...).
@@ -120,7 +120,7 @@ class StudentProcess:
             return ()
 
     def _check_budget(self) -> None:
-        if time.monotonic() > self._deadline:
+        if clock.now() > self._deadline:
             self.ended.append("timeout")
             limit = self._limits.submission_s
             raise SessionEnded("timeout", f"not run: the submission used up its limit of {limit:g} s")

@@ -35,6 +35,7 @@ _STATUS_REASON = {
     "crashed": "crashed while it was graded",
     "unreadable": "the notebook could not be read",
     "missing": "no notebook was found",
+    "ungraded": "not graded: the grader itself could not do it",
 }
 _FLAG_REASON = {
     "banned-operation": "uses an operation that the exercise forbids",
@@ -179,8 +180,9 @@ def summarise(
         exercises: the definitions, for titles, hints and order; what they do not know is shown by its slug.
     """
     known = exercises or {}
-    ordered = sorted(results, key=lambda result: result.student)
-    max_score = _max_score(ordered, known)
+    everybody = sorted(results, key=lambda result: result.student)
+    ordered = [result for result in everybody if result.status != "ungraded"]  # whose points nobody knows
+    max_score = _max_score(everybody, known)
     rows = tuple(_row(result, max_score) for result in ordered)
     scores = [row.score for row in rows]
     return ClassSummary(
@@ -197,8 +199,8 @@ def summarise(
         misconceptions=_misconceptions(ordered, known),
         unexplained=_unexplained(ordered),
         advice=_advice(ordered),
-        attention=tuple(found for result in ordered if (found := _attention(result)) is not None),
-        students=rows,
+        attention=tuple(found for result in everybody if (found := _attention(result)) is not None),
+        students=tuple(_row(result, max_score) for result in everybody),
     )
 
 

@@ -79,8 +79,21 @@ def make_feedback(
         try:
             pages += printer.pages_of(student)
         except (Exception, SystemExit) as error:  # one bad notebook must not cost the others their feedback
-            failed[student] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            reason = printer.said() or f"{type(error).__name__}: {error}"
+            failed[student] = " ".join(reason.split())[:200]
     return Feedback(tuple(pages), failed)
+
+
+class _Heard(logging.Handler):
+    """Keeps what nbgrader logs: what it raises only refers to that."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.texts.append(record.getMessage())
 
 
 class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no types
@@ -91,15 +104,23 @@ class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no typ
         super().__init__(coursedir=CourseDirectory(config=config), config=config)
         self.exporter_class = FeedbackExporter
         self._assignment = assignment
-        self.log.setLevel(logging.CRITICAL)
+        self._heard = _Heard()
+        self.log = logging.Logger("feedback")
+        self.log.addHandler(self._heard)
         self.force = True  # marks and comments may have changed without the notebook
         self.writer = FilesWriter(parent=self, config=self.config)
         self.exporter = self.exporter_class(parent=self, config=self.config)
         for preprocessor in self.preprocessors:
             self.exporter.register_preprocessor(preprocessor)  # type: ignore[no-untyped-call]
 
+    def said(self) -> str:
+        """The last line of the traceback of the pages that failed last; empty if there was none."""
+        of_errors = [text.strip() for text in self._heard.texts if text.startswith("Traceback")]
+        return of_errors[-1].splitlines()[-1] if of_errors else ""
+
     def pages_of(self, student: str) -> list[Path]:
         """Write one student's pages."""
+        self._heard.texts.clear()
         source = Path(self._format_source(self._assignment, student))
         # nbgrader's own search takes an id such as b[o]b for a pattern
         self.assignments = {str(source): sorted(str(path) for path in source.iterdir() if path.suffix == ".ipynb")}

@@ -28,13 +28,17 @@ __all__ = ["FeedbackExporter"]
 
 _REMEMBERED = 4096
 _PAGE_S = 10.0
-"""Processor time for the Markdown of one page; an honest one takes a tenth of a second.  The rest is shown as it is."""
+"""Processor time for what a page's cells hold; an honest one takes a tenth of a second.  The rest is shown as it is."""
 _SILENT_PICTURE = re.compile(r"<img\b(?![^>]*\balt\s*=)")
 _ALT = '<img alt="No description has been provided for this image"'
 
 
 def _clean_with_formulas(markup: str) -> str:
     return set_formulas(sanitize.strip_files_prefix(markup))
+
+
+def _as_it_is(source: str) -> str:
+    return f"<pre>{html.escape(source)}</pre>"
 
 
 class FeedbackExporter(HTMLExporter):
@@ -60,10 +64,24 @@ class FeedbackExporter(HTMLExporter):
         resources = self._init_resources(resources)  # type: ignore[no-untyped-call]
         widgets = WidgetsDataTypeFilter(notebook_metadata=nb.metadata, parent=self, resources=resources)
         self._register("filter_data_type", widgets)
-        self._register("highlight_code", lambda source, **_: self._highlight(source))
+        self._register("highlight_code", self._highlighted)
         # Past HTMLExporter's own method, which would parse the page; what it does besides stands above.
         page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **arguments)
         return without_mathjax(_SILENT_PICTURE.sub(_ALT, page)), resources
+
+    @property
+    def _has_time(self) -> bool:
+        return self._spent_s <= _PAGE_S
+
+    def _timed(self, render: Callable[[], str]) -> str:
+        """What is rendered on the page's time."""
+        started = time.process_time()
+        rendered = render()
+        self._spent_s += time.process_time() - started
+        return rendered
+
+    def _highlighted(self, source: str, **_: Any) -> str:
+        return self._timed(lambda: self._highlight(source)) if self._has_time else _as_it_is(source)
 
     @jinja2.pass_context
     def markdown2html(self, context: Any, source: str) -> str:
@@ -71,11 +89,9 @@ class FeedbackExporter(HTMLExporter):
         pictures = bool(context.get("cell", {}).get("attachments"))
         if source in self._markdown and not pictures:
             return self._markdown[source]
-        if self._spent_s > _PAGE_S:
-            return f"<pre>{html.escape(source)}</pre>"
-        started = time.process_time()
-        rendered = markdown_with_formulas(self, context, source)
-        self._spent_s += time.process_time() - started
+        if not self._has_time:
+            return _as_it_is(source)
+        rendered = self._timed(lambda: markdown_with_formulas(self, context, source))
         if not pictures:
             if len(self._markdown) >= _REMEMBERED:
                 self._markdown.clear()

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from autograder.errors import SandboxError, SandboxUnavailableError
+from autograder.sandbox.inside import clock, frames, isolation
 from autograder.sandbox.limits import Limits
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def probe() -> Probe:
     program = shutil.which("bwrap")
     if program is None:
         return Probe(False, "bubblewrap is not installed", "install it: sudo apt-get install bubblewrap")
-    script = "from inside import isolation; isolation.rehearse() and print('ok')"
-    command = [*_bubblewrap(None), _program(), "-c", _AS_NOBODY + script]
+    script = "from inside import isolation; isolation.be_nobody(); isolation.rehearse() and print('ok')"
+    command = [*_bubblewrap(None), _program(), "-c", script]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -66,7 +67,6 @@ def probe() -> Probe:
     return Probe(False, f"bubblewrap cannot make its namespaces here: {lines[-1]}", _NAMESPACE_HINT)
 
 
-_AS_NOBODY = "import os; os.getuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534)); "
 _NAMESPACE_HINT = (
     "this machine or container forbids user namespaces; on Ubuntu 24.04 allow them with "
     "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container start it with "
@@ -99,10 +99,13 @@ def _bubblewrap(device: str | None, code: CourseCode | None = None) -> list[str]
 
     command = ["bwrap", "--die-with-parent", "--new-session", "--clearenv"]
     command += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    if os.getuid() == 0:
-        command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    command += ["--cap-drop", "ALL"]
+    if isolation.can_be_nobody():
+        command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         command += ["--unshare-user"]
+        if os.getuid() == 0:  # the kernel lets no one without rights make children of a namespace's root
+            command += ["--uid", "65534", "--gid", "65534"]
     command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/tmp/home"]
     for path in _system_paths():
         command += _shown(path, path)
@@ -314,11 +317,12 @@ class Sandbox:
             SandboxError: if it ends or fails instead; the message holds its own words.
         """
         assert self._control is not None
-        self._control.settimeout(_START_S)
         try:
-            answer = json.loads(self._control.recv(65536) or b"{}")
+            answer = json.loads(frames.arriving(self._control, 65536, clock.now() + _START_S) or b"{}")
         except (OSError, ValueError) as error:
             answer = {"error": str(error)}
+        except frames.FrameTimeout:
+            answer = {"error": f"not ready after {_START_S:g} s"}
         self._control.settimeout(None)
         if not answer.get("ready"):
             words = answer.get("error") or self._last_words()

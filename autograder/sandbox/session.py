@@ -6,7 +6,6 @@ import json
 import math
 import signal
 import socket
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from autograder.errors import SandboxError
-from autograder.sandbox.inside import frames
+from autograder.sandbox.inside import clock, frames
 from autograder.sandbox.limits import Limits
 from course_lib.checking.drivers import changed_inputs, eased
 from course_lib.checking.gpu_trace import GpuFault
@@ -81,7 +80,7 @@ class Session:
         """Run cells (`id`, `source`) in order; yields each result as it comes.
 
         Args:
-            deadline: of the submission, a value of `time.monotonic`.
+            deadline: of the submission, a value of `clock.now`.
 
         Raises:
             SessionEnded: when a cell exceeds its time or ends the process.
@@ -90,7 +89,7 @@ class Session:
         for cell in cells:
             limit = self._limits.cell_s
             late = f"the cell ran longer than its limit of {limit:g} s"
-            header, _ = self._receive(time.monotonic() + limit, deadline, 0, late)
+            header, _ = self._receive(clock.now() + limit, deadline, 0, late)
             if header.get("cell") != cell["id"]:
                 raise self._end("unreadable", "the answer to a cell could not be read")
             yield CellResult(cell["id"], header.get("good") is True, header.get("outputs"))
@@ -114,7 +113,7 @@ class Session:
             return
         else:
             try:
-                frames.send(self._channel, header, body, time.monotonic() + self._limits.call_s)
+                frames.send(self._channel, header, body, clock.now() + self._limits.call_s)
             except (frames.FrameError, frames.FrameTimeout):
                 return
         self._asked.append(_Question(key, numbers))
@@ -127,14 +126,14 @@ class Session:
         """The answers to the first question that is open; yields (case name, raw response) as they come.
 
         Args:
-            deadline: of the submission, a value of `time.monotonic`.
+            deadline: of the submission, a value of `clock.now`.
 
         Raises:
             SessionEnded: when the calls exceed their time, end the process or answer with nonsense.
         """
         question = self._answered = self._asked.popleft()
         limit = self._limits.call_s
-        of_exercise = time.monotonic() + limit
+        of_exercise = clock.now() + limit
         max_answer = int(self._limits.answer_mib + 1) << 20
         late = f"the calls of {question.key.id} took longer than their limit of {limit:g} s"
         for case in question.key.cases:
@@ -155,7 +154,7 @@ class Session:
             SessionEnded: as `answers`.
         """
         limit = self._limits.call_s
-        answer, _ = self._receive(time.monotonic() + limit, deadline, 0, "the trace took too long")
+        answer, _ = self._receive(clock.now() + limit, deadline, 0, "the trace took too long")
         advice = answer.get("advice")
         if not isinstance(advice, list) or self._answered is None:
             return ()
@@ -165,7 +164,7 @@ class Session:
 
     def _send(self, header: dict[str, Any], body: bytes, limit_s: float) -> None:
         try:
-            frames.send(self._channel, header, body, time.monotonic() + limit_s)
+            frames.send(self._channel, header, body, clock.now() + limit_s)
         except (frames.FrameError, frames.FrameTimeout) as error:
             raise self._end("crash", "") from error
 
@@ -200,13 +199,12 @@ class Session:
 
     def _how_it_ended(self) -> dict[str, Any] | None:
         """The warm parent's report if the child is dead (it comes at once), else None."""
-        self._status.settimeout(2.0)
         try:
-            data = self._status.recv(65536)
+            data = frames.arriving(self._status, 65536, clock.now() + 2.0)
             if not data:
                 raise SandboxError("the sandbox ended while it was in use")
             report = json.loads(data)
-        except (OSError, ValueError):
+        except (OSError, ValueError, frames.FrameTimeout):
             return None
         return report if isinstance(report, dict) else None
 

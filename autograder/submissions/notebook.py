@@ -8,10 +8,11 @@ plain one.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -20,13 +21,14 @@ import nbformat
 from nbformat.notebooknode import NotebookNode, from_dict
 
 from autograder.submissions.lost_answers import place_answers
-from autograder.submissions.pictures import Attachments, as_code, attached, without_dangling
+from autograder.submissions.pictures import Attachments, as_code, attached, named_plainly, without_dangling
 from course_lib.checking.card import plain
 
-__all__ = ["Cell", "Master", "Repaired", "UnreadableError", "digest_of", "read_cells", "repair"]
+__all__ = ["Cell", "Master", "Repaired", "UnreadableError", "digest_of", "read_cells", "repair", "shorten_code"]
 
 MAX_BYTES = 128 << 20
 MAX_CELLS = 5000
+_MAX_OLD_BYTES = 8 << 20
 _MAX_CONTAINERS = 2_000_000
 _MAX_QUOTES = 10_000_000
 """JSON of three bytes (``[],``) takes 64 in memory: the file's size alone does not bound what reading it costs."""
@@ -34,6 +36,9 @@ _MAX_QUOTES = 10_000_000
 _CONFLICT = re.compile(rb"^(?:<<<<<<<|>>>>>>>) ", re.MULTILINE)
 """At the start of a line of the file; in a cell it would stand behind a quote."""
 
+_ALL_CODE = 200_000
+"""As much as is read, and so is run at all."""
+_LONGEST_LINE, _MOST_EMPTY = 2_000, 20
 _LONGEST_TEXT = 20_000
 _ALL_TEXTS = 400_000
 """Characters of Markdown that a page can show in good time; the longest answers have a tenth of the first."""
@@ -144,17 +149,28 @@ def read_cells(data: bytes) -> list[Cell]:
             "the file holds conflict markers of Git (<<<<<<<, >>>>>>>): decide for one version, and hand that in"
         )
     try:
-        content = json.loads(_decode(data))
+        content = _parsed(_decode(data))
     except (ValueError, RecursionError, MemoryError) as error:
         raise UnreadableError(f"the file is not JSON, so no notebook ({_short(error)})") from error
     if isinstance(content, dict) and "cells" not in content and isinstance(content.get("worksheets"), list):
-        content = _convert_old(content)
+        content = _convert_old(data)
     cells = content.get("cells") if isinstance(content, dict) else None
     if not isinstance(cells, list):
         raise UnreadableError("the file is JSON but holds no list of cells")
     if len(cells) > MAX_CELLS:
         raise UnreadableError(f"the notebook has {len(cells)} cells; at most {MAX_CELLS} are read")
     return [_read_cell(cell) for cell in cells if isinstance(cell, dict)]
+
+
+def _parsed(text: str) -> Any:
+    """JSON with every number as a truth value: nothing here asks for one, and a file of numbers takes a minute."""
+    collecting = gc.isenabled()
+    gc.disable()  # a million containers would be looked through again and again while they come into being
+    try:
+        return json.loads(text, parse_int=bool, parse_float=bool)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _decode(data: bytes) -> str:
@@ -164,9 +180,12 @@ def _decode(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
-def _convert_old(content: dict[str, Any]) -> dict[str, Any]:
+def _convert_old(data: bytes) -> dict[str, Any]:
+    """A notebook of before 2015, which has worksheets, in today's format."""
+    if len(data) > _MAX_OLD_BYTES:
+        raise UnreadableError(f"the notebook is in an old format, of which at most {_MAX_OLD_BYTES >> 20} MiB are read")
     try:
-        return dict(nbformat.convert(from_dict(content), 4))
+        return dict(nbformat.convert(from_dict(json.loads(_decode(data))), 4))
     except Exception as error:  # the converter meets damage with any exception
         raise UnreadableError(f"the notebook's old format could not be converted ({_short(error)})") from error
 
@@ -293,10 +312,12 @@ def _plain(cell: Cell, identifier: str) -> NotebookNode:
 
 def _attach(node: NotebookNode, cell: Cell) -> None:
     """The student's pictures, and no reference to one that is not there."""
+    pictures = cell.attachments
     if node.cell_type == "markdown":
-        node.source = without_dangling(node.source, cell.attachments)
-    if cell.attachments and node.cell_type != "code":
-        node.attachments = from_dict(dict(cell.attachments))
+        source, pictures = named_plainly(node.source, pictures)
+        node.source = without_dangling(source, pictures)
+    if pictures and node.cell_type != "code":
+        node.attachments = from_dict(dict(pictures))
 
 
 def _readable(cells: Sequence[Cell], notes: list[str]) -> list[Cell]:
@@ -325,6 +346,33 @@ def _shortened(text: str, left: int) -> tuple[str, bool]:
     if signs > _MOST_SIGNS:  # as it is, for Markdown of such texts takes time by the square of their length
         text = as_code(text)
     return text, is_cut
+
+
+def shorten_code(repaired: Repaired) -> None:
+    """Cut code that no page can show in good time, once it has been run: more than is read, endless lines, empty ones.
+
+    To highlight a megabyte takes 13 seconds; 6,000 empty lines took 28, and one line of 50,000 characters 22.
+    """
+    left, cut = _ALL_CODE, 0
+    for cell in repaired.cells:
+        if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("locked"):
+            shown = "\n".join(_short_lines(cell.source[: max(0, left)]))
+            left -= len(shown)
+            if shown != cell.source:
+                cell.source = f"{shown}\n\n# [something is cut here; the submitted file has all of it]"
+                cut += 1
+    if cut:
+        which = _count(cut, "cell of code was", "cells of code were")
+        repaired.notes.append(f"{which} too long for a page; the submitted file has all of it")
+
+
+def _short_lines(source: str) -> Iterator[str]:
+    """Lines that are not too long, and not too many empty ones together."""
+    empty = 0
+    for line in source.split("\n"):
+        empty = empty + 1 if not line.strip() else 0
+        if empty <= _MOST_EMPTY:
+            yield line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} ..."
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -11,9 +11,9 @@ import binascii
 import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-__all__ = ["Attachments", "as_code", "attached", "is_picture", "without_dangling"]
+__all__ = ["Attachments", "as_code", "attached", "is_picture", "named_plainly", "without_dangling"]
 
 Attachments = Mapping[str, Mapping[str, str]]
 """File name -> media type -> base64."""
@@ -25,6 +25,8 @@ _MAX_PICTURES = 12
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _JPEG = b"\xff\xd8\xff"
 _SIZES_OF_JPEG = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_ADDRESS = "attachment:"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 _REFERENCE = re.compile(r"attachment:([^\s)\"'<>\]]{0,300})")
 _IN_MARKDOWN = re.compile(r"!\[[^\]\n]*\]\(\s?\Z")
 _LONGEST_WORDS = 300
@@ -36,6 +38,8 @@ def attached(claimed: Any) -> Attachments:
     kept: dict[str, dict[str, str]] = {}
     for name, bundle in claimed.items() if isinstance(claimed, dict) else ():
         if not isinstance(name, str) or not isinstance(bundle, dict) or len(kept) >= _MAX_PICTURES:
+            continue
+        if not 0 < len(name) <= _LONGEST_WORDS:
             continue
         for media, data in bundle.items():
             text = "".join(map(str, data)) if isinstance(data, list) else data
@@ -73,6 +77,35 @@ def _size_of_jpeg(raw: bytes) -> tuple[int, int] | None:
             return int.from_bytes(width, "big"), int.from_bytes(height, "big")
         at += 1 if raw[at + 1] == 0xFF else 2 + max(2, int.from_bytes(raw[at + 2 : at + 4], "big"))
     return None
+
+
+def named_plainly(source: str, pictures: Attachments) -> tuple[str, Attachments]:
+    """Markdown and its pictures, with plain names for those whose names editors write in several ways.
+
+    ``a (1).png`` may stand there as it is or with ``%20``, ``%28``; nbconvert finds none of them.
+    """
+    spelled = {spelling: name for name in pictures if not _PLAIN_NAME.fullmatch(name) for spelling in _spellings(name)}
+    if not spelled:
+        return source, pictures
+    stem = "picture"
+    while any(name.startswith(stem) for name in pictures):
+        stem += "-"
+    plain = {name: f"{stem}{n}.{_ending(name)}" for n, name in enumerate(pictures, 1) if name in spelled.values()}
+    begin, *parts = source.split(_ADDRESS)
+    renamed = [begin]
+    for part in parts:
+        spelling = max((s for s in spelled if part.startswith(s)), key=len, default="")
+        renamed.append(f"{plain[spelled[spelling]]}{part[len(spelling) :]}" if spelling else part)
+    return _ADDRESS.join(renamed), {plain.get(name, name): media for name, media in pictures.items()}
+
+
+def _spellings(name: str) -> set[str]:
+    kept_signs = ("", "!*'()~", "!*'()~;,/?:@&=+$#", "!*'~;,/?:@&=+$#")  # of JavaScript's two ways, and Jupyter's own
+    return {name, *(quote(name, safe=signs) for signs in kept_signs)}
+
+
+def _ending(name: str) -> str:
+    return "png" if name.lower().endswith(".png") else "jpeg"
 
 
 def without_dangling(source: str, pictures: Attachments) -> str:

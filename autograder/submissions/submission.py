@@ -20,9 +20,16 @@ from nbgrader.utils import parse_utc
 
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.submissions.notebook import MAX_BYTES, Master, UnreadableError, read_cells
+from autograder.submissions.notebook import (
+    MAX_BYTES,
+    Cell,
+    Master,
+    UnreadableError,
+    digest_of,
+    read_cells,
+)
 
-__all__ = ["Job", "Submission", "students_of"]
+__all__ = ["Job", "Submission", "id_problem", "readable_id", "students_of"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ def students_of(course: Course, assignment: str, wanted: Sequence[str] = ()) -> 
         CourseError: if a wanted student handed nothing in, with the nearest id.
     """
     root = course.submitted
-    found = sorted(entry.name for entry in _folders(root) if _is_there(Path(entry.path) / assignment))
+    found = sorted(entry.name for entry in _folders(root) if _is_there(entry, assignment))
     for student in wanted:
         if student not in found:
             near = difflib.get_close_matches(student, found, n=1)
@@ -72,13 +79,32 @@ def _folders(root: Path) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def _is_there(path: Path) -> bool:
-    """Whether something lies there; what it is, `Submission.job` finds out."""
+def _is_there(folder: os.DirEntry[str], assignment: str) -> bool:
+    """Whether something lies there, or may: what it is, `Submission.job` finds out."""
     try:
-        path.lstat()
-    except OSError:
-        return False
+        os.lstat(os.path.join(folder.path, assignment))
+    except (FileNotFoundError, NotADirectoryError):
+        return folder.is_symlink() and not os.path.exists(folder.path)
+    except OSError:  # a folder that may not be read, a link in a circle
+        return True
     return True
+
+
+def id_problem(student: str) -> str:
+    """Why nobody can be graded under this id; empty if somebody can."""
+    try:
+        student.encode()
+    except UnicodeEncodeError:
+        return "the folder's name is not UTF-8: rename it to the student's id"
+    if "\n" in student:  # nbgrader finds no page of theirs
+        return "the folder's name holds a line break: rename it to the student's id"
+    return ""
+
+
+def readable_id(student: str) -> str:
+    """An id on one line of a terminal: what is not UTF-8 or not to be seen stands there as its number."""
+    text = os.fsencode(student).decode(errors="backslashreplace")
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 @dataclass(frozen=True)
@@ -144,7 +170,7 @@ class Submission:
         name = f"{master.notebook}.ipynb"
         data, problem = self._read(name)
         others = [other for other in self._other_notebooks() if other != name]
-        ours = {other: cells for other in others[:_MOST_OTHERS] if (cells := self._if_ours(other, master)) is not None}
+        ours = self._ours_among(others[:_MOST_OTHERS], master)
         if data is None and problem:
             return None, problem, ()
         if data is None and len(ours) != 1:
@@ -152,13 +178,13 @@ class Submission:
             return None, f"there is no {name}; {found}", ()
         if data is None:
             (other,) = ours
-            return ours[other], f"the file was named {other!r} instead of {name!r}", ("renamed-notebook",)
-        worked_on = [other for other, content in ours.items() if _is_worked_on(content, master)]
+            return ours[other][0], f"the file was named {other!r} instead of {name!r}", ("renamed-notebook",)
+        worked_on = [other for other, (_, cells) in ours.items() if _is_worked_on(cells, master)]
         if not worked_on:
             return data, "", ()
-        if len(worked_on) == 1 and not _is_worked_on(data, master):
+        if len(worked_on) == 1 and not _is_worked_on(_cells_of(data), master):
             (other,) = worked_on
-            return ours[other], f"{name!r} was as released; {other!r} was graded instead", ("several-notebooks",)
+            return ours[other][0], f"{name!r} was as released; {other!r} was graded instead", ("several-notebooks",)
         listed = ", ".join(map(repr, worked_on[:5]))
         return data, f"{name!r} was graded; the folder also holds {listed}", ("several-notebooks",)
 
@@ -185,25 +211,45 @@ class Submission:
             names = []
         return f"the folder holds {', '.join(map(repr, names[:5]))}" if names else "the folder is empty"
 
-    def _if_ours(self, name: str, master: Master) -> bytes | None:
-        try:
-            data = _read_regular(self.folder / name, MAX_BYTES)
-            ids = {cell.name for cell in read_cells(data)}
-        except (OSError, UnreadableError):
-            return None
-        return data if 2 * len(ids & set(master.cells)) >= len(master.cells) else None
+    def _ours_among(self, names: Sequence[str], master: Master) -> dict[str, tuple[bytes, list[Cell]]]:
+        """The notebooks of this assignment among files of other names, as far as they are read."""
+        ours: dict[str, tuple[bytes, list[Cell]]] = {}
+        left = _OTHERS_BYTES
+        for name in names:
+            try:
+                data = _read_regular(self.folder / name, left)
+            except (OSError, UnreadableError):
+                continue
+            left -= len(data)
+            cells = _cells_of(data)
+            if _is_of(cells, master):
+                ours[name] = data, cells
+        return ours
 
 
-_MOST_OTHERS = 8
+_MOST_OTHERS, _OTHERS_BYTES = 8, 64 << 20
+"""Looked through before the submission is handed to a worker, so while all of them wait."""
 _NOT_HANDED_IN = frozenset({"timestamp.txt", "submission_secret.txt", ".ipynb_checkpoints"})
 
 
-def _is_worked_on(data: bytes, master: Master) -> bool:
-    """Whether a cell that students write in differs from what was released."""
+def _cells_of(data: bytes) -> list[Cell]:
+    """The cells of a notebook; none of what is none."""
     try:
-        cells = read_cells(data)
+        return read_cells(data)
     except UnreadableError:
-        return False
+        return []
+
+
+def _is_of(cells: Sequence[Cell], master: Master) -> bool:
+    """Whether a notebook is plainly this assignment's: half of its cells are there by name, or by text."""
+    names = {cell.name for cell in cells} & set(master.cells)
+    released = {digest_of(text) for text in master.text.values()}
+    texts = {digest_of(cell.source) for cell in cells} & released  # some editors take names away
+    return 2 * len(names) >= len(master.cells) or 2 * len(texts) >= len(released)
+
+
+def _is_worked_on(cells: Sequence[Cell], master: Master) -> bool:
+    """Whether a cell that students write in differs from what was released."""
     released = {
         name: " ".join(cell.source.split()) for name, cell in master.cells.items() if cell.metadata.nbgrader.solution
     }

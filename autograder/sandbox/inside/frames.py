@@ -6,13 +6,15 @@ and gives up at a deadline.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
-import time
 from typing import Any
 
-__all__ = ["FrameError", "FrameTimeout", "GarbageError", "Receiver", "send"]
+from . import clock
+
+__all__ = ["FrameError", "FrameTimeout", "GarbageError", "Receiver", "arriving", "send"]
 
 _LENGTHS = struct.Struct("<II")
 MAX_HEADER = 8 * 1024 * 1024
@@ -34,13 +36,27 @@ class FrameTimeout(Exception):
 def send(channel: socket.socket, header: dict[str, Any], body: bytes = b"", deadline: float | None = None) -> None:
     """Send one message; `FrameError` if the other side is gone, `FrameTimeout` if it does not read."""
     text = json.dumps(header).encode()
+    waiting = memoryview(_LENGTHS.pack(len(text), len(body)) + text + body)
     try:
-        channel.settimeout(_left(deadline))
-        channel.sendall(_LENGTHS.pack(len(text), len(body)) + text + body)
-    except TimeoutError as error:
-        raise FrameTimeout from error
+        while waiting:
+            channel.settimeout(_wait(deadline))
+            with contextlib.suppress(TimeoutError):
+                waiting = waiting[channel.send(waiting) :]
     except OSError as error:
         raise FrameError("the other side is gone") from error
+
+
+def arriving(channel: socket.socket, most: int, deadline: float | None) -> bytes:
+    """What arrives next, at most so many bytes; nothing once the other side has hung up.
+
+    Raises:
+        FrameTimeout: if nothing arrives before the deadline, a value of `clock.now`.
+        OSError: if the connection breaks.
+    """
+    while True:
+        channel.settimeout(_wait(deadline))
+        with contextlib.suppress(TimeoutError):
+            return channel.recv(most)
 
 
 class Receiver:
@@ -55,7 +71,7 @@ class Receiver:
 
         Args:
             max_body: longest body that is accepted, in bytes.
-            deadline: value of `time.monotonic` at which to give up; None waits for ever.
+            deadline: value of `clock.now` at which to give up; None waits for ever.
         """
         header_size, body_size = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
         if header_size > MAX_HEADER or body_size > max_body:
@@ -73,10 +89,7 @@ class Receiver:
     def _exactly(self, size: int, deadline: float | None) -> bytes:
         while len(self._waiting) < size:
             try:
-                self._channel.settimeout(_left(deadline))
-                part = self._channel.recv(max(_CHUNK, min(size - len(self._waiting), _LARGEST_CHUNK)))
-            except TimeoutError as error:
-                raise FrameTimeout from error
+                part = arriving(self._channel, max(_CHUNK, min(size - len(self._waiting), _LARGEST_CHUNK)), deadline)
             except OSError as error:
                 raise FrameError("the connection broke") from error
             if not part:
@@ -88,10 +101,11 @@ class Receiver:
         return taken
 
 
-def _left(deadline: float | None) -> float | None:
+def _wait(deadline: float | None) -> float | None:
+    """How long to wait in one go; `FrameTimeout` if there is no time left."""
     if deadline is None:
         return None
-    left = deadline - time.monotonic()
+    left = deadline - clock.now()
     if left <= 0:
         raise FrameTimeout
-    return left
+    return min(left, clock.LONGEST_WAIT_S)

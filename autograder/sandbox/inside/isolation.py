@@ -17,6 +17,8 @@ import threading
 from collections.abc import Mapping
 
 __all__ = [
+    "be_nobody",
+    "can_be_nobody",
     "filter_system_calls",
     "fork_into_namespaces",
     "give_up_privileges",
@@ -32,6 +34,7 @@ _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+_NOBODY = 65534
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 1, 2, 4, 0x4000, 0x40000
 _MADV_COLLAPSE, _LARGE_PAGE = 25, 1 << 21
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 3, 4, 24, 38, 22
@@ -45,6 +48,40 @@ def _check(result: int, what: str) -> None:
 
 def _mount(kind: str, target: str, flags: int, options: str) -> None:
     _check(_libc.mount(kind.encode(), target.encode(), kind.encode(), flags, options.encode()), f"mount {target}")
+
+
+def can_be_nobody() -> bool:
+    """Whether this is a root that can become another user.
+
+    In a container of one user there is none: its root is that user under another name, and has no more rights.
+    """
+    if os.getuid() != 0:
+        return False
+    try:
+        with open("/proc/self/setgroups") as file:
+            if file.read().strip() == "deny":
+                return False
+        with open("/proc/self/uid_map") as users, open("/proc/self/gid_map") as groups:
+            return all(any(_holds(line, _NOBODY) for line in lines) for lines in (users, groups))
+    except OSError:  # a kernel without user namespaces
+        return True
+
+
+def _holds(line: str, number: int) -> bool:
+    """Whether a line of a map (inside, outside, length) is about this user."""
+    first, _, length = map(int, line.split())
+    return first <= number < first + length
+
+
+def be_nobody() -> None:
+    """Stop being root, where there is somebody else to be.
+
+    The limit on processes does not bind root, and root's files are none of the children's business.
+    """
+    if can_be_nobody():
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
 
 
 def fork_into_namespaces() -> int:
@@ -68,7 +105,8 @@ def fork_into_namespaces() -> int:
         ctypes.pythonapi.PyOS_AfterFork_Parent()
         _libc.prctl(_PR_SET_DUMPABLE, dumpable, 0, 0, 0)
         if pid < 0:
-            _check(-1, "clone")
+            number = ctypes.get_errno()
+            _check(-1, "clone" if number != errno.ENOSPC else "no more user namespaces (user.max_user_namespaces)")
     return pid
 
 

@@ -42,7 +42,6 @@ from .shell import CapturingShell
 
 __all__ = ["main"]
 
-_NOBODY = 65534
 _MANY = 16
 """So many children, and more are to be expected."""
 
@@ -240,12 +239,11 @@ def main() -> None:
     """Take the control socket's number, `isolate` or `bare`, and the course's libraries; say "ready" when warm."""
     control = socket.socket(fileno=int(sys.argv[1]))
     isolate = sys.argv[2] == "isolate"
-    if isolate and os.getuid() == 0:
-        # The limit on processes does not bind root, and root's files are none of the children's business.
-        os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
     try:
+        if isolate:
+            isolation.be_nobody()
+            if not isolation.rehearse():  # better known now than from every single submission
+                raise OSError("no process can be isolated here")
         shell = _warm_up(sys.argv[3:])
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from unittest import mock
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from sqlalchemy.exc import OperationalError
 
 from autograder import cli
 from autograder.commands import grade
@@ -26,6 +29,7 @@ from autograder.errors import AutograderError, CourseError, GradebookError, Sand
 from autograder.grading import batch as batch_module
 from autograder.grading.batch import Batch, Options, grade_course
 from autograder.grading.lock import hold
+from autograder.results import read_results
 from autograder.sandbox import Sandbox, launcher
 from benchmarks.kills import Trials
 from tests.support import made_up, small_course
@@ -236,7 +240,7 @@ def test_a_misnamed_notebook_is_graded_and_flagged(course: Course) -> None:
     assert result.flags == ("renamed-notebook",)
 
 
-def test_a_late_submission_is_graded_and_says_so(course: Course) -> None:
+def test_a_late_submission_is_graded_and_says_so(course: Course, capsys: pytest.CaptureFixture[str]) -> None:
     """nbgrader's due date and the timestamp decide."""
     with Gradebook(course.db_url) as book:
         book.update_or_create_assignment(NAME, duedate=dt.datetime(2026, 1, 1))
@@ -244,6 +248,8 @@ def test_a_late_submission_is_graded_and_says_so(course: Course) -> None:
     (path.parent / "timestamp.txt").write_text("2026-01-02 00:00:00 UTC\n")
     (result,) = _grade(course).results
     assert (result.status, result.flags, result.score) == ("late", ("late",), 7)
+    assert cli.main(["--course", str(course.root), "grade", NAME, "--seed", "7"]) == 0
+    assert "  ada: late\n" in capsys.readouterr().out
 
 
 def test_json_holds_the_contract_and_no_hidden_input(course: Course, tmp_path: Path) -> None:
@@ -325,27 +331,66 @@ def test_an_unreleased_assignment_says_what_to_run(course: Course) -> None:
     assert f"autograder release {NAME}" in caught.value.hint
 
 
-def test_a_student_whose_name_no_database_takes_stops_nobody(course: Course) -> None:
-    """A folder name that is no text is reported; the others are graded; the command says so by its status."""
+def test_an_id_that_is_none_is_named_and_stops_nobody(
+    course: Course, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A folder name that is no text, or has two lines: a line, a result, a place in the report, but no score."""
     small_course.hand_in(course, "ada")
-    bad = os.fsdecode(b"gr\xfcn")
-    small_course.hand_in(course, bad)
+    ids = {os.fsdecode(b"gr\xfcn"): "gr\\xfcn", "two\nlines": "two\\nlines"}
+    for student in ids:
+        small_course.hand_in(course, student)
     batch = _grade(course)
     assert _scores(batch) == {"ada": 7}
-    assert [failed.job.student for failed in batch.failed] == [bad]
-    assert cli.main(["--course", str(course.root), "grade", NAME, "--seed", "7"]) == 1
+    assert {failed.job.student for failed in batch.failed} == set(ids)
+    path = tmp_path / "results.json"
+    assert cli.main(["--course", str(course.root), "grade", NAME, "--seed", "7", "--json", str(path)]) == 1
+    printed = capsys.readouterr().out
+    summary = json.loads(path.read_text(encoding="utf-8"))["students"]
+    stored = read_results(course.results(NAME))
+    page = tmp_path / "report.html"
+    assert cli.main(["--course", str(course.root), "report", NAME, "--out", str(page)]) == 0
+    for shown in ids.values():
+        assert f"NOT GRADED {shown}: the folder's name" in printed
+        assert (summary[shown]["status"], stored[shown].status) == ("ungraded", "ungraded")
+        assert f"{shown}" in page.read_text(encoding="utf-8")
+    assert {row[0] for row in small_course.scores(course)} == {"ada"}
 
 
-def test_a_student_with_a_very_long_name_is_graded(course: Course) -> None:
-    """A folder may be named in 255 bytes; what no file beside it can be named is reported and stops nobody."""
-    for name in ("n" * 230, "ü" * 100, "m" * 255):
+def test_a_student_with_the_longest_name_is_graded(course: Course) -> None:
+    """A folder may be named in 255 bytes; the result's file takes the beginning of a long one, and a digest."""
+    names = {"n" * 230, "ü" * 127, "m" * 255, "m" * 254 + "n"}
+    for name in names:
         small_course.hand_in(course, name)
     batch = _grade(course)
-    assert _scores(batch) == {"n" * 230: 7, "ü" * 100: 7}
-    (failed,) = batch.failed
-    assert failed.job.student == "m" * 255
-    assert "too long" in failed.reason
-    assert {row[0] for row in small_course.scores(course)} >= {"n" * 230, "ü" * 100}
+    assert _scores(batch) == dict.fromkeys(names, 7)
+    assert set(read_results(course.results(NAME))) == names
+    assert {row[0] for row in small_course.scores(course)} == names
+    assert _grade(course).graded == 0
+
+
+def test_folders_that_lead_nowhere_get_a_line_and_a_result(course: Course) -> None:
+    """A student's folder that is a link, whole, broken or in a circle, is not followed and not passed over."""
+    small_course.hand_in(course, "ada")
+    for name, target in (("linked", "ada"), ("broken", "nowhere"), ("circle", "circle")):
+        (course.submitted / name).symlink_to(target)
+    batch = _grade(course)
+    assert {r.student: r.status for r in batch.results} == {
+        "ada": "graded",
+        **dict.fromkeys(("linked", "broken", "circle"), "missing"),
+    }
+    assert all("is a link to another place" in r.message for r in batch.results if r.student != "ada")
+
+
+def test_a_course_that_cannot_be_written_is_one_line(course: Course) -> None:
+    """Not one for every student: a gradebook that became read-only, a folder of somebody else's."""
+    for number in range(3):
+        small_course.hand_in(course, f"ada{number}")
+    refused = sqlite3.OperationalError("attempt to write a readonly database")
+    refused.sqlite_errorname = "SQLITE_READONLY"
+    for error in (PermissionError(errno.EACCES, "no", "autograded/ada0"), OperationalError("", {}, refused)):
+        broken = mock.patch.object(batch_module, "write", side_effect=error)
+        with broken, pytest.raises(GradebookError, match="cannot be written"):
+            _grade(course)
 
 
 @pytest.mark.own_sandbox

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.grading.outputs import clean_outputs
+from autograder.sandbox.inside import clock
 from autograder.sandbox.inside.frames import MAX_HEADER, FrameError, FrameTimeout, GarbageError, Receiver, send
 from autograder.sandbox.limits import Limits
 from autograder.sandbox.session import Session, SessionEnded
@@ -39,7 +40,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def _soon(seconds: float = 2.0) -> float:
-    return time.monotonic() + seconds
+    return clock.now() + seconds
 
 
 def _receive_bytes(data: bytes, most: int = MOST) -> tuple[dict[str, Any], bytes]:

@@ -19,6 +19,7 @@ from traitlets.config import Config
 
 from autograder.errors import CourseError, SandboxError
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
+from autograder.sandbox.inside import clock
 from autograder.sandbox.launcher import _bubblewrap, _private_paths, _program
 from course_lib.checking.keys import Response, respond
 from course_lib.checking.values import Unsupported
@@ -97,7 +98,7 @@ def test_cells_stop_at_the_submission_s_deadline(sandbox: Sandbox) -> None:
     with sandbox.session(LIMITS) as session:
         cells = [{"id": str(n), "source": "import time; time.sleep(0.2)"} for n in range(100)]
         with pytest.raises(SessionEnded, match="the submission used up its limit of 30 s"):
-            list(session.run_cells(cells, time.monotonic() + 1))
+            list(session.run_cells(cells, clock.now() + 1))
 
 
 @pytest.mark.sandbox

@@ -8,6 +8,7 @@ import json
 import time
 import zlib
 from typing import Any
+from urllib.parse import quote
 
 import matplotlib.figure
 import nbformat
@@ -85,6 +86,29 @@ def test_a_reference_without_its_picture_becomes_text(attachments: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a(1).png", "a(1).png"),
+        ("a(1).png", "a%281%29.png"),
+        ("two words.png", "two%20words.png"),
+        ("two words (2).png", "two%20words%20%282%29.png"),
+        ("图.png", "图.png"),
+        ("图.png", "%E5%9B%BE.png"),
+        ("Größe's.png", "Gr%C3%B6%C3%9Fe's.png"),
+        ("50%.png", "50%25.png"),
+        ("picture-1.png", "picture-1.png"),
+    ],
+)
+def test_a_picture_is_shown_however_its_name_is_written(name: str, written: str) -> None:
+    """JupyterLab, the classic notebook and VS Code encode names in different ways; nbconvert takes none of them."""
+    both = {name: {"image/png": PNG}, "picture-1.png": {"image/png": PNG}}
+    cells = _submission(f"See ![{name}](attachment:{written}), ![](attachment:picture-1.png)", both)
+    page = _page(cells)
+    assert page.count(f"data:image/png;base64,{PNG[:60]}") == 4
+    assert "picture missing" not in page
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "<img src='attachment:x.png'>",
@@ -107,6 +131,14 @@ def test_every_way_to_refer_to_a_picture_is_found(source: str) -> None:
 def test_no_text_leaves_a_dangling_reference(text: str) -> None:
     """Made of the characters that matter."""
     assert _page(_submission(f"attachment:{text} ![x](attachment:{text})", {}))
+
+
+@fuzz(40)
+@given(st.text("() %28/.#?attachmen:x", min_size=1, max_size=12), st.text("![]()<> ", max_size=6))
+def test_any_name_of_a_picture_makes_a_page(name: str, before: str) -> None:
+    """Whether the picture is shown or not."""
+    source = f"{before}![x](attachment:{name}) ![y](attachment:{quote(name)})"
+    assert _page(_submission(source, {name: {"image/png": PNG}}))
 
 
 @fuzz(300)
