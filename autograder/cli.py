@@ -52,6 +52,7 @@ COMMANDS = {
     "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
     "new": Command("begin a course, an assignment or an exercise", needs_course=False),
     "release": Command("make the students' version of assignments, with answer data"),
+    "collect": Command("bring a download of Moodle or Canvas, or folders of files, into the course"),
     "grade": Command("grade submissions in the sandbox, into the gradebook"),
     "feedback": Command("make the students' feedback pages"),
     "report": Command("what the class can do and where it errs, as one HTML file"),

@@ -53,7 +53,7 @@ def main() -> None:
             _instrumented(spent),
         ):
             for number, student in enumerate(students_of(course, args.assignment)):
-                job = Submission.of(course, args.assignment, student).job(task.master, None)
+                job = Submission.of(course, args.assignment, student).job(task.master)
                 if number < 2:  # warm up
                     engine.grade_submission(job, task, sandbox)
                     continue

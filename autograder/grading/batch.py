@@ -6,6 +6,7 @@ A run that was cut off at any moment is completed by the same call, with the sam
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import itertools
 import sys
@@ -20,15 +21,17 @@ from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
+from traitlets import TraitError
 
 from autograder.course import Course
 from autograder.errors import CourseError, GradebookError, SandboxError
 from autograder.gradebook.graded import Graded
+from autograder.gradebook.rules import Rules
 from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.cluster import DaskPool
 from autograder.grading.lock import hold
 from autograder.grading.pool import Failed, LocalPool, default_workers
-from autograder.grading.records import is_done, make_task, write
+from autograder.grading.records import is_done, make_task, note_lateness, write
 from autograder.grading.task import Task
 from autograder.results import SubmissionResult, read_result
 from autograder.sandbox import Limits, Sandbox, choose
@@ -113,14 +116,16 @@ def grade_course(
         limits = _limits(course, assignment, options)
         task = make_task(course, assignment, seed=options.seed, limits=limits, device=device)
         students = students_of(course, assignment, options.students)
+        rules = Rules.of(course)
         kind = sandbox.kind if sandbox is not None else _kind(options)
         failed: list[Failed] = []
         graded = 0
         with (
-            GradebookWriter(course.db_url, task.master, _penalty(course)) as book,
+            GradebookWriter(course.db_url, task.master, _penalty(course), rules) as book,
             _Bar(assignment, len(students), show_progress) as bar,
         ):
-            jobs = _jobs(course, task, students, kind, book, bar, options.force)
+            times: dict[str, dt.datetime | None] = {}
+            jobs = _jobs(course, task, students, kind, book, bar, options.force, times)
             if (first := next(jobs, None)) is not None:
                 workers = min(len(students), options.workers or default_workers())
                 # Each worker has one child at a time, and so one context on the device.
@@ -130,13 +135,13 @@ def grade_course(
                     _outcomes(itertools.chain([first], jobs), options.cluster, workers, task, used)
                 ) as outcomes:
                     for outcome in outcomes:
-                        outcome = outcome if isinstance(outcome, Failed) else _written(course, book, outcome)
+                        outcome = outcome if isinstance(outcome, Failed) else _written(course, book, outcome, times)
                         if isinstance(outcome, Failed):
                             failed.append(outcome)
                         else:
                             graded += 1
                         bar.step(outcome)
-            book.penalize_all()
+            book.settle(times)
     folder = course.results(assignment)
     names = {outcome.job.student for outcome in failed}
     wanted = [student for student in students if student not in names]
@@ -173,22 +178,35 @@ def _limits(course: Course, assignment: str, options: Options) -> Limits:
 
 
 def _jobs(
-    course: Course, task: Task, students: Sequence[str], kind: Kind, book: GradebookWriter, bar: _Bar, force: bool
+    course: Course,
+    task: Task,
+    students: Sequence[str],
+    kind: Kind,
+    book: GradebookWriter,
+    bar: _Bar,
+    force: bool,
+    times: dict[str, dt.datetime | None],
 ) -> Iterator[Job]:
-    """What is to be graded, each read when its turn comes: everything, or what has no valid result yet."""
-    due = book.due()
+    """What is to be graded, each read when its turn comes: everything, or what has no valid result yet.
+
+    Of the others the times of handing in are put into `times`.
+    """
     for student in students:
-        job = Submission.of(course, task.assignment, student).job(task.master, due)
+        submission = Submission.of(course, task.assignment, student)
+        job = submission.job(task.master, book.late_s(student, submission.timestamp()))
         if force or not is_done(course, job, task, kind, book):
             yield job
         else:
+            times[student] = note_lateness(course, book, job)
             bar.skip()
 
 
-def _written(course: Course, book: GradebookWriter, graded: Graded) -> Graded | Failed:
+def _written(
+    course: Course, book: GradebookWriter, graded: Graded, times: dict[str, dt.datetime | None]
+) -> Graded | Failed:
     """Write a submission; one that cannot be written (a name that the database refuses, say) stops no other."""
     try:
-        write(course, book, graded)
+        times[graded.result.student] = write(course, book, graded)
     except (SQLAlchemyError, OSError, UnicodeError) as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise GradebookError(f"the course folder cannot be written: {error.strerror}", str(course.root)) from error
@@ -269,6 +287,13 @@ def _penalty(course: Course) -> LateSubmissionPlugin | None:
     """The late-penalty plugin that the course's nbgrader configuration names, if any."""
     if "plugin_class" not in course.config.get("AssignLatePenalties", {}):
         return None
-    preprocessor = AssignLatePenalties(config=course.config)
-    preprocessor.init_plugin()
+    try:
+        preprocessor = AssignLatePenalties(config=course.config)
+        preprocessor.init_plugin()
+    except (TraitError, ImportError) as error:
+        name = course.config.AssignLatePenalties.plugin_class
+        raise CourseError(
+            f"c.AssignLatePenalties.plugin_class: {name!r} is no late-submission plugin of nbgrader",
+            "correct it in nbgrader_config.py, or write c.Autograder.late instead",
+        ) from error
     return preprocessor.plugin_inst

@@ -126,14 +126,16 @@ class Submission:
             return "the submission's folder is a link to another place"
         return "" if stat.S_ISDIR(kind) else "there is a file where the submission's folder should be"
 
-    def job(self, master: Master, due: dt.datetime | None) -> Job:
-        """What there is to grade.  A single notebook under a wrong name is taken if it is plainly this assignment's."""
-        when = self.timestamp()
-        late = (when - due).total_seconds() if when is not None and due is not None else 0.0
+    def job(self, master: Master, late_s: float = 0.0) -> Job:
+        """What there is to grade.  A single notebook under a wrong name is taken if it is plainly this assignment's.
+
+        Args:
+            late_s: seconds that it was handed in after its due date.
+        """
         if problem := self._problem():
             return Job(self.student, None, problem)
         found, problem, flags = self._notebook(master)
-        return Job(self.student, found, problem, max(0.0, late), flags)
+        return Job(self.student, found, problem, late_s, flags)
 
     def _notebook(self, master: Master) -> tuple[bytes | None, str, tuple[str, ...]]:
         """The file to grade, what is odd about it, and flags.
