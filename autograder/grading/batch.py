@@ -41,7 +41,7 @@ from course_lib.checking.card import plain
 
 _SANDBOX_STARTS = 3
 
-__all__ = ["Batch", "Options", "grade_course"]
+__all__ = ["Batch", "Options", "grade_course", "grade_only"]
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,28 @@ def grade_course(
     wanted = [student for student in students if student not in names]
     results = [found for student in wanted if (found := read_result(folder / f"{student}.json")) is not None]
     return Batch(tuple(results), graded, tuple(failed), time.perf_counter() - started, int(task.seed), device, kind)
+
+
+def grade_only(
+    course: Course, task: Task, jobs: Sequence[Job], options: Options, *, show_progress: bool = False
+) -> Iterator[Graded]:
+    """Grade submissions without writing anything; those that the grader itself cannot grade are left out.
+
+    Raises:
+        AutograderError: as `grade_course`.
+    """
+    torch.set_num_threads(1)
+    kind = _kind(options)
+    workers = min(len(jobs), options.workers or default_workers())
+    sandbox = Sandbox(kind, task.device, course.code)
+    with (
+        _Bar(f"{task.assignment}: all tries", len(jobs), show_progress) as bar,
+        closing(_outcomes(iter(jobs), options.cluster, workers, task, sandbox)) as outcomes,
+    ):
+        for outcome in outcomes:
+            bar.step(outcome)
+            if isinstance(outcome, Graded):
+                yield outcome
 
 
 class _Bar:
