@@ -11,6 +11,7 @@ from autograder.course import Course
 from autograder.errors import CourseError, UsageError
 from autograder.gradebook.details import criteria, mistakes
 from autograder.gradebook.marks import AssignmentMarks, read_marks
+from autograder.gradebook.remarks import of_class
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.tables import FORMATS, Row, as_csv, export
 from autograder.platforms.collecting import everybody_of
@@ -66,12 +67,12 @@ def run(args: argparse.Namespace, course: Course) -> int:
         print(f"Marks: {path}")
         told = sys.stdout
     if args.format not in _DETAILS:
-        for line in (*_unfinished(found, args.partial), *notes):
+        for line in (*_unfinished(found, rules, args.partial), *notes):
             print(line, file=told)
     return 0
 
 
-def _unfinished(found: Sequence[AssignmentMarks], partial: bool) -> list[str]:
+def _unfinished(found: Sequence[AssignmentMarks], rules: Rules, partial: bool) -> list[str]:
     """What is not final, and what does not count as it is."""
     lines = []
     for marks in found:
@@ -79,11 +80,7 @@ def _unfinished(found: Sequence[AssignmentMarks], partial: bool) -> list[str]:
         if waiting:
             how = "counted 0 so far" if partial else "their marks are left out; --partial writes them"
             lines.append(f"{marks.name}: {waiting} of {len(marks.marks)} submissions wait for grading by hand ({how})")
-        late = [mark for mark in marks.marks if mark.penalty]
-        if late:
-            lost = sum(mark.penalty for mark in late)
-            lines.append(f"{marks.name}: {len(late)} submissions were late, which cost {lost:g} points")
-        lines += [f"{marks.name}: {name} {adjustment}" for name, adjustment in marks.adjustments.items()]
+        lines += [f"{marks.name}: {line}" for line in of_class(marks, rules)]
     return lines
 
 
@@ -110,7 +107,7 @@ def _platform(
         if len(found) != 1:
             notes.append("several assignments: a table for Moodle's Grades > Import; name one for its worksheet")
             return ""
-        returned = moodle_marks(found[0], fitting[found[0].name], partial=args.partial, scale=args.scale)
+        returned = moodle_marks(found[0], fitting[found[0].name], rules, partial=args.partial, scale=args.scale)
     else:
         marked = [marks for marks in found if marks.name in fitting]
         returned = canvas_marks(

@@ -102,9 +102,12 @@ def _tell(assignment: str, batch: Batch, course: Course) -> None:
     rate = f" ({batch.graded / batch.seconds:.1f} a second)" if batch.graded and batch.seconds > 0 else ""
     earlier = f"; {before} were graded before (--force grades them again)" if before else ""
     print(f"{assignment}: graded {batch.graded} submissions in {batch.seconds:.1f} s{rate}{earlier}")
-    eyes = [result for result in batch.results if result.flags or result.status not in ("graded", "late")]
+    eyes = [r for r in batch.results if set(r.flags) - {"late"} or r.status not in ("graded", "late")]
+    late = sum("late" in result.flags for result in batch.results)
+    if late:
+        print(f"  late: {late}")
     for result in eyes[:20]:
-        what = ", ".join([*([result.status] if result.status != "graded" else []), *result.flags])
+        what = ", ".join(dict.fromkeys([*([result.status] if result.status != "graded" else []), *result.flags]))
         print(f"  {result.student}: {what}{': ' + result.message if result.message else ''}"[:200])
     if len(eyes) > 20:
         print(f"  ... and {len(eyes) - 20} more")

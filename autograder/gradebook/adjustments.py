@@ -51,9 +51,9 @@ class Adjustment:
     def __str__(self) -> str:
         """In words."""
         words = {
-            "drop": "is not counted",
+            "drop": "not counted",
             "full marks": "full marks for everybody who handed in",
-            "bonus": "is a bonus: its points come on top",
+            "bonus": "a bonus, its points come on top",
         }
         return words.get(self.kind, f"counts {self.weight:g} times its points")
 

@@ -30,6 +30,7 @@ from sqlalchemy import Select, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from autograder.errors import AutograderError, GradebookError
+from autograder.gradebook.adjustments import require_cells
 from autograder.gradebook.graded import NO_MARKS, CellMarks, Graded
 from autograder.gradebook.marks import due_for, marks_of
 from autograder.gradebook.rules import Rules
@@ -102,6 +103,8 @@ class GradebookWriter:
         known = {cell.name for cell in notebook.source_cells}
         if known != set(self._master.cells):
             raise GradebookError("the released notebook and the gradebook disagree about the cells", hint)
+        graded = [name for name, cell in self._master.cells.items() if cell.metadata.nbgrader.grade]
+        require_cells(self._master.assignment, self._rules.of_exercises(self._master.assignment), graded)
 
     def late_s(self, student: str, timestamp: dt.datetime | None) -> float:
         """Seconds that a student's submission was late, with an extension."""

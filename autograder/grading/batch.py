@@ -17,15 +17,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from nbgrader.plugins import LateSubmissionPlugin
-from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
-from traitlets import TraitError
 
 from autograder.course import Course
 from autograder.errors import CourseError, GradebookError, SandboxError
 from autograder.gradebook.graded import Graded
+from autograder.gradebook.late_plugin import nbgrader_plugin
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.cluster import DaskPool
@@ -121,7 +119,7 @@ def grade_course(
         failed: list[Failed] = []
         graded = 0
         with (
-            GradebookWriter(course.db_url, task.master, _penalty(course), rules) as book,
+            GradebookWriter(course.db_url, task.master, nbgrader_plugin(course), rules) as book,
             _Bar(assignment, len(students), show_progress) as bar,
         ):
             times: dict[str, dt.datetime | None] = {}
@@ -303,19 +301,3 @@ def _local_pool(workers: int, task: Task, sandbox: Sandbox) -> Iterator[LocalPoo
             pool.close()
     finally:
         sandbox.stop()
-
-
-def _penalty(course: Course) -> LateSubmissionPlugin | None:
-    """The late-penalty plugin that the course's nbgrader configuration names, if any."""
-    if "plugin_class" not in course.config.get("AssignLatePenalties", {}):
-        return None
-    try:
-        preprocessor = AssignLatePenalties(config=course.config)
-        preprocessor.init_plugin()
-    except (TraitError, ImportError) as error:
-        name = course.config.AssignLatePenalties.plugin_class
-        raise CourseError(
-            f"c.AssignLatePenalties.plugin_class: {name!r} is no late-submission plugin of nbgrader",
-            "correct it in nbgrader_config.py, or write c.Autograder.late instead",
-        ) from error
-    return preprocessor.plugin_inst

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograder.exercise import Exercise
+from autograder.gradebook.adjustments import Adjustments, adjusted
 from autograder.results import ExerciseResult, SubmissionResult
 
 __all__ = [
@@ -170,18 +171,24 @@ class ClassSummary:
 
 
 def summarise(
-    assignment: str, results: Iterable[SubmissionResult], exercises: Mapping[str, Exercise] | None = None
+    assignment: str,
+    results: Iterable[SubmissionResult],
+    exercises: Mapping[str, Exercise] | None = None,
+    adjustments: Adjustments | None = None,
 ) -> ClassSummary:
     """Count everything that the report shows.
 
     Args:
         results: in any order; one per student.
         exercises: the definitions, for titles, hints and order; what they do not know is shown by its slug.
+        adjustments: exercises that do not count as they are; scores are those that count, an exercise's own figures are
+            those that were earned.
     """
     known = exercises or {}
     ordered = sorted(results, key=lambda result: result.student)
-    max_score = _max_score(ordered, known)
-    rows = tuple(_row(result, max_score) for result in ordered)
+    counted = adjusted(ordered, adjustments or {})
+    max_score = _max_score(counted, known, adjustments or {})
+    rows = tuple(_row(result, max_score) for result in counted)
     scores = [row.score for row in rows]
     return ClassSummary(
         assignment=assignment,
@@ -202,9 +209,12 @@ def summarise(
     )
 
 
-def _max_score(results: Sequence[SubmissionResult], known: Mapping[str, Exercise]) -> float:
+def _max_score(results: Sequence[SubmissionResult], known: Mapping[str, Exercise], adjustments: Adjustments) -> float:
     if known:
-        return sum(exercise.points for exercise in known.values())
+        return sum(
+            adjustments[name].max_score(exercise.points) if name in adjustments else exercise.points
+            for name, exercise in known.items()
+        )
     return max((result.max_score for result in results), default=0.0)
 
 

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autograder.errors import UsageError
-from autograder.gradebook.marks import AssignmentMarks, Mark
+from autograder.gradebook.marks import AssignmentMarks
+from autograder.gradebook.remarks import of_mark
+from autograder.gradebook.rules import Rules
 from autograder.gradebook.tables import Row
 from autograder.platforms.roster import Roster, key_of
 
@@ -94,11 +96,14 @@ def _alike(title: str, assignment: str) -> bool:
     return key_of(title) in (key_of(assignment), key_of(re.sub(r"^\d+_", "", assignment)))
 
 
-def moodle_marks(marks: AssignmentMarks, roster: Roster, *, partial: bool = False, scale: bool = False) -> Returned:
+def moodle_marks(
+    marks: AssignmentMarks, roster: Roster, rules: Rules, *, partial: bool = False, scale: bool = False
+) -> Returned:
     """Moodle's own grading worksheet with marks in it.
 
     Args:
         roster: the worksheet, joined with the gradebook's students.
+        rules: for the remark of a mark that is not the sum of the points.
         partial: also marks of submissions in which answers wait.
         scale: to the points that Moodle knows.
 
@@ -119,18 +124,10 @@ def moodle_marks(marks: AssignmentMarks, roster: Roster, *, partial: bool = Fals
         if student in totals:
             row[grade] = totals[student]
             if feedback is not None and not row[feedback]:
-                row[feedback] = remark(marks, by_student[student])
+                row[feedback] = " ".join(of_mark(marks, by_student[student], rules))
         table.rows.append(row)
     _note_strangers([marks], set(lines.values()), table.notes)
     return table
-
-
-def remark(marks: AssignmentMarks, mark: Mark) -> str:
-    """What a student should know about a mark that is not the sum of the points; empty if it is."""
-    parts = [f"{name} {adjustment}" for name, adjustment in marks.adjustments.items()]
-    if mark.penalty:
-        parts.append(f"{mark.penalty:g} of {mark.raw:g} points are taken off for being late")
-    return "; ".join(parts)
 
 
 def _totals(
@@ -144,12 +141,12 @@ def _totals(
             notes.append(f"{marks.name}: scaled from {marks.max_score:g} to the platform's {most:g} points")
         else:
             notes.append(
-                f"{marks.name} has {marks.max_score:g} points here, {most:g} on the platform: change it there, or --scale"
+                f"{marks.name} has {marks.max_score:g} points here, {most:g} on the platform: change that, or --scale"
             )
     found = {m.student.id: round(factor * m.total, 2) for m in marks.marks if partial or not m.needs_grading}
     above = sum(total > most + 1e-6 for total in found.values()) if most is not None else 0
     if above:
-        notes.append(f"{marks.name}: {above} marks are above the platform's {most:g} points; Moodle leaves such out")
+        notes.append(f"{marks.name}: {above} above the platform's {most:g} points; Moodle leaves such marks out")
     return found
 
 

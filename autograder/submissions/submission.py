@@ -173,6 +173,10 @@ class Submission:
         except (OSError, UnreadableError) as error:
             return None, f"{name} cannot be read: {getattr(error, 'strerror', None) or error}"
 
+    def notebooks(self) -> list[str]:
+        """Names of the files that are called like notebooks, the first few."""
+        return [] if self._problem() else self._other_notebooks()[:_MOST_OTHERS]
+
     def _other_notebooks(self) -> list[str]:
         try:
             return sorted(entry.name for entry in os.scandir(self.folder) if entry.name.lower().endswith(".ipynb"))

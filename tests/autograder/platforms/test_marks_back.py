@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from autograder.errors import UsageError
 from autograder.gradebook.adjustments import Adjustment
 from autograder.gradebook.marks import AssignmentMarks, Mark, Student
+from autograder.gradebook.rules import Rules
 from autograder.gradebook.tables import as_csv
 from autograder.platforms.marks_back import canvas_marks, moodle_marks
 from autograder.platforms.roster import Roster, parse_roster, roster_of
@@ -22,6 +23,7 @@ ADA = Member("Ada", "Lovelace", "ada", "1815", 12, 4711)
 BOB = Member("José", "van der Berg", "jberg", "1816", 13, 4712)
 CYD = Member("Cyd", "Never", "cyd", "1817", 14, 4713)
 CLASS = (ADA, BOB, CYD)
+RULES = Rules()
 
 
 def _student(member: Member) -> Student:
@@ -76,25 +78,25 @@ def test_moodle_gets_its_worksheet_back_with_grades() -> None:
     """Everything else stands as Moodle wrote it; what changed a mark is said to the student."""
     adjusted = _marks(most=50.0, adjustments={"pair": Adjustment("drop")})
     rows = _table(
-        moodle_marks(adjusted, _joined(moodle_worksheet(CLASS, {"ada": "Friday, 3 April 2026, 2:05 PM"}))).rows
+        moodle_marks(adjusted, _joined(moodle_worksheet(CLASS, {"ada": "Friday, 3 April 2026, 2:05 PM"})), RULES).rows
     )
     assert rows[0] == list(WORKSHEET)
     ada = dict(zip(rows[0], rows[1], strict=True))
     assert (ada["Identifier"], ada["Grade"], ada["Maximum Grade"]) == ("Participant 12", "8.5", "50.00")
     assert (ada["Last modified (submission)"], ada["Last modified (grade)"]) == ("Friday, 3 April 2026, 2:05 PM", "-")
-    assert ada["Feedback comments"] == "pair is not counted; 1.5 of 10 points are taken off for being late"
+    assert ada["Feedback comments"] == "Handed in late: 1.5 of 10 points are taken off. pair: not counted."
     assert [row[5] for row in rows[2:]] == ["", ""]
 
 
 def test_other_maximum_points_are_said_or_scaled() -> None:
     """Moodle silently leaves out what is above its maximum."""
     text = moodle_worksheet(CLASS)
-    found = moodle_marks(_marks(), _joined(text))
+    found = moodle_marks(_marks(), _joined(text), RULES)
     assert "11 points here, 50 on the platform" in found.notes[0]
-    scaled = moodle_marks(_marks(most=10.0), _joined(text), scale=True)
+    scaled = moodle_marks(_marks(most=10.0), _joined(text), RULES, scale=True)
     assert scaled.rows[1][5] == 42.5
-    above = moodle_marks(_marks(), _joined(text.replace("50.00", "5,00")))
-    assert "1 marks are above the platform's 5 points" in above.notes[1]
+    above = moodle_marks(_marks(), _joined(text.replace("50.00", "5,00")), RULES)
+    assert "1 above the platform's 5 points" in above.notes[1]
 
 
 def test_who_is_not_in_the_file_is_named() -> None:
@@ -106,7 +108,7 @@ def test_who_is_not_in_the_file_is_named() -> None:
 def test_a_roster_that_is_no_worksheet_is_refused() -> None:
     """With what is missing."""
     with pytest.raises(UsageError, match="no column 'Grade'"):
-        moodle_marks(_marks(), _joined("id,name\nada,Ada\n"))
+        moodle_marks(_marks(), _joined("id,name\nada,Ada\n"), RULES)
 
 
 @given(
@@ -120,6 +122,6 @@ def test_a_roster_that_is_no_worksheet_is_refused() -> None:
 def test_every_line_of_the_worksheet_comes_back(names: list[str]) -> None:
     """In its order, with its number, whatever people are called."""
     members = [Member(name, "X", f"s{n}", str(n), n, n) for n, name in enumerate(names)]
-    rows = _table(moodle_marks(_marks(), _joined(moodle_worksheet(members))).rows)
+    rows = _table(moodle_marks(_marks(), _joined(moodle_worksheet(members)), RULES).rows)
     assert [row[0] for row in rows[1:]] == ["Participant 0", "Participant 1", "Participant 2"]
     assert {len(row) for row in rows} == {len(WORKSHEET)}
