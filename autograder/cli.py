@@ -57,6 +57,7 @@ COMMANDS = {
     "feedback": Command("make the students' feedback pages"),
     "report": Command("what the class can do and where it errs, as one HTML file"),
     "export": Command("marks as a table: csv, canvas or moodle"),
+    "gradebook": Command("move the gradebook to another database, as PostgreSQL"),
     "demo": Command("release, make a sample class, grade it, report"),
 }
 

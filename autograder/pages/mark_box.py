@@ -59,7 +59,7 @@ def put_box(page: Path, box: str) -> None:
 def copy_for_exchange(course: Course, assignment: str, student: str, pages: Sequence[Path]) -> None:
     """The page once more under each name that the student's notebooks have.
 
-    `nbgrader fetch_feedback` asks for a page named like the file that was handed in, not like the one that was released.
+    `nbgrader fetch_feedback` asks for a page named like the file that was handed in, not like the released one.
     """
     if len(pages) != 1:
         return
