@@ -18,9 +18,9 @@ from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.batch import Options, grade_only
 from autograder.grading.lock import hold
 from autograder.grading.records import make_task
-from autograder.platforms.tries import Tries, Try
 from autograder.results import SubmissionResult, read_result, write_result
 from autograder.submissions.submission import Job, Submission, students_of
+from autograder.submissions.tries import Tries, Try
 
 __all__ = ["place_tries"]
 

@@ -22,8 +22,8 @@ from autograder.grading.lock import hold
 from autograder.grading.records import load_master
 from autograder.platforms.roster import Person, Roster, read_roster, roster_of
 from autograder.platforms.sorting import Delivery, Sorted, sort_uploads
-from autograder.platforms.tries import Tries
 from autograder.platforms.uploads import Refused, read_uploads
+from autograder.submissions.tries import Tries
 
 __all__ = ["Collected", "Returning", "collect", "everybody_of", "read_returning", "stored_roster"]
 

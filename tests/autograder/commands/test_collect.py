@@ -11,7 +11,7 @@ from nbgrader.api import Gradebook
 
 from autograder import cli
 from autograder.course import Course
-from autograder.platforms.tries import Tries
+from autograder.submissions.tries import Tries
 from tests.support import made_up, small_course
 from tests.support.downloads import Member, canvas_export, canvas_name, moodle_folder, moodle_worksheet, write_zip
 

@@ -10,8 +10,8 @@ import pytest
 
 from autograder import cli
 from autograder.course import Course
-from autograder.platforms.tries import Tries
 from autograder.results import read_results
+from autograder.submissions.tries import Tries
 from tests.support import made_up, small_course
 
 NAME = made_up.ASSIGNMENT
