@@ -21,7 +21,7 @@ __all__ = ["copy_for_exchange", "mark_boxes", "put_box"]
 
 _BODY = re.compile(r"<body\b[^>]*>")
 _STYLE = (
-    "max-width: 60rem; margin: 1rem auto; padding: .6rem 1rem; border-left: 4px solid #8a5a00; background: #fff6e0; "
+    "max-width: 1140px; margin: 16px auto; padding: 10px 16px; border-left: 4px solid #8a5a00; background: #fff6e0; "
     "color: #3d2a00; font: 16px/1.5 system-ui, sans-serif"
 )
 

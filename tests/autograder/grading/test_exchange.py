@@ -1,94 +1,76 @@
-"""The whole way through nbgrader's exchange, as on a JupyterHub: hand out, validate, hand in, grade, give back."""
+"""The whole way through nbgrader's exchange: hand out, validate, hand in, grade, give back."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from autograder import cli
-from autograder.course import Course
-from autograder.releasing.release import release
 from autograder.results import read_results
-from tests.support import made_up, small_course
-from tests.support.paths import ROOT
+from tests.support import made_up
+from tests.support.exchange import COURSE, hand_out, nbgrader, solved
+from tests.support.hub import Hub, lack_of_hub
 
 pytestmark = pytest.mark.slow
 NAME = made_up.ASSIGNMENT
-_CONFIG = """c = get_config()
-c.CourseDirectory.course_id = "hub"
-c.Exchange.root = {exchange!r}
-"""
 
 
-def _nbgrader(folder: Path, *arguments: str, library: Path = ROOT) -> str:
-    place = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    data = folder / ".data"  # the exchange keeps a student's own copies there
-    environment = {**os.environ, "PATH": place, "PYTHONPATH": str(library), "JUPYTER_DATA_DIR": str(data)}
-    environment["XDG_DATA_HOME"] = str(data)
-    environment.pop("COURSE_ANSWERS", None)
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    return done.stdout + done.stderr
-
-
-def test_from_hand_out_to_feedback_through_the_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A student who renamed the notebook validates it, hands it in, and fetches feedback."""
-    exchange = tmp_path / "exchange"
-    exchange.mkdir()
-    exchange.chmod(0o777)
-    teacher, student = tmp_path / "teacher", tmp_path / "student"
-    student.mkdir()
-    source = made_up.notebook()
-    made_up.cell(source, "plot")["source"] = "import time\n\ntime.sleep(3600)"
-    made_up.write_notebook(teacher, source)
-    own = f'c.Exchange.root = {str(exchange)!r}\nc.CourseDirectory.course_id = "hub"\n'
-    (teacher / "nbgrader_config.py").write_text(f"{(ROOT / 'nbgrader_config.py').read_text()}\n{own}")
-    (student / "nbgrader_config.py").write_text(_CONFIG.format(exchange=str(exchange)))
-    monkeypatch.setenv("COURSE_ANSWERS", str(tmp_path / "answers"))
+@pytest.fixture(autouse=True)
+def _answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release must not write into the answers of this checkout."""
     (tmp_path / "answers").mkdir()
-    course = Course.find(teacher)
-    release(course, [NAME], tmp_path / "bundle")
-    assert "Released as" in (log := _nbgrader(teacher, "release_assignment", NAME)), log
-    # What the hub's kernels find on their path is the bundle's library, with the answers in it.
-    library = tmp_path / "bundle"
-    assert "Fetched as" in (log := _nbgrader(student, "fetch_assignment", NAME)), log
+    monkeypatch.setenv("COURSE_ANSWERS", str(tmp_path / "answers"))
+
+
+def _grade_and_give_back(teacher: Path) -> None:
+    log = nbgrader(teacher, "collect", NAME)
+    assert "Collecting" in log, log
+    for command in (["grade", NAME, "--sandbox", "none", "--workers", "1"], ["feedback", NAME]):
+        assert cli.main(["--course", str(teacher), *command]) == 0
+    log = nbgrader(teacher, "release_feedback", NAME)
+    assert "Feedback released" in log, log
+
+
+def test_from_hand_out_to_feedback_through_the_exchange(tmp_path: Path) -> None:
+    """A student validates a notebook, renames it, hands it in, and fetches feedback."""
+    handed_out = hand_out(tmp_path)
+    student = tmp_path / "student"
+    student.mkdir()
+    (student / "nbgrader_config.py").write_text(handed_out.student_config)
+    log = nbgrader(student, "fetch_assignment", NAME)
+    assert "Fetched as" in log, log
     path = student / NAME / "made_up.ipynb"
-    _solve(path)
-    log = _nbgrader(student, "validate", str(path), library=library)
+    path.write_text(json.dumps(solved(json.loads(path.read_text()))))
+    log = nbgrader(student, "validate", str(path), library=handed_out.bundle)
     assert "Success! Your notebook passes all the tests." in log, log
     path.rename(path.with_name("made_up (1).ipynb"))
-    assert "Submitted as" in (log := _nbgrader(student, "submit", NAME)), log
-    assert "Collecting" in (log := _nbgrader(teacher, "collect", NAME)), log
-    grade = ["grade", NAME, "--sandbox", "none", "--workers", "1"]
-    for command in (grade, ["feedback", NAME]):
-        assert cli.main(["--course", str(teacher), *command]) == 0
-    (result,) = read_results(course.results(NAME)).values()
+    log = nbgrader(student, "submit", NAME)
+    assert "Submitted as" in log, log
+    _grade_and_give_back(handed_out.course.root)
+    (result,) = read_results(handed_out.course.results(NAME)).values()
     assert (result.score, result.flags) == (7, ("renamed-notebook",))
-    assert "Feedback released" in (log := _nbgrader(teacher, "release_feedback", NAME)), log
-    log = _nbgrader(student, "fetch_feedback", NAME)
+    log = nbgrader(student, "fetch_feedback", NAME)
     pages = list((student / NAME / "feedback").rglob("*.html"))
     assert [page.name for page in pages] == ["made_up (1).html"], log
-    assert "made_up" in pages[0].read_text()
 
 
-def _solve(path: Path) -> None:
-    notebook = json.loads(path.read_text())
-    for cell in notebook["cells"]:
-        if cell["id"] == "column-scale-solution":
-            cell["source"] = small_course.RIGHT
-        elif cell["id"] == "pair-solution":
-            cell["source"] = small_course.PAIR
-        elif cell["id"] == "why":
-            cell["source"] = "The batch is small."
-    path.write_text(json.dumps(notebook))
+@pytest.mark.skipif(lack_of_hub() is not None, reason=lack_of_hub() or "")
+def test_the_same_on_a_jupyterhub(tmp_path: Path) -> None:
+    """In a student's own server of a real hub: the buttons of nbgrader's list of assignments, and Validate."""
+    handed_out = hand_out(tmp_path)
+    with Hub(tmp_path / "hub", handed_out.bundle, handed_out.student_config) as hub:
+        about = {"course_id": COURSE, "assignment_id": NAME}
+        hub.server("POST", "assignments/fetch", about)
+        where = f"api/contents/{NAME}/made_up.ipynb"
+        content = hub.server("GET", where)["content"]
+        hub.server("PUT", where, {"type": "notebook", "content": solved(content)})
+        said = hub.server("POST", "assignments/validate", {"path": f"{NAME}/made_up.ipynb"})
+        assert (said["success"], said["value"]) == (True, {}), said
+        assert hub.server("POST", "assignments/submit", about)["success"]
+        _grade_and_give_back(handed_out.course.root)
+        (result,) = read_results(handed_out.course.results(NAME)).values()
+        assert (result.score, result.flags) == (7, ())
+        hub.server("POST", "assignments/fetch_feedback", about)
+        assert [page.name for page in (hub.home / NAME / "feedback").rglob("*.html")] == ["made_up.html"]
