@@ -36,7 +36,8 @@ class Rules:
             CourseError: for a setting that cannot be understood.
         """
         zone = time_zone(course.setting("timezone"))
-        known = course.assignments
+        folders = sorted(path.name for path in course.source.glob("*/") if not path.name.startswith("."))
+        known = tuple(dict.fromkeys([*course.assignments, *folders]))  # also those that only people grade
         return cls(
             LatePolicy.of_setting(course.setting("late")),
             Deadlines.read(course.root, course.setting("due"), zone, known),

@@ -12,7 +12,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -116,14 +117,11 @@ class Tries:
                 )
                 _write_time(self.files(same.number), when)
             return None
-        number = max((one.number for one in known), default=0) + 1
-        self.folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
-        for name, content in files.items():
-            (scratch / name).write_bytes(content)
-        _write_time(scratch, when)
-        scratch.chmod(0o755)
-        scratch.rename(self.files(number))
+        number = self._next()
+        with _appearing(self.files(number)) as scratch:
+            for name, content in files.items():
+                (scratch / name).write_bytes(content)
+            _write_time(scratch, when)
         added = Try(number, digest, origin, _now(), when, late)
         self._note(added)
         return added
@@ -135,13 +133,8 @@ class Tries:
         current = digest_of(self.place)
         if current and current == wanted.digest and _time_of(self.place) == _time_of(self.files(number)):
             return False
-        self.place.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{self.assignment}-", dir=self.place.parent))
-        shutil.copytree(self.files(number), scratch, dirs_exist_ok=True, symlinks=True)
-        if self.place.exists():
-            shutil.rmtree(self.place)  # a copy of a try
-        scratch.chmod(0o755)
-        scratch.rename(self.place)
+        with _appearing(self.place) as scratch:  # what lies there is a copy of a try
+            shutil.copytree(self.files(number), scratch, dirs_exist_ok=True, symlinks=True)
         return True
 
     def _keep_what_lies_there(self) -> None:
@@ -154,24 +147,42 @@ class Tries:
         known = self.all()
         if digest and any(one.digest == digest for one in known):
             return
-        number = max((one.number for one in known), default=0) + 1
+        number, when = self._next(), _time_of(self.place)
         self.folder.mkdir(parents=True, exist_ok=True)
-        when = _time_of(self.place)
         if digest:
-            scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
-            shutil.copytree(self.place, scratch, dirs_exist_ok=True)
-            scratch.rename(self.files(number))
+            with _appearing(self.files(number)) as scratch:
+                shutil.copytree(self.place, scratch, dirs_exist_ok=True)
         else:  # links or folders: moved as it is, for a copy would follow them
             self.place.rename(self.files(number))
         self._note(
             Try(number, digest, (f"{self.course.submitted.name}/{self.student}/{self.assignment}",), _now(), when)
         )
 
+    def _next(self) -> int:
+        """A number that nothing has, not even a folder that was left when collecting was cut off."""
+        names = [path.stem for path in self.folder.glob("[0-9]*")]
+        return max((int(name) for name in names if name.isdecimal()), default=0) + 1
+
     def _note(self, one: Try) -> None:
         path = self.folder / f"{one.number}.json"
         temporary = path.with_suffix(f".{os.getpid()}")
         temporary.write_text(json.dumps(asdict(one), ensure_ascii=False), encoding="utf-8")
         temporary.replace(path)
+
+
+@contextmanager
+def _appearing(place: Path) -> Iterator[Path]:
+    """A folder to fill, which then stands in its place as a whole, or is gone if filling it fails."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    try:
+        yield scratch
+        if place.exists():
+            shutil.rmtree(place)
+        scratch.chmod(0o755)
+        scratch.rename(place)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def digest_of(folder: Path) -> str:
