@@ -25,6 +25,6 @@ c.Autograde.sanitize_preprocessors = ["autograder.grading.preprocessors.Repair"]
 c.Autograde.autograde_preprocessors = [
     "autograder.grading.preprocessors.GradeInSandbox",
     "nbgrader.preprocessors.SaveAutoGrades",
-    "nbgrader.preprocessors.AssignLatePenalties",
+    "autograder.grading.preprocessors.LatePenalties",
     "nbgrader.preprocessors.CheckCellMetadata",
 ]

@@ -86,7 +86,7 @@ class Course:
     @property
     def title(self) -> str:
         """What it is called in the files that students get."""
-        return str(self._own("title") or self.name)
+        return str(self.setting("title") or self.name)
 
     @property
     def name(self) -> str:
@@ -96,7 +96,7 @@ class Course:
     @functools.cached_property
     def code(self) -> CourseCode:
         """Its exercises and its library, which are imported only when they are asked for."""
-        return CourseCode(self.root, str(self._own("library") or OWN_LIBRARY))
+        return CourseCode(self.root, str(self.setting("library") or OWN_LIBRARY))
 
     @property
     def assignments(self) -> tuple[str, ...]:
@@ -136,8 +136,8 @@ class Course:
             shutil.copytree(self.source / name, made.source / name, ignore=ignore)
         return made
 
-    def _own(self, name: str) -> object:
-        """What ``c.Autograder.NAME`` of `nbgrader_config.py` says."""
+    def setting(self, name: str) -> object:
+        """What ``c.Autograder.NAME`` of `nbgrader_config.py` says; None where it says nothing."""
         return self.config.get("Autograder", {}).get(name)
 
     def _step(self, name: str) -> Path:

@@ -57,7 +57,7 @@ def main() -> None:
             task.deck.fill(lambda: False)
             print(f"all hidden cases, once for the class: {1000 * (time.perf_counter() - started):.0f} ms\n")
             for number, student in enumerate(students_of(course, args.assignment)):
-                job = Submission.of(course, args.assignment, student).job(task.master, None)
+                job = Submission.of(course, args.assignment, student).job(task.master)
                 if number < 2:  # warm up
                     engine.grade_submission(job, task, sandbox)
                     continue

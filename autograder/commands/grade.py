@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sandbox", choices=("auto", "bwrap", "none"), default="auto")
     parser.add_argument("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to a file")
+    parser.add_argument(
+        "--which",
+        metavar="TRY",
+        help="of several tries (see collect): best, last, or its number; default: what lies there",
+    )
     parser.add_argument("--force", action="store_true", help="grade again what is graded already")
 
 
@@ -50,7 +55,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
         raise CourseError(f"--json: no such folder: {args.json.absolute().parent}")
     if args.sandbox == "none":
         print("WARNING: --sandbox none: student code runs with your rights and can read and change your files.")
-    sandbox = _head_start(args, course)
+    sandbox = None if args.which else _head_start(args, course)
     try:
         from autograder.grading.batch import Options, grade_course
         from autograder.results import summary
@@ -65,6 +70,11 @@ def run(args: argparse.Namespace, course: Course) -> int:
             force=args.force,
             gpu_slots=args.gpu_slots,
         )
+        if args.which:
+            from autograder.grading.best_try import place_tries
+
+            chosen = place_tries(course, args.assignment, args.which, options, show_progress=True)
+            print(f"{args.assignment}: another try than before is graded now of {len(chosen)} students")
         batch = grade_course(course, args.assignment, options, sandbox=sandbox, show_progress=True)
     finally:
         if sandbox is not None:
@@ -94,7 +104,10 @@ def _tell(assignment: str, batch: Batch, course: Course) -> None:
     rate = f" ({batch.graded / batch.seconds:.1f} a second)" if batch.graded and batch.seconds > 0 else ""
     earlier = f"; {before} were graded before (--force grades them again)" if before else ""
     print(f"{assignment}: graded {batch.graded} submissions in {batch.seconds:.1f} s{rate}{earlier}")
-    eyes = [result for result in batch.results if result.flags or result.status not in ("graded", "late")]
+    eyes = [r for r in batch.results if set(r.flags) - {"late"} or r.status not in ("graded", "late")]
+    late = sum("late" in result.flags for result in batch.results)
+    if late:
+        print(f"  late: {late}")
     for result in eyes[:20]:
         status = [result.status] if result.status != "graded" else []
         what = ", ".join(dict.fromkeys([*status, *result.flags]))  # who is late is so by status and by flag

@@ -1,19 +1,31 @@
-"""The marks in nbgrader's gradebook: automatic and written points, penalty, total."""
+"""The marks in nbgrader's gradebook: automatic and written points, penalty, total, as the course's rules count them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy.exc
-from nbgrader.api import Grade, Gradebook, GradeCell, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import (
+    Assignment,
+    BaseCell,
+    Grade,
+    Gradebook,
+    GradeCell,
+    Notebook,
+    SubmittedAssignment,
+    SubmittedNotebook,
+    TaskCell,
+)
 from nbgrader.api import Student as GradebookStudent
 
 from autograder.errors import GradebookError
+from autograder.gradebook.adjustments import Adjustments, require_cells
+from autograder.gradebook.rules import Rules
 
-__all__ = ["AssignmentMarks", "Mark", "Student", "read_marks"]
+__all__ = ["AssignmentMarks", "Mark", "Student", "due_for", "marks_of", "read_marks"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,7 @@ class Student:
 
 @dataclass(frozen=True)
 class Mark:
-    """One student's marks for one assignment, in points.
+    """One student's marks for one assignment, in points that count.
 
     Attributes:
         timestamp: when it was handed in, if known.
@@ -37,6 +49,8 @@ class Mark:
         written: points of the cells graded by hand.
         penalty: points taken off for being late.
         needs_grading: whether cells wait to be graded by hand; they count 0 so far.
+        due: when it was due for this student, with an extension.
+        late_s: seconds after that.
     """
 
     student: Student
@@ -46,6 +60,8 @@ class Mark:
     raw: float
     penalty: float
     needs_grading: bool
+    due: datetime | None = None
+    late_s: float = 0.0
 
     @property
     def total(self) -> float:
@@ -59,6 +75,7 @@ class AssignmentMarks:
 
     Attributes:
         missing: students of the gradebook who handed in nothing.
+        adjustments: exercises that do not count as they are.
     """
 
     name: str
@@ -66,22 +83,25 @@ class AssignmentMarks:
     max_score: float
     marks: tuple[Mark, ...]
     missing: tuple[Student, ...]
+    adjustments: Adjustments = field(default_factory=dict)
 
 
-def read_marks(db_url: str, assignments: Iterable[str] = ()) -> list[AssignmentMarks]:
+def read_marks(db_url: str, assignments: Iterable[str] = (), rules: Rules | None = None) -> list[AssignmentMarks]:
     """Read marks from a gradebook.
 
     Args:
         assignments: names; all of the gradebook by default.
+        rules: the course's; by default every exercise counts as it is, and penalties are those in the gradebook.
 
     Raises:
         GradebookError: if there is no gradebook, it cannot be read, or it does not know an assignment.
+        CourseError: if the rules are about an exercise that there is not.
     """
     if db_url.startswith("sqlite:///") and not Path(db_url.removeprefix("sqlite:///")).is_file():
         raise GradebookError(f"no gradebook at {db_url}", "`autograder release` makes it, `autograder grade` fills it")
     try:
         with Gradebook(db_url) as gradebook:
-            return _read(gradebook, list(assignments))
+            return _read(gradebook, list(assignments), rules or Rules())
     except sqlalchemy.exc.SQLAlchemyError as error:
         reason = str(error).splitlines()[0]
         raise GradebookError(
@@ -89,7 +109,7 @@ def read_marks(db_url: str, assignments: Iterable[str] = ()) -> list[AssignmentM
         ) from error
 
 
-def _read(gradebook: Gradebook, wanted: list[str]) -> list[AssignmentMarks]:
+def _read(gradebook: Gradebook, wanted: list[str], rules: Rules) -> list[AssignmentMarks]:
     known = {assignment.name: assignment for assignment in gradebook.assignments}
     unknown = [name for name in wanted if name not in known]
     if unknown:
@@ -98,21 +118,36 @@ def _read(gradebook: Gradebook, wanted: list[str]) -> list[AssignmentMarks]:
             f"autograder release {unknown[0]}",
         )
     everyone = _students(gradebook)
-    found = []
-    for name in wanted or sorted(known):
-        assignment = known[name]
-        marks = _marks(gradebook, assignment.id, everyone)
-        missing = everyone.keys() - {mark.student.id for mark in marks}
-        found.append(
-            AssignmentMarks(
-                name=name,
-                due=assignment.duedate,
-                max_score=float(assignment.max_score or 0.0),
-                marks=tuple(sorted(marks, key=lambda mark: mark.student.id)),
-                missing=tuple(everyone[student] for student in sorted(missing)),
-            )
-        )
-    return found
+    return [marks_of(gradebook, known[name], rules, everyone) for name in wanted or sorted(known)]
+
+
+def marks_of(
+    gradebook: Gradebook, assignment: Assignment, rules: Rules, everyone: Mapping[str, Student] | None = None
+) -> AssignmentMarks:
+    """The marks of one assignment in an open gradebook.
+
+    Args:
+        everyone: the gradebook's students by id, if they were read before.
+
+    Raises:
+        CourseError: if the rules are about an exercise that there is not.
+    """
+    everyone = _students(gradebook) if everyone is None else everyone
+    name = str(assignment.name)
+    cells = _cells(gradebook, assignment.id)
+    adjustments = rules.of_exercises(name)
+    require_cells(name, adjustments, (cell.name for cell in cells.values()))
+    due = rules.deadlines.due.get(name, assignment.duedate)
+    marks = _marks(gradebook, assignment, rules, _points(gradebook, assignment.id, cells, adjustments), everyone)
+    missing = everyone.keys() - {mark.student.id for mark in marks}
+    return AssignmentMarks(
+        name=name,
+        due=due,
+        max_score=sum(_max_score(cell, adjustments) for cell in cells.values()),
+        marks=tuple(sorted(marks, key=lambda mark: mark.student.id)),
+        missing=tuple(everyone[student] for student in sorted(missing)),
+        adjustments=adjustments,
+    )
 
 
 # nbgrader's objects compute each sum by a subquery of its own (70 s for 1,000 submissions); plain columns take 0.1 s.
@@ -122,16 +157,32 @@ def _students(gradebook: Gradebook) -> dict[str, Student]:
     return {student: Student(student, *(part or "" for part in rest)) for student, *rest in rows}
 
 
-def _marks(gradebook: Gradebook, assignment_id: str, everyone: dict[str, Student]) -> list[Mark]:
-    handed_in = gradebook.db.query(
-        SubmittedAssignment.id, SubmittedAssignment.student_id, SubmittedAssignment.timestamp
-    ).filter(SubmittedAssignment.assignment_id == assignment_id)
-    points = _points(gradebook, assignment_id)
-    nothing = _Points()
-    return [
-        points.get(submission, nothing).mark(everyone[student], timestamp)
-        for submission, student, timestamp in handed_in
-    ]
+@dataclass(frozen=True)
+class _Cell:
+    """A graded cell of an assignment."""
+
+    name: str
+    is_code: bool
+    max_score: float
+
+
+def _cells(gradebook: Gradebook, assignment_id: str) -> dict[str, _Cell]:
+    """The graded cells of an assignment by their ids in the gradebook."""
+    found: dict[str, _Cell] = {}
+    base = BaseCell.__table__  # the tables, without the columns of the classes above them, which would be joined in
+    for kind in (GradeCell.__table__, TaskCell.__table__):
+        query = (
+            gradebook.db.query(kind.c.id, base.c.name, kind.c.cell_type, kind.c.max_score)
+            .join(base, base.c.id == kind.c.id)
+            .join(Notebook, Notebook.id == base.c.notebook_id)
+            .filter(Notebook.assignment_id == assignment_id)
+        )
+        found |= {cell: _Cell(name, cell_type == "code", float(most or 0.0)) for cell, name, cell_type, most in query}
+    return found
+
+
+def _max_score(cell: _Cell, adjustments: Adjustments) -> float:
+    return adjustments[cell.name].max_score(cell.max_score) if cell.name in adjustments else cell.max_score
 
 
 @dataclass
@@ -143,35 +194,69 @@ class _Points:
     penalty: float = 0.0
     needs_grading: bool = False
 
-    def mark(self, student: Student, timestamp: datetime | None) -> Mark:
-        raw = self.automatic + self.written
-        return Mark(student, timestamp, self.automatic, self.written, raw, self.penalty, self.needs_grading)
+
+def _marks(
+    gradebook: Gradebook,
+    assignment: Assignment,
+    rules: Rules,
+    points: Mapping[str, _Points],
+    everyone: Mapping[str, Student],
+) -> list[Mark]:
+    row = SubmittedAssignment
+    query = gradebook.db.query(row.id, row.student_id, row.timestamp, row.extension)
+    found = []
+    for submission, student, timestamp, recorded in query.filter(row.assignment_id == assignment.id):
+        earned = points.get(submission, _Points())
+        raw = earned.automatic + earned.written
+        due = due_for(rules, assignment, student, recorded)
+        late_s = rules.late_s(timestamp, due)
+        penalty = rules.late.penalty(raw, late_s) if rules.late is not None else earned.penalty
+        known = everyone[student]
+        found.append(
+            Mark(known, timestamp, earned.automatic, earned.written, raw, penalty, earned.needs_grading, due, late_s)
+        )
+    return found
 
 
-def _points(gradebook: Gradebook, assignment_id: str) -> dict[str, _Points]:
+def due_for(rules: Rules, assignment: Assignment, student: str, recorded: timedelta | None) -> datetime | None:
+    """When an assignment is due for a student.
+
+    Args:
+        recorded: the extension that the gradebook holds; it counts where there is no `extensions.csv`.
+    """
+    due: datetime | None = rules.deadlines.due.get(str(assignment.name), assignment.duedate)
+    if due is None:
+        return None
+    given = rules.deadlines.extension(str(assignment.name), student, due)
+    return due + ((given if rules.deadlines.has_file else recorded) or timedelta(0))
+
+
+def _points(
+    gradebook: Gradebook, assignment_id: str, cells: Mapping[str, _Cell], adjustments: Adjustments
+) -> dict[str, _Points]:
     """The points of each submission, by its id."""
-    cells = GradeCell.__table__  # without the columns of the class above it, which would be joined in
     notebooks = (
         gradebook.db.query(SubmittedNotebook.assignment_id, SubmittedNotebook.late_submission_penalty)
         .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
         .filter(SubmittedAssignment.assignment_id == assignment_id)
     )
     grades = (
-        gradebook.db.query(SubmittedNotebook.assignment_id, cells.c.cell_type, Grade.score, Grade.needs_manual_grade)
+        gradebook.db.query(SubmittedNotebook.assignment_id, Grade.cell_id, Grade.score, Grade.needs_manual_grade)
         .select_from(Grade)
         .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
         .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
-        .outerjoin(cells, cells.c.id == Grade.cell_id)
         .filter(SubmittedAssignment.assignment_id == assignment_id)
     )
     sums: dict[str, _Points] = {}
     for submission, penalty in notebooks:
         sums.setdefault(submission, _Points()).penalty += penalty or 0.0
-    for submission, cell_type, score, needs_grading in grades:
-        found = sums.setdefault(submission, _Points())
-        if cell_type == "code":
-            found.automatic += score or 0.0
+    for submission, cell_id, score, needs_grading in grades:
+        found, cell = sums.setdefault(submission, _Points()), cells[cell_id]
+        adjustment = adjustments.get(cell.name)
+        score = score or 0.0 if adjustment is None else adjustment.score(score or 0.0, cell.max_score)
+        if cell.is_code:
+            found.automatic += score
         else:
-            found.written += score or 0.0
-        found.needs_grading |= bool(needs_grading)
+            found.written += score
+        found.needs_grading |= bool(needs_grading) and not (adjustment is not None and adjustment.settled)
     return sums

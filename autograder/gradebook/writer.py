@@ -29,8 +29,11 @@ from nbgrader.plugins import LateSubmissionPlugin
 from sqlalchemy import Select, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
-from autograder.errors import GradebookError
+from autograder.errors import AutograderError, GradebookError
+from autograder.gradebook.adjustments import require_cells
 from autograder.gradebook.graded import NO_MARKS, CellMarks, Graded
+from autograder.gradebook.marks import due_for, marks_of
+from autograder.gradebook.rules import Rules
 from autograder.submissions.notebook import Master
 
 __all__ = ["GradebookWriter"]
@@ -39,17 +42,27 @@ __all__ = ["GradebookWriter"]
 class GradebookWriter:
     """Holds the gradebook open for a batch; a context manager."""
 
-    def __init__(self, db_url: str, master: Master, penalty: LateSubmissionPlugin | None = None) -> None:
+    def __init__(
+        self, db_url: str, master: Master, penalty: LateSubmissionPlugin | None = None, rules: Rules | None = None
+    ) -> None:
+        """Not open yet.
+
+        Args:
+            penalty: nbgrader's plugin, which decides where the rules do not say what being late costs.
+            rules: the course's, about due dates, being late, and exercises that do not count as they are.
+        """
         self._url = db_url
         self._master = master
         self._penalty = penalty
+        self._rules = rules or Rules()
         self._gradebook: Gradebook | None = None
 
     def __enter__(self) -> Self:
         try:
             self._gradebook = Gradebook(self._url)
             self._check()
-        except GradebookError:
+            self._enter_deadlines()
+        except AutograderError:
             self.close()
             raise
         except Exception as error:  # SQLAlchemy, Alembic and the driver each have their own
@@ -90,12 +103,36 @@ class GradebookWriter:
         known = {cell.name for cell in notebook.source_cells}
         if known != set(self._master.cells):
             raise GradebookError("the released notebook and the gradebook disagree about the cells", hint)
+        graded = [name for name, cell in self._master.cells.items() if cell.metadata.nbgrader.grade]
+        require_cells(self._master.assignment, self._rules.of_exercises(self._master.assignment), graded)
 
-    def due(self) -> dt.datetime | None:
-        """The assignment's due date (UTC, naive), if it has one."""
-        found: dt.datetime | None = self._assignment().duedate
-        return found
+    def late_s(self, student: str, timestamp: dt.datetime | None) -> float:
+        """Seconds that a student's submission was late, with an extension."""
+        due = due_for(self._rules, self._assignment, student, self._extensions.get(student))
+        return self._rules.late_s(timestamp, due)
 
+    @functools.cached_property
+    def _extensions(self) -> Mapping[str, dt.timedelta]:
+        row = SubmittedAssignment
+        query = select(row.student_id, row.extension).where(row.assignment_id == self._assignment.id)
+        return {student: extension for student, extension in self._open.db.execute(query) if extension}
+
+    def _enter_deadlines(self) -> None:
+        """Due date and extensions of the course's files, so that nbgrader's own programs know them too."""
+        deadlines, assignment = self._rules.deadlines, self._assignment
+        due = deadlines.due.get(self._master.assignment, assignment.duedate)
+        changed = due != assignment.duedate
+        assignment.duedate = due
+        if deadlines.has_file:
+            query = select(SubmittedAssignment).where(SubmittedAssignment.assignment_id == assignment.id)
+            for submission in self._open.db.scalars(query).unique():
+                extension = deadlines.extension(self._master.assignment, submission.student_id, due)
+                changed |= submission.extension != extension
+                submission.extension = extension
+        if changed:
+            self._open.db.commit()
+
+    @functools.cached_property
     def _assignment(self) -> Assignment:
         return self._open.find_assignment(self._master.assignment)
 
@@ -137,7 +174,7 @@ class GradebookWriter:
                 self._insert(graded, timestamp)
             else:
                 self._update(known, graded, timestamp, unchanged)
-            if self._penalty is not None:
+            if self._penalty is not None and self._rules.late is None:
                 self._penalize(db.scalars(self._submission_of(graded.result.student)).one())
             db.commit()
         except BaseException:
@@ -157,8 +194,10 @@ class GradebookWriter:
         if db.get(Student, graded.result.student) is None:
             db.execute(insert(Student), [{"id": graded.result.student}])
         submission = new_uuid()
-        about = {"id": submission, "assignment_id": rows.assignment, "student_id": graded.result.student}
-        db.execute(insert(SubmittedAssignment), [{**about, "timestamp": timestamp}])
+        student = graded.result.student
+        about = {"id": submission, "assignment_id": rows.assignment, "student_id": student}
+        extension = self._rules.deadlines.extension(self._master.assignment, student, self._assignment.duedate)
+        db.execute(insert(SubmittedAssignment), [{**about, "timestamp": timestamp, "extension": extension}])
         for notebook in rows.notebooks:
             marks = graded.marks if notebook.name == self._master.notebook else NO_MARKS
             own = {"notebook_id": new_uuid()}
@@ -194,14 +233,36 @@ class GradebookWriter:
             for comment in notebook.comments:
                 comment.auto_comment = _comment(marks, names[comment.cell_id])["auto_comment"]
 
-    def penalize_all(self) -> None:
-        """Late penalties from the points as they are now, for everybody: hand grading and due dates change them."""
-        if self._penalty is None:
-            return
+    def settle(self, timestamps: Mapping[str, dt.datetime | None]) -> None:
+        """Times and late penalties as they are now, for everybody: hand grading, due dates and policies change them.
+
+        Args:
+            timestamps: student -> when it was handed in, of those whose time may have changed.
+        """
         query = select(SubmittedAssignment).where(SubmittedAssignment.assignment_id == self._rows.assignment)
-        for submission in self._open.db.scalars(query).unique():
-            self._penalize(submission)
+        submissions = list(self._open.db.scalars(query).unique())
+        for submission in submissions:
+            when = timestamps.get(submission.student_id, submission.timestamp)
+            if when != submission.timestamp:
+                submission.timestamp = when
+        if self._rules.late is not None:
+            self._open.db.flush()
+            marks = marks_of(self._open, self._assignment, self._rules)
+            penalties = {mark.student.id: mark.penalty for mark in marks.marks}
+            for submission in submissions:
+                self._enter_penalty(submission, penalties[submission.student_id])
+        elif self._penalty is not None:
+            for submission in submissions:
+                self._penalize(submission)
         self._open.db.commit()
+
+    def _enter_penalty(self, submission: SubmittedAssignment, penalty: float) -> None:
+        """All of it with the released notebook: nbgrader has penalties of notebooks only."""
+        for notebook in submission.notebooks:
+            known = next(known for known in self._rows.notebooks if known.id == notebook.notebook_id)
+            lost = penalty or None if known.name == self._master.notebook else None
+            if notebook.late_submission_penalty != lost:
+                notebook.late_submission_penalty = lost
 
     def _penalize(self, submission: SubmittedAssignment) -> None:
         assert self._penalty is not None
@@ -214,7 +275,7 @@ class GradebookWriter:
 
     @functools.cached_property
     def _rows(self) -> _Rows:
-        assignment = self._assignment()
+        assignment = self._assignment
         return _Rows(
             assignment.id,
             tuple(

@@ -6,6 +6,7 @@ A run that was cut off at any moment is completed by the same call, with the sam
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import itertools
 import sys
@@ -16,19 +17,19 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from nbgrader.plugins import LateSubmissionPlugin
-from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from autograder.course import Course
 from autograder.errors import CourseError, GradebookError, SandboxError
 from autograder.gradebook.graded import Graded
+from autograder.gradebook.late_plugin import nbgrader_plugin
+from autograder.gradebook.rules import Rules
 from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.cluster import DaskPool
 from autograder.grading.lock import hold
 from autograder.grading.pool import Failed, LocalPool, default_workers
-from autograder.grading.records import is_done, make_task, write, write_ungraded
+from autograder.grading.records import is_done, make_task, note_lateness, write, write_ungraded
 from autograder.grading.task import Task
 from autograder.results import SubmissionResult, read_result, result_path
 from autograder.sandbox import Limits, Sandbox, choose
@@ -37,7 +38,7 @@ from autograder.submissions.submission import Job, Submission, id_problem, reada
 
 _SANDBOX_STARTS = 3
 
-__all__ = ["Batch", "Options", "grade_course"]
+__all__ = ["Batch", "Options", "grade_course", "grade_only"]
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,15 @@ def grade_course(
         everybody = students_of(course, assignment, options.students)
         failed = [Failed(Job(student, None), why) for student in everybody if (why := id_problem(student))]
         students = [student for student in everybody if not id_problem(student)]
+        rules = Rules.of(course)
         kind = sandbox.kind if sandbox is not None else _kind(options)
         graded = 0
         with (
-            GradebookWriter(course.db_url, task.master, _penalty(course)) as book,
+            GradebookWriter(course.db_url, task.master, nbgrader_plugin(course), rules) as book,
             _Bar(assignment, len(students), show_progress) as bar,
         ):
-            jobs = _jobs(course, task, students, kind, book, bar, options.force)
+            times: dict[str, dt.datetime | None] = {}
+            jobs = _jobs(course, task, students, kind, book, bar, options.force, times)
             if (first := next(jobs, None)) is not None:
                 workers = min(len(students), options.workers or default_workers())
                 # Each worker has one child at a time, and so one context on the device.
@@ -132,13 +135,13 @@ def grade_course(
                     _outcomes(itertools.chain([first], jobs), options.cluster, workers, task, used)
                 ) as outcomes:
                     for outcome in outcomes:
-                        outcome = outcome if isinstance(outcome, Failed) else _written(course, book, outcome)
+                        outcome = outcome if isinstance(outcome, Failed) else _written(course, book, outcome, times)
                         if isinstance(outcome, Failed):
                             failed.append(outcome)
                         else:
                             graded += 1
                         bar.step(outcome)
-            book.penalize_all()
+            book.settle(times)
         ungraded = [
             write_ungraded(course, task, readable_id(failure.job.student), failure.reason) for failure in failed
         ]
@@ -149,6 +152,28 @@ def grade_course(
     return Batch(
         results, graded, tuple(failed), tuple(ungraded), time.perf_counter() - started, int(task.seed), device, kind
     )
+
+
+def grade_only(
+    course: Course, task: Task, jobs: Sequence[Job], options: Options, *, show_progress: bool = False
+) -> Iterator[Graded]:
+    """Grade submissions without writing anything; those that the grader itself cannot grade are left out.
+
+    Raises:
+        AutograderError: as `grade_course`.
+    """
+    torch.set_num_threads(1)
+    kind = _kind(options)
+    workers = min(len(jobs), options.workers or default_workers())
+    sandbox = Sandbox(kind, task.device, course.code)
+    with (
+        _Bar(f"{task.assignment}: all tries", len(jobs), show_progress) as bar,
+        closing(_outcomes(iter(jobs), options.cluster, workers, task, sandbox)) as outcomes,
+    ):
+        for outcome in outcomes:
+            bar.step(outcome)
+            if isinstance(outcome, Graded):
+                yield outcome
 
 
 class _Bar:
@@ -180,22 +205,35 @@ def _limits(course: Course, assignment: str, options: Options) -> Limits:
 
 
 def _jobs(
-    course: Course, task: Task, students: Sequence[str], kind: Kind, book: GradebookWriter, bar: _Bar, force: bool
+    course: Course,
+    task: Task,
+    students: Sequence[str],
+    kind: Kind,
+    book: GradebookWriter,
+    bar: _Bar,
+    force: bool,
+    times: dict[str, dt.datetime | None],
 ) -> Iterator[Job]:
-    """What is to be graded, each read when its turn comes: everything, or what has no valid result yet."""
-    due = book.due()
+    """What is to be graded, each read when its turn comes: everything, or what has no valid result yet.
+
+    Of the others the times of handing in are put into `times`.
+    """
     for student in students:
-        job = Submission.of(course, task.assignment, student).job(task.master, due)
+        submission = Submission.of(course, task.assignment, student)
+        job = submission.job(task.master, book.late_s(student, submission.timestamp()))
         if force or not is_done(course, job, task, kind, book):
             yield job
         else:
+            times[student] = note_lateness(course, book, job)
             bar.skip()
 
 
-def _written(course: Course, book: GradebookWriter, graded: Graded) -> Graded | Failed:
+def _written(
+    course: Course, book: GradebookWriter, graded: Graded, times: dict[str, dt.datetime | None]
+) -> Graded | Failed:
     """Write a submission; one that cannot be written (a name that the database refuses, say) stops no other."""
     try:
-        write(course, book, graded)
+        times[graded.result.student] = write(course, book, graded)
     except (SQLAlchemyError, OSError, UnicodeError) as error:
         if why := _is_the_courses(error):
             hint = f"mend that in {course.root}; the same command goes on from here"
@@ -292,12 +330,3 @@ def _local_pool(workers: int, task: Task, sandbox: Sandbox) -> Iterator[LocalPoo
             pool.close()
     finally:
         sandbox.stop()
-
-
-def _penalty(course: Course) -> LateSubmissionPlugin | None:
-    """The late-penalty plugin that the course's nbgrader configuration names, if any."""
-    if "plugin_class" not in course.config.get("AssignLatePenalties", {}):
-        return None
-    preprocessor = AssignLatePenalties(config=course.config)
-    preprocessor.init_plugin()
-    return preprocessor.plugin_inst

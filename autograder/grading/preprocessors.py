@@ -19,10 +19,11 @@ import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 from traitlets import Unicode
 
 from autograder.course import Course
+from autograder.gradebook.rules import Rules
 from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.engine import grade_submission
 from autograder.grading.records import keep_beside, load_master, make_task
@@ -31,7 +32,7 @@ from autograder.sandbox import choose, warm_sandbox
 from autograder.submissions.notebook import MAX_BYTES, read_cells, repair
 from autograder.submissions.submission import Submission
 
-__all__ = ["GradeInSandbox", "Repair", "SubmittedNotebook"]
+__all__ = ["GradeInSandbox", "LatePenalties", "Repair", "SubmittedNotebook"]
 
 Resources = dict[str, Any]
 
@@ -127,10 +128,27 @@ class GradeInSandbox(NbGraderPreprocessor):  # type: ignore[misc]
         course = _course_of(self)
         assignment, student = resources["nbgrader"]["assignment"], resources["nbgrader"]["student"]
         task = make_task(course, assignment)
-        with GradebookWriter(course.db_url, task.master) as book:
-            due = book.due()
-        job = Submission.of(course, assignment, student).job(task.master, due)
+        submission = Submission.of(course, assignment, student)
+        with GradebookWriter(course.db_url, task.master, rules=Rules.of(course)) as book:
+            late_s = book.late_s(student, submission.timestamp())
+        job = submission.job(task.master, late_s)
         graded = grade_submission(job, task, warm_sandbox(choose(self.sandbox), task.device, course.code))
         write_result(course.results(assignment), graded.result)
         self.log.info("%s: %g of %g points", student, graded.result.score, graded.result.max_score)
         return nbformat.reads(graded.notebook, as_version=4), resources
+
+
+class LatePenalties(AssignLatePenalties):  # type: ignore[misc]
+    """Penalties as `c.Autograder.late` says; nbgrader's own, by its plugin, where that says nothing."""
+
+    def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Write the penalty into the gradebook; the notebook stays as it is."""
+        course, about = _course_of(self), resources["nbgrader"]
+        rules = Rules.of(course)
+        if rules.late is None:
+            found: tuple[NotebookNode, Resources] = super().preprocess(nb, resources)
+            return found
+        master = load_master(course, about["assignment"])
+        with GradebookWriter(course.db_url, master, rules=rules) as book:
+            book.settle({})
+        return nb, resources

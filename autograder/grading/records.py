@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -21,12 +22,21 @@ from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.marking import lost
 from autograder.grading.task import Task
 from autograder.releasing.earlier import known_texts
-from autograder.results import SubmissionResult, read_result, result_path, write_result
+from autograder.results import Status, SubmissionResult, read_result, result_path, write_result
 from autograder.sandbox import Limits
 from autograder.submissions.notebook import Master
 from autograder.submissions.submission import Job, Submission
 
-__all__ = ["is_done", "keep_beside", "load_master", "make_task", "secret_seed", "write", "write_ungraded"]
+__all__ = [
+    "is_done",
+    "keep_beside",
+    "load_master",
+    "make_task",
+    "note_lateness",
+    "secret_seed",
+    "write",
+    "write_ungraded",
+]
 
 
 def load_master(course: Course, assignment: str) -> Master:
@@ -93,13 +103,38 @@ def is_done(course: Course, job: Job, task: Task, sandbox: str, book: GradebookW
     result = read_result(result_path(course.results(book.master.assignment), job.student))
     if result is None or (result.digest, result.seed, result.sandbox) != (job.digest, task.seed, sandbox):
         return False
-    if ("late" in result.flags) != (job.late_s > 0) or result.engine != task.engine:
+    if result.engine != task.engine:
         return False
     return _notebook_path(course, book.master, job.student).is_file() and book.holds(job.student)
 
 
-def write(course: Course, book: GradebookWriter, graded: Graded) -> None:
-    """Write a submission's three records."""
+def note_lateness(course: Course, book: GradebookWriter, job: Job) -> dt.datetime | None:
+    """Bring what is kept about a graded submission up to date where its due date or its time has changed.
+
+    No code is run again: what was earned does not depend on the time.
+
+    Returns:
+        When it was handed in, if known.
+    """
+    folder = course.results(book.master.assignment)
+    result = read_result(result_path(folder, job.student))
+    is_late = job.late_s > 0
+    if result is not None and ("late" in result.flags) != is_late:
+        flags = tuple(flag for flag in result.flags if flag != "late")
+        status: Status = result.status
+        if status in ("graded", "late"):
+            status = "late" if is_late else "graded"
+        write_result(folder, replace(result, status=status, flags=(*flags, *(["late"] if is_late else []))))
+    path = _notebook_path(course, book.master, job.student)
+    return keep_beside(path.parent, Submission.of(course, book.master.assignment, job.student))
+
+
+def write(course: Course, book: GradebookWriter, graded: Graded) -> dt.datetime | None:
+    """Write a submission's three records.
+
+    Returns:
+        When it was handed in, if known.
+    """
     result = graded.result
     results = course.results(result.assignment)
     path_of_result = result_path(results, result.student)
@@ -113,6 +148,7 @@ def write(course: Course, book: GradebookWriter, graded: Graded) -> None:
     unchanged = frozenset(name for name, text in result.written.items() if before.get(name) == text)
     book.write(graded, when, unchanged)
     write_result(results, result)
+    return when
 
 
 def write_ungraded(course: Course, task: Task, student: str, reason: str) -> SubmissionResult:
@@ -134,16 +170,25 @@ def keep_beside(folder: Path, submission: Submission) -> dt.datetime | None:
     They are read and written anew, never copied: in a submission they can be links to anything.
     """
     when = submission.timestamp()
-    if when is not None:
-        _replace(folder / "timestamp.txt", f"{when.isoformat(' ')} UTC\n")
+    text = f"{when.isoformat(' ')} UTC\n" if when is not None else ""
+    if text and not _holds(folder / "timestamp.txt", text):
+        _replace(folder / "timestamp.txt", text)
     secret = submission.secret()
-    if secret:  # without it `nbgrader release_feedback` finds no name for the page
+    # Without it `nbgrader release_feedback` finds no name for the page.
+    if secret and not _holds(folder / "submission_secret.txt", secret):
         _replace(folder / "submission_secret.txt", secret)
     return when
 
 
 def _notebook_path(course: Course, master: Master, student: str) -> Path:
     return course.autograded / student / master.assignment / f"{master.notebook}.ipynb"
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return not path.is_symlink() and path.read_text(encoding="utf-8") == text
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _replace(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autograder.exercise import Exercise
+from autograder.gradebook.adjustments import Adjustments, adjusted
 from autograder.results import ExerciseResult, SubmissionResult
 
 __all__ = [
@@ -171,19 +172,26 @@ class ClassSummary:
 
 
 def summarise(
-    assignment: str, results: Iterable[SubmissionResult], exercises: Mapping[str, Exercise] | None = None
+    assignment: str,
+    results: Iterable[SubmissionResult],
+    exercises: Mapping[str, Exercise] | None = None,
+    adjustments: Adjustments | None = None,
 ) -> ClassSummary:
     """Count everything that the report shows.
 
     Args:
         results: in any order; one per student.
         exercises: the definitions, for titles, hints and order; what they do not know is shown by its slug.
+        adjustments: exercises that do not count as they are; scores are those that count, an exercise's own figures are
+            those that were earned.
     """
     known = exercises or {}
     everybody = sorted(results, key=lambda result: result.student)
-    ordered = [result for result in everybody if result.status != "ungraded"]  # whose points nobody knows
-    max_score = _max_score(everybody, known)
-    rows = tuple(_row(result, max_score) for result in ordered)
+    counted_all = adjusted(everybody, adjustments or {})
+    max_score = _max_score(counted_all, known, adjustments or {})
+    counted = [result for result in counted_all if result.status != "ungraded"]  # whose points nobody knows
+    ordered = [result for result in everybody if result.status != "ungraded"]
+    rows = tuple(_row(result, max_score) for result in counted)
     scores = [row.score for row in rows]
     return ClassSummary(
         assignment=assignment,
@@ -200,13 +208,16 @@ def summarise(
         unexplained=_unexplained(ordered),
         advice=_advice(ordered),
         attention=tuple(found for result in everybody if (found := _attention(result)) is not None),
-        students=tuple(_row(result, max_score) for result in everybody),
+        students=tuple(_row(result, max_score) for result in counted_all),
     )
 
 
-def _max_score(results: Sequence[SubmissionResult], known: Mapping[str, Exercise]) -> float:
+def _max_score(results: Sequence[SubmissionResult], known: Mapping[str, Exercise], adjustments: Adjustments) -> float:
     if known:
-        return sum(exercise.points for exercise in known.values())
+        return sum(
+            adjustments[name].max_score(exercise.points) if name in adjustments else exercise.points
+            for name, exercise in known.items()
+        )
     return max((result.max_score for result in results), default=0.0)
 
 

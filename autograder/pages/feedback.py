@@ -24,6 +24,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.pages.feedback_page import FeedbackExporter
 from autograder.pages.formulas import HEAD
+from autograder.pages.mark_box import copy_for_exchange, mark_boxes, put_box
 
 __all__ = ["Feedback", "make_feedback"]
 
@@ -73,11 +74,16 @@ def make_feedback(
         raise CourseError(f"{who} in {course.autograded}", f"grade first: autograder grade {assignment}")
     pages: list[Path] = []
     failed: dict[str, str] = {}
+    boxes = mark_boxes(course, assignment)
     printer = _Printer(course, assignment)
     chosen = students or graded
     for student in tqdm(chosen, desc="feedback", unit="page", file=sys.stdout, disable=not show_progress):
         try:
-            pages += printer.pages_of(student)
+            made = printer.pages_of(student)
+            for page in made:
+                put_box(page, boxes.get(student, ""))
+            copy_for_exchange(course, assignment, student, made)
+            pages += made
         except (Exception, SystemExit) as error:  # one bad notebook must not cost the others their feedback
             reason = printer.said() or f"{type(error).__name__}: {error}"
             failed[student] = " ".join(reason.split())[:200]

@@ -8,7 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from autograder.course import Course
-from autograder.errors import CourseError
+from autograder.errors import CourseError, GradebookError
+from autograder.gradebook.marks import read_marks
+from autograder.gradebook.remarks import of_class
+from autograder.gradebook.rules import Rules
 from autograder.pages.class_summary import summarise
 from autograder.pages.report_page import render
 from autograder.results import read_results
@@ -36,12 +39,22 @@ def write_report(course: Course, assignment: str, out: Path | None = None) -> Pa
             f"no results of {assignment} in {course.results(assignment)}", f"grade first: autograder grade {assignment}"
         )
     path = (out or course.root / f"report_{assignment}.html").resolve()
-    page = render(
-        summarise(assignment, results.values(), exercises), _feedback_links(course, assignment, results, path.parent)
-    )
+    rules = Rules.of(course)
+    summary = summarise(assignment, results.values(), exercises, rules.of_exercises(assignment))
+    links = _feedback_links(course, assignment, results, path.parent)
+    page = render(summary, links, remarks=_remarks(course, assignment, rules))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _remarks(course: Course, assignment: str, rules: Rules) -> list[str]:
+    """Lateness, extensions, and exercises that count differently; nothing where there is no gradebook."""
+    try:
+        (marks,) = read_marks(course.db_url, [assignment], rules)
+    except GradebookError:
+        return []
+    return of_class(marks, rules)
 
 
 def _feedback_links(course: Course, assignment: str, students: Iterable[str], start: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -23,18 +23,25 @@ from autograder.pages.class_summary import ClassSummary
 __all__ = ["render"]
 
 
-def render(summary: ClassSummary, links: Mapping[str, str] | None = None, generated: datetime | None = None) -> str:
+def render(
+    summary: ClassSummary,
+    links: Mapping[str, str] | None = None,
+    generated: datetime | None = None,
+    remarks: Sequence[str] = (),
+) -> str:
     """The page.
 
     Args:
         links: student -> address of the feedback page, relative to the report, quoted.
         generated: the time shown; now by default.
+        remarks: on the class as a whole: lateness, exercises that count differently.
     """
     script = _resource("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _template().render(
         s=summary,
         links=links or {},
+        remarks=remarks,
         loop_ids={row.student: number for number, row in enumerate(summary.students, start=1)},
         generated=(generated or datetime.now().astimezone()).strftime("%-d %B %Y, %H:%M"),
         # Our own files, never student text.

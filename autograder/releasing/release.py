@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 
@@ -23,12 +24,14 @@ from autograder.releasing.answers import write_answers
 from autograder.releasing.bundle import Bundle, build_bundle
 from autograder.releasing.earlier import remember_texts
 from autograder.releasing.leaks import secrets_of_exercises, secrets_of_notebooks
-from autograder.releasing.source_checks import require_releasable
+from autograder.releasing.source_checks import EXPERIMENT_TAG, require_releasable
 from autograder.releasing.source_notebook import cells_of, read_source
 from course_lib.checking.answers import installed_answers
 from course_lib.lab.course_folder import ANSWERS
 
 __all__ = ["Released", "Row", "release"]
+
+_SKIPPED = "skip-execution"
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,26 @@ def _generate(course: Course, name: str) -> None:
         raise _known(name, [*records.texts, f"{type(error).__name__}: {error}"]) from error
     if not (staging / name).is_dir():
         raise CourseError(f"nbgrader made no release of {name}: {' '.join(records.texts)[-300:]}")
+    for path in (staging / name).glob("*.ipynb"):
+        _let_validation_skip_experiments(path)
     if (course.release / name).is_dir():  # of a release from before they were remembered
         remember_texts(course.root, name, course.release / name)
     remember_texts(course.root, name, staging / name)
     _replace(staging / name, course.release / name)
     shutil.rmtree(staging, ignore_errors=True)
+
+
+def _let_validation_skip_experiments(path: Path) -> None:
+    """Give experiments the tag that nbclient skips cells by, so that `nbgrader validate` does not wait for trainings.
+
+    It needs nothing on the students' machines.  JupyterLab runs such cells as any others.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if EXPERIMENT_TAG in tags and _SKIPPED not in tags:
+            cell.metadata.tags = [*tags, _SKIPPED]
+    nbformat.write(notebook, path)
 
 
 def _replace(fresh: Path, place: Path) -> None:

@@ -152,14 +152,16 @@ class Submission:
             return "the submission's folder is a link to another place"
         return "" if stat.S_ISDIR(kind) else "there is a file where the submission's folder should be"
 
-    def job(self, master: Master, due: dt.datetime | None) -> Job:
-        """What there is to grade.  A single notebook under a wrong name is taken if it is plainly this assignment's."""
-        when = self.timestamp()
-        late = (when - due).total_seconds() if when is not None and due is not None else 0.0
+    def job(self, master: Master, late_s: float = 0.0) -> Job:
+        """What there is to grade.  A single notebook under a wrong name is taken if it is plainly this assignment's.
+
+        Args:
+            late_s: seconds that it was handed in after its due date.
+        """
         if problem := self._problem():
             return Job(self.student, None, problem)
         found, problem, flags = self._notebook(master)
-        return Job(self.student, found, problem, max(0.0, late), flags)
+        return Job(self.student, found, problem, late_s, flags)
 
     def _notebook(self, master: Master) -> tuple[bytes | None, str, tuple[str, ...]]:
         """The file to grade, what is odd about it, and flags.
@@ -196,6 +198,10 @@ class Submission:
             return None, ""
         except (OSError, UnreadableError) as error:
             return None, f"{name} cannot be read: {getattr(error, 'strerror', None) or error}"
+
+    def notebooks(self) -> list[str]:
+        """Names of the files that are called like notebooks, the first few."""
+        return [] if self._problem() else self._other_notebooks()[:_MOST_OTHERS]
 
     def _other_notebooks(self) -> list[str]:
         try:

@@ -91,14 +91,17 @@ def test_a_penalty_never_makes_a_total_negative() -> None:
 
 
 def test_the_csv_has_a_row_for_everyone(gradebook: str) -> None:
-    """Students who handed in nothing are listed with 0 points and say so."""
+    """Students who handed in nothing have 0 points and say so; a sum that waits for a person is empty, not less."""
     rows = list(csv.DictReader(io.StringIO(export(read_marks(gradebook)), newline="")))
     assert [(row["student_id"], row["score"], row["status"]) for row in rows] == [
         ("ada", "7", "graded"),
-        ("bob", "3.5", "needs manual grading"),
+        ("bob", "", "needs manual grading"),
         ("eve", "0", "missing"),
     ]
     assert rows[0]["duedate"] == "2026-05-01 12:00:00"
+    assert (rows[0]["percent"], rows[0]["late_submission_penalty"]) == ("70", "2")
+    partial = list(csv.DictReader(io.StringIO(export(read_marks(gradebook), partial=True), newline="")))
+    assert (partial[1]["score"], partial[1]["percent"]) == ("3.5", "35")
 
 
 def test_canvas_gets_its_five_columns_and_the_points_possible() -> None:
@@ -169,7 +172,7 @@ def test_the_command_says_where_the_marks_are_and_what_is_not_final(
 ) -> None:
     """Whoever exports too early is told how many answers wait."""
     folder = Path(gradebook.removeprefix("sqlite:///")).parent
-    args = argparse.Namespace(assignments=[], format="canvas", out=None)
+    args = argparse.Namespace(assignments=[], format="canvas", out=None, roster=None, scale=False, partial=False)
     assert run(args, Course(folder)) == 0
     printed = capsys.readouterr().out
     assert "marks_canvas.csv" in printed

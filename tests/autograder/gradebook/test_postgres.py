@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.api import Student as GradebookStudent
 
 from autograder import cli
 from autograder.course import Course
@@ -129,3 +131,47 @@ def test_a_server_that_is_gone_is_one_line(in_postgres: Course) -> None:
     assert time.monotonic() - started < 60
     assert "secret" not in caught.value.message
     assert len(caught.value.message) < 500
+
+
+def test_a_gradebook_is_moved_in_the_middle_of_a_semester(
+    in_sqlite: Course, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Scores, manual marks, comments, due date, extension, names: all of it, and grading goes on there."""
+    _grade(in_sqlite)
+    with Gradebook(in_sqlite.db_url) as book:
+        book.update_or_create_assignment(NAME, duedate="2026-05-01 12:00:00")
+        book.update_or_create_student("right0", first_name="Zoë", last_name="O'Neil", email="zoe@example.edu")
+        for number in range(2500):  # more than one batch, and ids that databases sort differently
+            book.db.add(GradebookStudent(id=f"{'Aa_é-1'[number % 6]}{number}"))
+        grade = book.find_grade("why", "made_up", NAME, "right0")
+        grade.manual_score, grade.extra_credit = 3.5, 0.25
+        book.find_comment("why", "made_up", NAME, "right0").manual_comment = "Schön! 🎓"
+        book.find_submission(NAME, "right1").extension = dt.timedelta(days=2, minutes=7)
+        book.db.commit()
+    before = small_course.scores(in_sqlite)
+    exported = _exported(in_sqlite)
+    with server() as url:
+        move = ["--course", str(in_sqlite.root), "gradebook", "move", url]
+        assert cli.main(move) == 0
+        shown = capsys.readouterr().out
+        assert "read back and compared" in shown
+        assert url.split(":")[2].split("@")[0] not in shown
+        with (in_sqlite.root / "nbgrader_config.py").open("a") as file:
+            file.write(f"\nc.CourseDirectory.db_url = {url!r}\n")
+        moved = Course.find(in_sqlite.root)
+        assert small_course.scores(moved) == before
+        assert _exported(moved) == exported
+        assert _grade(moved).graded == 0
+        with Gradebook(url) as book:
+            assert book.find_comment("why", "made_up", NAME, "right0").manual_comment == "Schön! 🎓"
+            assert book.find_submission(NAME, "right1").extension == dt.timedelta(days=2, minutes=7)
+            assert book.find_assignment(NAME).duedate == dt.datetime(2026, 5, 1, 12)
+            assert len(book.students) == 2511
+        (in_sqlite.root / "nbgrader_config.py").write_text("c = get_config()\n")
+        capsys.readouterr()
+        assert cli.main(move) == 2
+        assert "is not empty" in capsys.readouterr().err
+    assert cli.main([*move[:-1], "postgresql://a:secret@127.0.0.1:1/b"]) == 2
+    text = capsys.readouterr().err
+    assert "secret" not in text
+    assert len(text.strip().splitlines()) <= 2

@@ -297,7 +297,7 @@ def _folder(course: Course, student: str = "ada") -> Path:
 
 
 def _job(course: Course) -> tuple[bytes | None, str]:
-    job = Submission.of(course, NAME, "ada").job(MASTER, None)
+    job = Submission.of(course, NAME, "ada").job(MASTER)
     return job.data, job.problem
 
 
@@ -315,7 +315,7 @@ def test_a_link_is_not_followed(course: Course) -> None:
     assert _job(course) == (None, "made_up.ipynb cannot be read: it is a link, not a file")
     (course.submitted / "bob").mkdir()
     (course.submitted / "bob" / NAME).symlink_to(course.submitted / "ada" / NAME)
-    job = Submission.of(course, NAME, "bob").job(MASTER, None)
+    job = Submission.of(course, NAME, "bob").job(MASTER)
     assert job.data is None
     assert "link" in job.problem
     assert students_of(course, NAME) == ["ada", "bob"]
@@ -361,12 +361,12 @@ def test_of_two_notebooks_the_one_that_was_worked_on_is_graded(course: Course) -
     folder = _folder(course)
     (folder / "made_up.ipynb").write_text(MASTER.content)
     (folder / "made_up-1.ipynb").write_text(_solved())
-    job = Submission.of(course, NAME, "ada").job(MASTER, None)
+    job = Submission.of(course, NAME, "ada").job(MASTER)
     assert job.data == _solved().encode()
     assert job.problem == "'made_up.ipynb' was as released; 'made_up-1.ipynb' was graded instead"
     assert job.flags == ("several-notebooks",)
     (folder / "made_up.ipynb").write_text(_solved().replace("deviation", "difference"))
-    job = Submission.of(course, NAME, "ada").job(MASTER, None)
+    job = Submission.of(course, NAME, "ada").job(MASTER)
     assert job.problem == "'made_up.ipynb' was graded; the folder also holds 'made_up-1.ipynb'"
     assert job.flags == ("several-notebooks",)
 

@@ -1,0 +1,1 @@
+"""Learning platforms: what Moodle and Canvas hand out and take back."""
