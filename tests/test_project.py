@@ -288,3 +288,28 @@ def test_the_readme_counts_exercises_and_mistakes_as_they_are() -> None:
     assert script.counted(text) == text
     with pytest.raises(LookupError, match="has no row"):
         script.counted("")
+
+
+def test_every_promise_has_tests_that_exist() -> None:
+    """What docs/security.md promises stands in two tables: how it is kept, and which tests hold it."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    promised = set(re.findall(r"^\| \*\*(.+?)\.?\*\*", text, re.MULTILINE))
+    table = text.split("## Which test holds which promise")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| (\w[^|]+?) \| (`.+`) \|$", table, re.MULTILINE))
+    assert set(rows) == promised
+    for promise, tests in rows.items():
+        named = re.findall(r"`([\w/.]+)::(\w+)`", tests)
+        assert len(named) == tests.count("`") // 2 > 0, f"{promise}: something in its row is no test"
+        for path, name in named:
+            tree = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8"))
+            there = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+            assert name in there, f"{promise}: {path} has no {name}"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_files_that_the_docs_name_exist(page: Path) -> None:
+    """A path of this project in a page's words is one."""
+    named = re.findall(
+        r"`((?:autograder|benchmarks|course_lib|docs|exercises|scripts|tests)/[\w/.-]+)`", page.read_text("utf-8")
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -44,6 +44,7 @@ __all__ = ["grade_submission"]
 def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
     """Grade one submission: every exercise gets a score and a reason, whatever the student's code does."""
     started = time.perf_counter()
+    deadline = clock.now() + task.limits.submission_s  # what follows is done on the submission's time
     master = task.master
     problem = ""
     try:
@@ -59,7 +60,7 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
         marked = {name: lost(exercise, problem) for name, exercise in task.exercises.items()}
         notes = [problem]
     else:
-        with _Submission(task, sandbox, repaired, log) as submission:
+        with _Submission(task, sandbox, repaired, log, deadline) as submission:
             marked, flags = submission.graded(job)
         ended, findings = submission.process.ended, submission.findings
         shorten_code(repaired)
@@ -121,8 +122,7 @@ def _status(ended: list[str], job: Job, problem: str) -> Status:
 class _Submission:
     """One readable submission: its code is read, its cells run, its exercises are judged one after the other."""
 
-    def __init__(self, task: Task, sandbox: Sandbox, repaired: Repaired, log: CellLog) -> None:
-        deadline = clock.now() + task.limits.submission_s  # what follows is done on the submission's time
+    def __init__(self, task: Task, sandbox: Sandbox, repaired: Repaired, log: CellLog, deadline: float) -> None:
         cells = [(name, repaired.by_id[name].source) for name in repaired.runnable]
         self._exercises, self._deck = task.exercises, task.deck
         self._reader = SourceReader([source for _, source in cells], [name for name, _ in cells])

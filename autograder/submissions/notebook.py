@@ -36,8 +36,8 @@ _MAX_QUOTES = 10_000_000
 _CONFLICT = re.compile(rb"^(?:<<<<<<<|>>>>>>>) ", re.MULTILINE)
 """At the start of a line of the file; in a cell it would stand behind a quote."""
 
-_ALL_CODE = 200_000
-"""As much as is read, and so is run at all."""
+_ALL_CODE = 100_000
+"""Characters of code that a page can show in good time; honest notebooks have less than half of it."""
 _LONGEST_LINE, _MOST_EMPTY = 2_000, 20
 _LONGEST_TEXT = 20_000
 _ALL_TEXTS = 400_000

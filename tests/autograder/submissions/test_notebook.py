@@ -262,7 +262,7 @@ UNREADABLE = {
     "no cells": (b"{}", "no list of cells"),
     "cells is text": (b'{"cells": "none"}', "no list of cells"),
     "deep": (b'{"cells":' + b"[" * 200_000, "not JSON"),
-    "long number": (b'{"cells":' + b"1" * 100_000 + b"}", "not JSON"),
+    "long number": (b'{"cells":' + b"1" * 100_000 + b"}", "holds no list of cells"),
     "many cells": (b'{"cells":[' + b"{}," * 6000 + b"{}]}", "6001 cells"),
     "millions of parts": (b'{"cells":[' + b"[]," * 2_000_001 + b"[]]}", "millions of parts"),
     "old and broken": (b'{"nbformat": 3, "worksheets": [5, {"cells": 7}]}', "could not be converted"),
