@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
@@ -17,6 +18,7 @@ from autograder import cli
 from autograder.course import Course
 from autograder.gradebook.marks import AssignmentMarks, read_marks
 from autograder.gradebook.rules import Rules
+from autograder.grading import preprocessors
 from autograder.grading.batch import Batch, Options, grade_course
 from autograder.results import read_results
 from tests.support import made_up, small_course
@@ -185,6 +187,17 @@ def test_a_wrong_setting_is_one_line(
         text = capsys.readouterr().err
         assert words in text
         assert len(text.strip().splitlines()) <= 2
+
+
+def test_nbgraders_own_command_penalizes_alike(configured: Configure) -> None:
+    """By our preprocessor in its place; without a policy nbgrader's plugin decides, which takes nothing."""
+    about = {"nbgrader": {"assignment": NAME, "student": "bob", "notebook": "made_up"}}
+    for lines, takes in ((DUE + TEN_A_DAY, True), (DUE, False)):
+        course = configured(lines)
+        about["nbgrader"]["db_url"] = course.db_url
+        preprocessors._course.cache_clear()
+        preprocessors.LatePenalties(config=course.config).preprocess(nbformat.v4.new_notebook(), about)
+        assert bool(_in_gradebook(course, "bob")) == takes
 
 
 def test_pages_go_back_to_the_platform(
