@@ -1,4 +1,4 @@
-"""nbconvert's HTML exporter, quick enough for a class.
+"""nbconvert's HTML exporter with the page's own template, quick enough for a class.
 
 Most cells of a class are the same in every notebook, and the exporter parses each finished page again to find
 pictures without words.  Here cells that were seen before are taken from memory and pictures are found by a pattern:
@@ -12,6 +12,8 @@ import html
 import re
 import time
 from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -22,32 +24,42 @@ from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 from nbformat.notebooknode import NotebookNode
 
 from autograder.pages import sanitize
+from autograder.pages.feedback_summary import Item, points
 from autograder.pages.formulas import markdown_with_formulas, set_formulas, without_mathjax
+from autograder.pages.prose import prose
 
 __all__ = ["FeedbackExporter"]
 
+_TEMPLATES = Path(str(files("autograder.pages") / "templates"))
 _REMEMBERED = 4096
 _PAGE_S = 10.0
 """Processor time for the Markdown of one page; an honest one takes a tenth of a second.  The rest is shown as it is."""
 _SILENT_PICTURE = re.compile(r"<img\b(?![^>]*\balt\s*=)")
+_HEADING = re.compile(r"<(/?)h([1-6])(?=[\s>])")
+_EMPTY_HEAD = re.compile(r"<th\b[^>]*>\s*</th>")
 _ALT = '<img alt="No description has been provided for this image"'
 
 
 def _clean_with_formulas(markup: str) -> str:
-    return set_formulas(sanitize.strip_files_prefix(markup))
+    # a table's empty corner is no heading, whatever Markdown makes of it
+    return _EMPTY_HEAD.sub("<td></td>", set_formulas(sanitize.strip_files_prefix(markup)))
 
 
 class FeedbackExporter(HTMLExporter):
     """Pages in which whatever a student wrote is clean, see `autograder.pages.sanitize`."""
 
     def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)  # type: ignore[no-untyped-call]
+        own = {"template_name": "notebook_page", "extra_template_basedirs": [str(_TEMPLATES)]}
+        super().__init__(**{**own, **arguments})  # type: ignore[no-untyped-call]
         self.sanitize_html = True
+        self.exclude_anchor_links = True
         self._highlight = functools.lru_cache(_REMEMBERED)(Highlight2HTML(pygments_lexer="ipython3", parent=self))
         self._markdown: dict[str, str] = {}
         self._spent_s = 0.0
         self._register("clean_html", functools.lru_cache(_REMEMBERED)(sanitize.clean_html))
         self._register("strip_files_prefix", functools.lru_cache(_REMEMBERED)(_clean_with_formulas))
+        self._register("prose", prose)
+        self._register("points", points)
 
     def _register(self, name: str, function: Callable[..., Any]) -> None:
         self.register_filter(name, function)  # type: ignore[no-untyped-call]
@@ -58,6 +70,10 @@ class FeedbackExporter(HTMLExporter):
         """The page of a notebook."""
         self._spent_s = 0.0
         resources = self._init_resources(resources)  # type: ignore[no-untyped-call]
+        resources["page_style"] = _style()
+        resources["worth"] = _worth
+        summary = resources.setdefault("feedback", None)
+        resources["feedback_items"] = {item.name: item for item in summary.items} if summary is not None else {}
         widgets = WidgetsDataTypeFilter(notebook_metadata=nb.metadata, parent=self, resources=resources)
         self._register("filter_data_type", widgets)
         self._register("highlight_code", lambda source, **_: self._highlight(source))
@@ -74,10 +90,27 @@ class FeedbackExporter(HTMLExporter):
         if self._spent_s > _PAGE_S:
             return f"<pre>{html.escape(source)}</pre>"
         started = time.process_time()
-        rendered = markdown_with_formulas(self, context, source)
+        rendered = _HEADING.sub(_lower, markdown_with_formulas(self, context, source))
         self._spent_s += time.process_time() - started
         if not pictures:
             if len(self._markdown) >= _REMEMBERED:
                 self._markdown.clear()
             self._markdown[source] = rendered
         return rendered
+
+
+def _lower(tag: re.Match[str]) -> str:
+    """The page has headings of its own above the notebook's."""
+    return f"<{tag[1]}h{min(6, int(tag[2]) + 2)}"
+
+
+@functools.cache
+def _style() -> str:
+    return (_TEMPLATES / "notebook_page" / "page.css").read_text(encoding="utf-8")
+
+
+def _worth(item: Item) -> str:
+    """What was given of what could be had; an answer that nobody has graded yet never looks like 0."""
+    if item.state == "waits":
+        return f"not graded yet ({points(item.max_score)})"
+    return f"{points(item.score, word=False)} of {points(item.max_score)}"

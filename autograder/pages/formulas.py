@@ -88,6 +88,8 @@ def _formula(tex: str, display: str) -> str:
         if not all(map(_is_harmless, root.iter())):
             raise ValueError("not only mathematics")
         root.set("aria-label", " ".join(tex.split())[:500])
+        if display == "block":
+            root.set("tabindex", "0")  # one that is wider than the page scrolls, and must be reachable by keyboard
         return ElementTree.tostring(root, encoding="unicode")
     except Exception:  # the converter meets odd TeX with any exception
         return f"<code>{html.escape(tex.strip())}</code>"

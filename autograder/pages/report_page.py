@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from autograder.pages.class_summary import ClassSummary
+from autograder.pages.prose import prose, visible
 
 __all__ = ["render"]
 
@@ -50,26 +49,6 @@ def _resource(name: str) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_visible)
-    environment.filters["prose"] = _prose
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=visible)
+    environment.filters["prose"] = prose
     return environment.from_string(_resource("report.html.j2"))
-
-
-def _prose(text: str) -> Markup:
-    """Plain text in which `backticks` mark code."""
-    parts = _visible(text).split("`")
-    if len(parts) % 2 == 0:  # a backtick without its partner
-        return escape(_visible(text))
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
-    )
-
-
-def _visible(value: Any) -> Any:
-    """Control and direction characters as a replacement mark: they must not reorder or hide what is shown."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    return "".join(
-        "\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn") and char not in "\n\t" else char
-        for char in value
-    )
