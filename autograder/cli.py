@@ -50,7 +50,7 @@ _OF_THE_MACHINE = {
 
 COMMANDS = {
     "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
-    "new": Command("begin a course, an assignment or an exercise", needs_course=False),
+    "new": Command("begin a course, an assignment, an exercise or a known mistake", needs_course=False),
     "release": Command("make the students' version of assignments, with answer data"),
     "grade": Command("grade submissions in the sandbox, into the gradebook"),
     "feedback": Command("make the students' feedback pages"),
