@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -16,13 +17,41 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
+from autograder.gradebook.item_marks import AssignmentTrend
 from autograder.pages.class_summary import ClassSummary
+from autograder.pages.feedback_summary import points
+from autograder.pages.item_analysis import FEWEST, Item
 from autograder.pages.prose import prose, visible
+from autograder.submissions.predictions import PredictionStats
 
-__all__ = ["render"]
+__all__ = ["Insights", "render"]
 
 
-def render(summary: ClassSummary, links: Mapping[str, str] | None = None, generated: datetime | None = None) -> str:
+@dataclass(frozen=True)
+class Insights:
+    """What the report shows besides the results.
+
+    Attributes:
+        items: difficulty and discrimination.
+        trend: the course's assignments.
+        predictions: what the class said before it saw.
+        examples: group of answers without a name -> code of its first student.
+        counterexamples: the same group -> inputs, what came and what is right, as code.
+    """
+
+    items: tuple[Item, ...] = ()
+    trend: tuple[AssignmentTrend, ...] = ()
+    predictions: tuple[PredictionStats, ...] = ()
+    examples: Mapping[str, str] = field(default_factory=dict)
+    counterexamples: Mapping[str, str] = field(default_factory=dict)
+
+
+def render(
+    summary: ClassSummary,
+    links: Mapping[str, str] | None = None,
+    generated: datetime | None = None,
+    insights: Insights | None = None,
+) -> str:
     """The page.
 
     Args:
@@ -33,6 +62,8 @@ def render(summary: ClassSummary, links: Mapping[str, str] | None = None, genera
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _template().render(
         s=summary,
+        more=insights or Insights(),
+        fewest=FEWEST,
         links=links or {},
         loop_ids={row.student: number for number, row in enumerate(summary.students, start=1)},
         generated=(generated or datetime.now().astimezone()).strftime("%-d %B %Y, %H:%M"),
@@ -51,4 +82,5 @@ def _resource(name: str) -> str:
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=visible)
     environment.filters["prose"] = prose
+    environment.filters["points"] = points
     return environment.from_string(_resource("report.html.j2"))
