@@ -55,6 +55,7 @@ COMMANDS = {
     "grade": Command("grade submissions in the sandbox, into the gradebook"),
     "feedback": Command("make the students' feedback pages"),
     "report": Command("what the class can do and where it errs, as one HTML file"),
+    "similar": Command("what two submissions have in common that others have not, side by side"),
     "export": Command("marks as a table: csv, canvas or moodle"),
     "demo": Command("release, make a sample class, grade it, report"),
 }

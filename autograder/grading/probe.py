@@ -27,7 +27,9 @@ __all__ = ["Shown", "is_unnamed", "probe_key", "shown_by", "shown_of"]
 _SEED = "the same for everybody"
 _NUMBERS = 16
 """Of each output so many numbers are kept, evenly spread: enough to tell answers apart, 3 KB for an answer."""
-_NOTHING_DONE = frozenset({"NotImplementedError", "missing", "timeout", "crash", "unreadable", "not-run", "unread"})
+_NOTHING_DONE = frozenset(
+    {"NotImplementedError", "missing", "NameError", "timeout", "crash", "unreadable", "not-run", "unread"}
+)
 
 Shown = Mapping[str, Any]
 """``"case / output"`` -> ``[shape, numbers]``, or in words what came instead of numbers."""

@@ -1,0 +1,1 @@
+"""What submissions have in common that others have not: for a person to look at, never a verdict."""
