@@ -28,7 +28,7 @@ from autograder.pages.feedback_summary import Item, points
 from autograder.pages.formulas import markdown_with_formulas, set_formulas, without_mathjax
 from autograder.pages.prose import prose
 
-__all__ = ["FeedbackExporter"]
+__all__ = ["CleanExporter", "FeedbackExporter", "clean_with_formulas"]
 
 _TEMPLATES = Path(str(files("autograder.pages") / "templates"))
 _REMEMBERED = 4096
@@ -40,26 +40,29 @@ _EMPTY_HEAD = re.compile(r"<th\b[^>]*>\s*</th>")
 _ALT = '<img alt="No description has been provided for this image"'
 
 
-def _clean_with_formulas(markup: str) -> str:
+def clean_with_formulas(markup: str) -> str:
+    """Rendered Markdown as it may stand on a page."""
     # a table's empty corner is no heading, whatever Markdown makes of it
     return _EMPTY_HEAD.sub("<td></td>", set_formulas(sanitize.strip_files_prefix(markup)))
 
 
-class FeedbackExporter(HTMLExporter):
-    """Pages in which whatever a student wrote is clean, see `autograder.pages.sanitize`."""
+class CleanExporter(HTMLExporter):
+    """Pages in which whatever a student wrote is clean, see `autograder.pages.sanitize`, and formulas are set.
+
+    Attributes:
+        without_mathjax: what stands in its place.
+    """
+
+    without_mathjax = ""
 
     def __init__(self, **arguments: Any) -> None:
-        own = {"template_name": "notebook_page", "extra_template_basedirs": [str(_TEMPLATES)]}
-        super().__init__(**{**own, **arguments})  # type: ignore[no-untyped-call]
+        super().__init__(**arguments)  # type: ignore[no-untyped-call]
         self.sanitize_html = True
-        self.exclude_anchor_links = True
         self._highlight = functools.lru_cache(_REMEMBERED)(Highlight2HTML(pygments_lexer="ipython3", parent=self))
         self._markdown: dict[str, str] = {}
         self._spent_s = 0.0
         self._register("clean_html", functools.lru_cache(_REMEMBERED)(sanitize.clean_html))
-        self._register("strip_files_prefix", functools.lru_cache(_REMEMBERED)(_clean_with_formulas))
-        self._register("prose", prose)
-        self._register("points", points)
+        self._register("strip_files_prefix", functools.lru_cache(_REMEMBERED)(clean_with_formulas))
 
     def _register(self, name: str, function: Callable[..., Any]) -> None:
         self.register_filter(name, function)  # type: ignore[no-untyped-call]
@@ -70,16 +73,12 @@ class FeedbackExporter(HTMLExporter):
         """The page of a notebook."""
         self._spent_s = 0.0
         resources = self._init_resources(resources)  # type: ignore[no-untyped-call]
-        resources["page_style"] = _style()
-        resources["worth"] = _worth
-        summary = resources.setdefault("feedback", None)
-        resources["feedback_items"] = {item.name: item for item in summary.items} if summary is not None else {}
         widgets = WidgetsDataTypeFilter(notebook_metadata=nb.metadata, parent=self, resources=resources)
         self._register("filter_data_type", widgets)
         self._register("highlight_code", lambda source, **_: self._highlight(source))
         # Past HTMLExporter's own method, which would parse the page; what it does besides stands above.
         page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **arguments)
-        return without_mathjax(_SILENT_PICTURE.sub(_ALT, page)), resources
+        return without_mathjax(_SILENT_PICTURE.sub(_ALT, page), self.without_mathjax), resources
 
     @jinja2.pass_context
     def markdown2html(self, context: Any, source: str) -> str:
@@ -90,13 +89,41 @@ class FeedbackExporter(HTMLExporter):
         if self._spent_s > _PAGE_S:
             return f"<pre>{html.escape(source)}</pre>"
         started = time.process_time()
-        rendered = _HEADING.sub(_lower, markdown_with_formulas(self, context, source))
+        rendered = self._finished(markdown_with_formulas(self, context, source))
         self._spent_s += time.process_time() - started
         if not pictures:
             if len(self._markdown) >= _REMEMBERED:
                 self._markdown.clear()
             self._markdown[source] = rendered
         return rendered
+
+    def _finished(self, rendered: str) -> str:
+        return rendered
+
+
+class FeedbackExporter(CleanExporter):
+    """The page that students get: the summary on top, the notebook below."""
+
+    def __init__(self, **arguments: Any) -> None:
+        own = {"template_name": "notebook_page", "extra_template_basedirs": [str(_TEMPLATES)]}
+        super().__init__(**{**own, **arguments})
+        self.exclude_anchor_links = True
+        self._register("prose", prose)
+        self._register("points", points)
+
+    def from_notebook_node(  # type: ignore[override]  # as HTMLExporter does
+        self, nb: NotebookNode, resources: Any = None, **arguments: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """The page of a notebook; its summary is `resources["feedback"]`."""
+        summary = (resources or {}).get("feedback")
+        items = {item.name: item for item in summary.items} if summary is not None else {}
+        own = {"feedback": summary, "feedback_items": items, "page_style": _style(), "worth": _worth}
+        given = resources if resources is not None else {}
+        given.update(own)
+        return super().from_notebook_node(nb, given, **arguments)
+
+    def _finished(self, rendered: str) -> str:
+        return _HEADING.sub(_lower, rendered)
 
 
 def _lower(tag: re.Match[str]) -> str:

@@ -72,9 +72,9 @@ def set_formulas(markup: str) -> str:
     return _MARKED.sub(lambda found: _formula(html.unescape(found[2]), found[1]), markup)
 
 
-def without_mathjax(page: str) -> str:
+def without_mathjax(page: str, instead: str = "") -> str:
     """A page of nbconvert's that loads nothing to set formulas."""
-    return _MATHJAX.sub("", page)
+    return _MATHJAX.sub(lambda _: instead, page)
 
 
 @functools.lru_cache(8192)
