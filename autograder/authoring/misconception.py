@@ -21,9 +21,9 @@ from autograder.course import Course
 from autograder.errors import CourseError, UsageError
 from autograder.exercise import Exercise
 from autograder.grading.records import load_master
-from autograder.pages.unnamed_mistakes import UnnamedMistake, unnamed_mistakes
 from autograder.reading.code_cells import bound_at_top_level, read_code, walk
 from autograder.results import read_results
+from autograder.similarity.unnamed_mistakes import UnnamedMistake, unnamed_mistakes
 
 __all__ = ["example_code", "new_misconception", "refused_in"]
 

@@ -2,7 +2,7 @@
 
 Each submission is graded on inputs of its own, so wrong values of two students cannot be compared.  An answer that is
 wrong in a way that no known mistake explains is therefore asked once more, after everything is judged, on cases from
-a fixed seed.  No points hang on it; the report puts equal answers together (`autograder.pages.unnamed_mistakes`).
+a fixed seed.  No points hang on it; the report puts equal answers together (`autograder.similarity.unnamed_mistakes`).
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from autograder.exercise import Exercise
 from autograder.pages.attention import Attention, attention_of
-from autograder.pages.unnamed_mistakes import UnnamedMistake, unnamed_mistakes
 from autograder.results import ExerciseResult, SubmissionResult
+from autograder.similarity.unnamed_mistakes import UnnamedMistake, unnamed_mistakes
 
 __all__ = [
     "AdviceStats",

@@ -1,1 +1,1 @@
-"""What submissions have in common that others have not: for a person to look at, never a verdict."""
+"""What submissions have in common: the same wrong answers, and what few others have; for people to look at."""

@@ -15,10 +15,10 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.exercise import Exercise
 from autograder.grading.records import load_master
-from autograder.pages.unnamed_mistakes import unnamed_mistakes
 from autograder.results import SubmissionResult, read_results
 from autograder.similarity.fragments import Fragments, fragments_of
 from autograder.similarity.pairs import Pair, Work, find_pairs
+from autograder.similarity.unnamed_mistakes import unnamed_mistakes
 
 __all__ = ["Comparison", "compare_class"]
 

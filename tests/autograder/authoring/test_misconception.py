@@ -18,9 +18,9 @@ from autograder.cli import main
 from autograder.course import Course
 from autograder.errors import CourseError, UsageError
 from autograder.grading.batch import Options, grade_course
-from autograder.pages.unnamed_mistakes import UnnamedMistake, unnamed_mistakes
 from autograder.releasing.release import release
 from autograder.results import read_results
+from autograder.similarity.unnamed_mistakes import UnnamedMistake, unnamed_mistakes
 from tests.support import small_course
 
 NAME, LINE = "01_projection", "project-onto-line"
