@@ -62,8 +62,8 @@ lab: setup ## JupyterLab on the student version
 	$(BIN)/autograder release $(ASSIGNMENTS) --bundle build/student
 	cd build/student && PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)/build/student" $(CURDIR)/$(BIN)/jupyter lab $(JUPYTER_ROOT) start.ipynb
 
-grade-lab: setup ## JupyterLab with nbgrader's formgrader, on this course
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab $(JUPYTER_ROOT)
+grade-lab: setup ## written answers by hand, beside nbgrader's formgrader, on this course
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab $(JUPYTER_ROOT) --LabApp.default_url=/autograder/written
 
 docs: $(READY) ## the student version as web pages that need no network, in build/docs
 	$(BIN)/autograder release $(ASSIGNMENTS) --bundle build/student

@@ -50,12 +50,13 @@ _OF_THE_MACHINE = {
 
 COMMANDS = {
     "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
-    "new": Command("begin a course, an assignment or an exercise", needs_course=False),
+    "new": Command("begin a course, an assignment, an exercise or a known mistake", needs_course=False),
     "release": Command("make the students' version of assignments, with answer data"),
     "collect": Command("bring a download of Moodle or Canvas, or folders of files, into the course"),
     "grade": Command("grade submissions in the sandbox, into the gradebook"),
     "feedback": Command("make the students' feedback pages"),
     "report": Command("what the class can do and where it errs, as one HTML file"),
+    "similar": Command("what two submissions have in common that others have not, side by side"),
     "export": Command("marks as a table: csv, canvas or moodle"),
     "gradebook": Command("move the gradebook to another database, as PostgreSQL"),
     "demo": Command("release, make a sample class, grade it, report"),

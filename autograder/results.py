@@ -45,6 +45,8 @@ class ExerciseResult:
         withheld: the forbidden operations for which the points were withheld.
         advice: remarks without points ("will fail on a GPU").
         failures: kinds of the calls that gave no value, as `course_lib.checking.verdict.Failure` has them.
+        shown: of an answer that is wrong in a way that has no name: what it gives to a question that is the same for
+            everybody, see `autograder.grading.probe`.
     """
 
     score: float
@@ -58,6 +60,7 @@ class ExerciseResult:
     withheld: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    shown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class SubmissionResult:
         return replace(self, seconds=round(seconds, 3))
 
 
-_PRIVATE = ("counterexample", "reasons", "hints", "withheld", "advice")
+_PRIVATE = ("counterexample", "reasons", "hints", "withheld", "advice", "shown")
 
 
 def summary(results: Iterable[SubmissionResult], assignment: str, seed: object, device: str, sandbox: str) -> Any:
@@ -140,6 +143,9 @@ def write_result(folder: Path, result: SubmissionResult) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = result_path(folder, result.student)
     data = {**asdict(result), "score": result.score, "max_score": result.max_score}
+    for exercise in data["exercises"].values():
+        if not exercise["shown"]:
+            del exercise["shown"]
     temporary = folder / f".{path.name}.{os.getpid()}"
     temporary.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
     temporary.replace(path)

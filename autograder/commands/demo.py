@@ -22,7 +22,7 @@ __all__ = ["add_arguments", "run", "show"]
 _BAR = 12
 _MAKE = (
     "  make lab          JupyterLab on the student version",
-    "  make grade-lab    JupyterLab with formgrader, for the written answers",
+    "  make grade-lab    the written answers, graded by hand",
 )
 
 

@@ -1,4 +1,4 @@
-"""The command `autograder new`: begins a course, an assignment or an exercise."""
+"""The command `autograder new`: begins a course, an assignment, an exercise or a known mistake."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="course DIR | assignment NAME | exercise ...")
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     kinds.add_parser("course", help="a folder with all that a course needs").add_argument("folder", type=Path)
     kinds.add_parser("assignment", help="a notebook with one exercise").add_argument("name", help="as 01_projection")
     exercise = kinds.add_parser("exercise", help="one more exercise in an assignment")
     exercise.add_argument("assignment", help="name of the assignment")
     exercise.add_argument("name", help="its id, as project-onto-line")
+    mistake = kinds.add_parser("misconception", help="a known mistake, from answers that the report puts together")
+    mistake.add_argument("assignment", help="name of the assignment")
+    mistake.add_argument("exercise", help="id of the exercise")
+    mistake.add_argument("group", help="name of the group, as the report shows it")
+    for kind in kinds.choices.values():  # behind the kind, too, where people write it
+        kind.add_argument("--course", type=Path, default=argparse.SUPPRESS, metavar="DIR", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace, course: Course | None) -> int:
@@ -31,6 +37,10 @@ def run(args: argparse.Namespace, course: Course | None) -> int:
         raise CourseError("there is no course here or above", hint)
     if args.kind == "assignment":
         return _tell(new_assignment(course, args.name))
+    if args.kind == "misconception":
+        from autograder.authoring.misconception import new_misconception
+
+        return _tell(new_misconception(course, args.assignment, args.exercise, args.group))
     return _tell(new_exercise(course, args.assignment, args.name))
 
 

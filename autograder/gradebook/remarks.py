@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from autograder.gradebook.marks import AssignmentMarks, Mark
 from autograder.gradebook.rules import Rules
 
 __all__ = ["of_class", "of_mark"]
 
 
-def of_mark(marks: AssignmentMarks, mark: Mark, rules: Rules) -> list[str]:
-    """For the student; empty if there is nothing to say."""
+def of_mark(marks: AssignmentMarks, mark: Mark, rules: Rules, titles: Mapping[str, str] | None = None) -> list[str]:
+    """For the student; empty if there is nothing to say.
+
+    Args:
+        titles: of exercises and written questions, where they have some.
+    """
+    called = titles or {}
     lines = []
     if mark.due is not None and marks.due is not None and mark.due > marks.due:
         lines.append(f"Your due date is {rules.shown(mark.due)}, an extension.")
@@ -18,7 +25,7 @@ def of_mark(marks: AssignmentMarks, mark: Mark, rules: Rules) -> list[str]:
         lines.append(f"{when}: {_cost(mark)}.")
     elif mark.penalty:
         lines.append(f"Handed in late: {_cost(mark)}.")
-    lines += [f"{name}: {adjustment}." for name, adjustment in marks.adjustments.items()]
+    lines += [f"{called.get(name, name)}: {adjustment}." for name, adjustment in marks.adjustments.items()]
     return lines
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from nbformat.notebooknode import NotebookNode, from_dict
 
@@ -18,6 +19,7 @@ from autograder.grading.cell_log import CellLog
 from autograder.grading.marking import Marked, lost, mark
 from autograder.grading.missing_names import MissingNames
 from autograder.grading.outputs import score_output
+from autograder.grading.probe import is_unnamed, probe_key, shown_by
 from autograder.grading.student_process import StudentProcess
 from autograder.grading.task import Task
 from autograder.reading.source_reader import SourceReader
@@ -147,11 +149,24 @@ class _Submission:
         """All exercises, and flags for what a person should look at."""
         marked: dict[str, Marked] = {}
         flags = ["unread-code"] * bool(self._reader.refused) + ["dynamic-code"] * bool(self._reader.findings)
+        unnamed: list[Exercise] = []
         for exercise, key in self._asked_ahead(job):
             verdict, advice = self._verdict(exercise, key)
             marked[exercise.id] = mark(exercise, verdict, advice)
             flags += ["banned-operation"] * bool(verdict.banned)
+            unnamed += [exercise] * is_unnamed(verdict)
+        for exercise in unnamed:  # when all is judged: what is asked here can cost nobody anything
+            marked[exercise.id] = marked[exercise.id].with_shown(self._shown(exercise))
         return marked, list(dict.fromkeys(flags))
+
+    def _shown(self, exercise: Exercise) -> Mapping[str, Any]:
+        """What a wrong answer without a name gives to the question that everybody is asked."""
+        key = probe_key(exercise)
+        responses = self.process.call_once(key)
+        try:
+            return shown_by(key, {name: self._missing.explained(found, exercise) for name, found in responses.items()})
+        except Exception:  # values that the process made up
+            return {}
 
     def _asked_ahead(self, job: Job) -> Iterator[tuple[Exercise, ExerciseKey]]:
         """Exercises and their keys, each given out when the process has been asked for the next one.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from autograder.exercise import Exercise
 from autograder.results import ExerciseResult
@@ -22,6 +24,10 @@ class Marked:
     result: ExerciseResult
     html: str
     text: str
+
+    def with_shown(self, shown: Mapping[str, Any]) -> Marked:
+        """The same, with what the answer gives to the question that everybody is asked."""
+        return replace(self, result=replace(self.result, shown=shown))
 
 
 def mark(exercise: Exercise, verdict: Verdict, advice: tuple[str, ...] = ()) -> Marked:

@@ -83,6 +83,24 @@ class StudentProcess:
                 responses.setdefault(case.name, Response(failure=failure))
         return responses, self._advice()
 
+    def call_once(self, key: ExerciseKey) -> dict[str, Response]:
+        """The responses to one more question, for information: of a process that is there, and whatever comes of it.
+
+        Nothing is replaced or noted, so what is asked here changes no score and no status.
+        """
+        responses: dict[str, Response] = {}
+        if self._session is None or clock.now() > self._deadline:
+            return responses
+        try:
+            self._session.ask(key, self._device)
+            for name, raw in self._session.answers(self._deadline):
+                responses[name] = respond(raw)
+            self._session.advice(self._deadline)
+        except SessionEnded:
+            self.close()
+            return {}
+        return responses
+
     def _ready(self) -> Session:
         """A process in which all cells have run, but for those that hang or kill it.
 

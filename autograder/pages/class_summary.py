@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from autograder.exercise import Exercise
 from autograder.gradebook.adjustments import Adjustments, adjusted
+from autograder.pages.attention import Attention, attention_of
 from autograder.results import ExerciseResult, SubmissionResult
+from autograder.similarity.unnamed_mistakes import UnnamedMistake, unnamed_mistakes
 
 __all__ = [
     "AdviceStats",
-    "Attention",
     "Bin",
     "ClassSummary",
     "CriterionStats",
@@ -30,24 +31,6 @@ __all__ = [
 BINS = 10
 _NOT_TRIED = frozenset({"NotImplementedError", "missing", "NameError"})
 """Kinds of failures of those who have not written it, or not under its name."""
-
-_STATUS_REASON = {
-    "timeout": "ran into the time limit",
-    "crashed": "crashed while it was graded",
-    "unreadable": "the notebook could not be read",
-    "missing": "no notebook was found",
-    "ungraded": "not graded: the grader itself could not do it",
-}
-_FLAG_REASON = {
-    "banned-operation": "uses an operation that the exercise forbids",
-    "dynamic-code": "code reaches into the machine that watches it",
-    "edited-tests": "changed locked test cells (they were restored)",
-    "lost-answer": "a written answer is not in its cell, but there is text of the student's own elsewhere",
-    "renamed-notebook": "handed in under another file name",
-    "several-notebooks": "several notebooks in the folder; see the notes for the one that was graded",
-    "unread-code": "holds code that is too long or too deep to be read, so it was not run",
-    "late": "handed in late",
-}
 
 
 @dataclass(frozen=True)
@@ -125,14 +108,6 @@ class AdviceStats:
 
 
 @dataclass(frozen=True)
-class Attention:
-    """A submission that a person should look at, and why."""
-
-    student: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class StudentRow:
     """One line of the table of students."""
 
@@ -165,10 +140,21 @@ class ClassSummary:
     bins: tuple[Bin, ...]
     exercises: tuple[ExerciseStats, ...]
     misconceptions: tuple[MisconceptionStats, ...]
+    unnamed: tuple[UnnamedMistake, ...]
     unexplained: tuple[UnexplainedStats, ...]
     advice: tuple[AdviceStats, ...]
     attention: tuple[Attention, ...]
     students: tuple[StudentRow, ...]
+
+    @property
+    def with_known_mistakes(self) -> int:
+        """How many students made a mistake that has a name."""
+        return sum(bool(row.misconceptions) for row in self.students)
+
+    @property
+    def to_look_at(self) -> int:
+        """How many submissions a person has to do something about, or to decide on."""
+        return len({student for found in self.attention if found.level != "know" for student in found.students})
 
 
 def summarise(
@@ -205,9 +191,10 @@ def summarise(
         bins=_bins([row.rate for row in rows]),
         exercises=tuple(_exercise_stats(name, ordered, known.get(name)) for name in _exercise_names(ordered, known)),
         misconceptions=_misconceptions(ordered, known),
+        unnamed=unnamed_mistakes(ordered, known),
         unexplained=_unexplained(ordered),
         advice=_advice(ordered),
-        attention=tuple(found for result in everybody if (found := _attention(result)) is not None),
+        attention=attention_of(everybody),
         students=tuple(_row(result, max_score) for result in counted_all),
     )
 
@@ -313,20 +300,3 @@ def _advice(results: Sequence[SubmissionResult]) -> tuple[AdviceStats, ...]:
                 students.setdefault((name, text), []).append(result.student)
     found = [AdviceStats(*key, tuple(who)) for key, who in students.items()]
     return tuple(sorted(found, key=lambda a: (-len(a.students), a.exercise, a.text)))
-
-
-def _attention(result: SubmissionResult) -> Attention | None:
-    reasons = []
-    if result.status in _STATUS_REASON:
-        reasons.append(": ".join(filter(None, (_STATUS_REASON[result.status], result.message))))
-    reasons += [_FLAG_REASON.get(flag, flag) for flag in result.flags]
-    reasons += [f"found in {', '.join(result.findings[:3])}"] if result.findings else []
-    reasons += [
-        f"{name}: points withheld for {', '.join(exercise.withheld)}"
-        for name, exercise in result.exercises.items()
-        if exercise.withheld
-    ]
-    unexplained = [name for name, exercise in result.exercises.items() if _is_unexplained(exercise)]
-    if unexplained and result.status in ("graded", "late"):
-        reasons.append(f"wrong in a way that is not in the list of known mistakes: {', '.join(unexplained)}")
-    return Attention(result.student, tuple(reasons)) if reasons else None

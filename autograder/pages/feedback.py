@@ -1,20 +1,27 @@
-"""The students' pages, made by nbgrader from the autograded notebooks and the gradebook.
+"""The students' pages, made from the autograded notebooks, the gradebook and the stored results.
 
-Each page shows the student's own cells, the grader's card for every exercise, marks and comments.  What students
-wrote is cleaned (`autograder.pages.sanitize`, whatever `nbgrader_config.py` says), and every page forbids scripts.
+Each page says at the top what was lost, why, and how to mend it (`autograder.pages.feedback_summary`); below stands the
+student's notebook with the grader's card for every exercise, marks and comments.  What students wrote is cleaned
+(`autograder.pages.sanitize`, whatever `nbgrader_config.py` says), and every page forbids scripts.  nbgrader's converter
+finds and places the files, so that `nbgrader release_feedback` hands the pages out.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import re
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nbconvert.writers.files import FilesWriter
+from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from tqdm import tqdm
@@ -22,23 +29,24 @@ from traitlets.config import Config
 
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.gradebook.late_plugin import nbgrader_plugin
+from autograder.gradebook.marks import AssignmentMarks, read_marks
+from autograder.gradebook.remarks import of_mark
+from autograder.gradebook.rules import Rules
+from autograder.gradebook.student_marks import read_student_marks
+from autograder.gradebook.writer import GradebookWriter
+from autograder.grading.records import load_master
 from autograder.pages.feedback_page import FeedbackExporter
-from autograder.pages.formulas import HEAD
-from autograder.pages.mark_box import copy_for_exchange, mark_boxes, put_box
+from autograder.pages.feedback_summary import FeedbackSummary, summarize_feedback
+from autograder.pages.titles import titles_of
+from autograder.results import read_result, result_path
+from autograder.submissions.submission import Submission
 
 __all__ = ["Feedback", "make_feedback"]
 
 # Nothing runs or loads, whatever the page holds: no script, no event handler, no foreign picture.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-_HEAD = (
-    '<meta charset="utf-8">\n'
-    f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-    # Bootstrap hides that there is more to see
-    "<style>summary { display: list-item !important; cursor: pointer; }</style>\n"
-    f"{HEAD}\n"
-)
-# nbgrader's list of contents calls every exercise the same
-_ENTRY = re.compile(r'<a href="#([a-z0-9-]+)">(?:Test cell|Written response)</a>')
+_HEAD = f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
 
 
 @dataclass(frozen=True)
@@ -74,59 +82,100 @@ def make_feedback(
         raise CourseError(f"{who} in {course.autograded}", f"grade first: autograder grade {assignment}")
     pages: list[Path] = []
     failed: dict[str, str] = {}
-    boxes = mark_boxes(course, assignment)
-    printer = _Printer(course, assignment)
     chosen = students or graded
-    for student in tqdm(chosen, desc="feedback", unit="page", file=sys.stdout, disable=not show_progress):
-        try:
-            made = printer.pages_of(student)
-            for page in made:
-                put_box(page, boxes.get(student, ""))
-            copy_for_exchange(course, assignment, student, made)
-            pages += made
-        except (Exception, SystemExit) as error:  # one bad notebook must not cost the others their feedback
-            reason = printer.said() or f"{type(error).__name__}: {error}"
-            failed[student] = " ".join(reason.split())[:200]
+    with _printer(course, assignment) as printer:
+        for student in tqdm(chosen, desc="feedback", unit="page", file=sys.stdout, disable=not show_progress):
+            try:
+                made = printer.pages_of(student)
+                _copy_for_exchange(course, assignment, student, made)
+                pages += made
+            except (Exception, SystemExit) as error:  # one bad notebook must not cost the others their feedback
+                cause = printer.cause or error
+                failed[student] = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
     return Feedback(tuple(pages), failed)
 
 
-class _Heard(logging.Handler):
-    """Keeps what nbgrader logs: what it raises only refers to that."""
+@contextmanager
+def _printer(course: Course, assignment: str) -> Iterator[_Printer]:
+    rules = Rules.of(course)
+    with GradebookWriter(course.db_url, load_master(course, assignment), nbgrader_plugin(course), rules) as writer:
+        writer.settle({})  # hand grading, due dates and extensions may have changed the penalties
+    (marks,) = read_marks(course.db_url, [assignment], rules)
+    with Gradebook(course.db_url) as book:
+        yield _Printer(course, marks, rules, book)
 
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.texts: list[str] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        self.texts.append(record.getMessage())
+def _copy_for_exchange(course: Course, assignment: str, student: str, pages: Sequence[Path]) -> None:
+    """The page once more under each name that the student's notebooks have.
+
+    `nbgrader fetch_feedback` asks for a page named like the file that was handed in, not like the released one.
+    """
+    if len(pages) != 1:
+        return
+    (page,) = pages
+    for name in Submission.of(course, assignment, student).notebooks():
+        other = page.with_name(f"{Path(name).stem}.html")
+        if other != page:
+            shutil.copyfile(page, other)
 
 
 class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no types
     """nbgrader's converter, whose exporter compiles its templates once for all students."""
 
-    def __init__(self, course: Course, assignment: str) -> None:
+    def __init__(self, course: Course, marks: AssignmentMarks, rules: Rules, book: Gradebook) -> None:
+        assignment = marks.name
         config = _config(course, assignment)
         super().__init__(coursedir=CourseDirectory(config=config), config=config)
         self.exporter_class = FeedbackExporter
+        self._course = course
         self._assignment = assignment
-        self._heard = _Heard()
-        self.log = logging.Logger("feedback")
-        self.log.addHandler(self._heard)
+        self._marks = marks
+        self._counted = {mark.student.id: mark for mark in marks.marks}
+        self._rules = rules
+        self._book = book
+        self._student = ""
+        self.cause: Exception | None = None
+        """Why the last page could not be made; nbgrader itself says only that there is a traceback."""
+        self.log.setLevel(logging.CRITICAL)
         self.force = True  # marks and comments may have changed without the notebook
+        self.preprocessors: list[Any] = []  # nbgrader's put marks into the cells; here they come with the summary
         self.writer = FilesWriter(parent=self, config=self.config)
         self.exporter = self.exporter_class(parent=self, config=self.config)
-        for preprocessor in self.preprocessors:
-            self.exporter.register_preprocessor(preprocessor)  # type: ignore[no-untyped-call]
 
-    def said(self) -> str:
-        """The last line of the traceback of the pages that failed last; empty if there was none."""
-        of_errors = [text.strip() for text in self._heard.texts if text.startswith("Traceback")]
-        return of_errors[-1].splitlines()[-1] if of_errors else ""
+    @functools.cached_property
+    def _titles(self) -> dict[str, str]:
+        return titles_of(load_master(self._course, self._assignment).node.cells)
+
+    def _summary(self) -> FeedbackSummary:
+        marks = read_student_marks(self._book, self._assignment, self._student)
+        if marks is None:
+            raise CourseError(f"the gradebook has no {self._assignment} of {self._student}")
+        remarks: list[str] = []
+        if self._student in self._counted:
+            counted = self._counted[self._student]
+            marks = marks.counted(self._marks.adjustments, counted.penalty)
+            remarks = of_mark(self._marks, counted, self._rules, self._titles)
+        result = read_result(result_path(self._course.results(self._assignment), self._student))
+        exercises = self._course.exercises(self._assignment)
+        return summarize_feedback(marks, result, exercises, self._titles, self._assignment, self._student, remarks)
+
+    def init_single_notebook_resources(self, notebook_filename: str) -> dict[str, Any]:
+        """What the template is given besides the notebook."""
+        resources: dict[str, Any] = super().init_single_notebook_resources(notebook_filename)
+        resources["feedback"] = self._summary()
+        return resources
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        """As nbgrader does it; what goes wrong is remembered."""
+        try:
+            super().convert_single_notebook(notebook_filename)
+        except Exception as error:
+            self.cause = error
+            raise
 
     def pages_of(self, student: str) -> list[Path]:
         """Write one student's pages."""
-        self._heard.texts.clear()
+        self._student, self.cause = student, None
         source = Path(self._format_source(self._assignment, student))
         # nbgrader's own search takes an id such as b[o]b for a pattern
         self.assignments = {str(source): sorted(str(path) for path in source.iterdir() if path.suffix == ".ipynb")}
@@ -146,9 +195,9 @@ def _config(course: Course, assignment: str) -> Config:
 
 
 def _finish(page: Path) -> None:
-    """Forbid scripts, and name the exercises in the list of contents."""
+    """Forbid scripts."""
     text, found = re.subn(r"<head>", lambda head: f"{head[0]}\n{_HEAD}", page.read_text(encoding="utf-8"), count=1)
     if not found:
         page.unlink()
-        raise ValueError("nbgrader's page has no <head> to put the content security policy in")
-    page.write_text(_ENTRY.sub(r'<a href="#\1">\1</a>', text), encoding="utf-8")
+        raise ValueError("the page has no <head> to put the content security policy in")
+    page.write_text(text, encoding="utf-8")

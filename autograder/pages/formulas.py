@@ -72,9 +72,9 @@ def set_formulas(markup: str) -> str:
     return _MARKED.sub(lambda found: _formula(html.unescape(found[2]), found[1]), markup)
 
 
-def without_mathjax(page: str) -> str:
+def without_mathjax(page: str, instead: str = "") -> str:
     """A page of nbconvert's that loads nothing to set formulas."""
-    return _MATHJAX.sub("", page)
+    return _MATHJAX.sub(lambda _: instead, page)
 
 
 @functools.lru_cache(8192)
@@ -88,6 +88,8 @@ def _formula(tex: str, display: str) -> str:
         if not all(map(_is_harmless, root.iter())):
             raise ValueError("not only mathematics")
         root.set("aria-label", " ".join(tex.split())[:500])
+        if display == "block":
+            root.set("tabindex", "0")  # one that is wider than the page scrolls, and must be reachable by keyboard
         return ElementTree.tostring(root, encoding="unicode")
     except Exception:  # the converter meets odd TeX with any exception
         return f"<code>{html.escape(tex.strip())}</code>"

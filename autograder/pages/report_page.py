@@ -8,40 +8,65 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from autograder.gradebook.item_marks import AssignmentTrend
 from autograder.pages.class_summary import ClassSummary
+from autograder.pages.feedback_summary import points
+from autograder.pages.item_analysis import FEWEST, Item
+from autograder.pages.prose import prose, visible
+from autograder.submissions.predictions import PredictionStats
 
-__all__ = ["render"]
+__all__ = ["Insights", "render"]
+
+
+@dataclass(frozen=True)
+class Insights:
+    """What the report shows besides the results.
+
+    Attributes:
+        items: difficulty and discrimination.
+        trend: the course's assignments.
+        predictions: what the class said before it saw.
+        examples: group of answers without a name -> code of its first student.
+        counterexamples: the same group -> inputs, what came and what is right, as code.
+        remarks: lateness, extensions, and exercises that count differently, in sentences.
+    """
+
+    items: tuple[Item, ...] = ()
+    trend: tuple[AssignmentTrend, ...] = ()
+    predictions: tuple[PredictionStats, ...] = ()
+    examples: Mapping[str, str] = field(default_factory=dict)
+    counterexamples: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 def render(
     summary: ClassSummary,
     links: Mapping[str, str] | None = None,
     generated: datetime | None = None,
-    remarks: Sequence[str] = (),
+    insights: Insights | None = None,
 ) -> str:
     """The page.
 
     Args:
         links: student -> address of the feedback page, relative to the report, quoted.
         generated: the time shown; now by default.
-        remarks: on the class as a whole: lateness, exercises that count differently.
     """
     script = _resource("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _template().render(
         s=summary,
+        more=insights or Insights(),
+        fewest=FEWEST,
         links=links or {},
-        remarks=remarks,
         loop_ids={row.student: number for number, row in enumerate(summary.students, start=1)},
         generated=(generated or datetime.now().astimezone()).strftime("%-d %B %Y, %H:%M"),
         # Our own files, never student text.
@@ -57,26 +82,7 @@ def _resource(name: str) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_visible)
-    environment.filters["prose"] = _prose
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=visible)
+    environment.filters["prose"] = prose
+    environment.filters["points"] = points
     return environment.from_string(_resource("report.html.j2"))
-
-
-def _prose(text: str) -> Markup:
-    """Plain text in which `backticks` mark code."""
-    parts = _visible(text).split("`")
-    if len(parts) % 2 == 0:  # a backtick without its partner
-        return escape(_visible(text))
-    return Markup("").join(
-        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
-    )
-
-
-def _visible(value: Any) -> Any:
-    """Control and direction characters as a replacement mark: they must not reorder or hide what is shown."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    return "".join(
-        "\ufffd" if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn") and char not in "\n\t" else char
-        for char in value
-    )

@@ -23,7 +23,7 @@ from autograder.sample_class.material import Material
 from autograder.sample_class.student_code import UnportableCodeError, student_code
 from course_lib.checking.drivers import run_case
 
-__all__ = ["KINDS", "Kind", "MisconceptionDeck", "shortcut_in"]
+__all__ = ["KINDS", "Kind", "MisconceptionDeck", "cell_for", "shortcut_in"]
 
 _STOPPED = frozenset({"graded", "timeout", "crashed"})
 
@@ -72,15 +72,13 @@ def _stub(draft: Draft) -> Expectation:
 def _odd(draft: Draft) -> Expectation:
     """Right answers that look nothing like the solution."""
     for exercise in draft.material.exercises.values():
-        cells = [
-            cell for what in exercise.right_answers.values() if (cell := _cell_for(draft.material, exercise, what))
-        ]
+        cells = [cell for what in exercise.right_answers.values() if (cell := cell_for(draft.material, exercise, what))]
         if cells:
             draft.write(exercise.id, draft.rng.choice(cells))
     return Expectation(full=frozenset(draft.material.exercises))
 
 
-def _cell_for(material: Material, exercise: Exercise, what: object) -> str | None:
+def cell_for(material: Material, exercise: Exercise, what: object) -> str | None:
     """A solution cell with this answer; names that it leaves out are the solution's.
 
     None if it cannot be handed in: it is not plain code, or it uses what the exercise forbids (which the registry's
@@ -115,7 +113,7 @@ class _Card:
 
 
 def _cards(material: Material, exercise: Exercise) -> list[_Card]:
-    cells = [(m, _cell_for(material, exercise, m.wrong)) for m in exercise.misconceptions]
+    cells = [(m, cell_for(material, exercise, m.wrong)) for m in exercise.misconceptions]
     return [_Card(exercise, misconception, source) for misconception, source in cells if source is not None]
 
 

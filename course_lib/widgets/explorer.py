@@ -184,7 +184,11 @@ class Explorer(anywidget.AnyWidget):
 
     def _still_html(self) -> str:
         explanation = str(self.picture.get("explanation", ""))
-        return still(self._design.title, self._design.numbers(self.current()), explanation)
+        state = self.current()
+        verdict = self._verdict(state)
+        said = self._design.prediction.words(self.answer["value"]) if verdict else ""
+        prediction = (self._design.name, self._design.prediction.question, said, verdict) if verdict else ()
+        return still(self._design.title, self._design.numbers(state), explanation, prediction)
 
 
 def _described(design: Design) -> dict[str, Any]:

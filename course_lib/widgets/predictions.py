@@ -40,6 +40,10 @@ class Pick:
         """Whether this is an answer."""
         return isinstance(value, str) and value in self.options
 
+    def words(self, value: Any) -> str:
+        """An answer as people read it."""
+        return self.options[value]
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -64,6 +68,10 @@ class Estimate:
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         return number and self.low <= value <= self.high
 
+    def words(self, value: Any) -> str:
+        """An answer as people read it."""
+        return f"{value:g} {self.unit}".strip()
+
 
 @dataclass(frozen=True)
 class Marking:
@@ -84,6 +92,11 @@ class Marking:
         return isinstance(value, list | tuple) and all(
             isinstance(i, int) and not isinstance(i, bool) and 0 <= i < self.cells for i in value
         )
+
+    def words(self, value: Any) -> str:
+        """An answer as people read it."""
+        count = len(set(value))
+        return f"{count} cell{'' if count == 1 else 's'} marked" if count else "none marked"
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,10 @@ class Placing:
     def allows(self, value: Any) -> bool:
         """Whether this is one of the places."""
         return isinstance(value, int | float) and not isinstance(value, bool) and value in self.values
+
+    def words(self, value: Any) -> str:
+        """An answer as people read it."""
+        return f"{value:g}"
 
 
 Prediction = Pick | Estimate | Marking | Placing

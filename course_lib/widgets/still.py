@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
+from urllib.parse import quote
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,7 +30,10 @@ from course_lib.widgets.scene import (
     Scene,
 )
 
-__all__ = ["draw", "png", "still"]
+__all__ = ["PREDICTION", "draw", "png", "still"]
+
+PREDICTION = "data-course-prediction"
+"""The attribute of a still picture that holds a locked prediction, for whoever reads a saved notebook."""
 
 _DPI = 96
 _HATCHES = ("", "////", "....", "xxxx")
@@ -43,12 +48,18 @@ _STYLE = """<style>
 </style>"""
 
 
-def still(title: str, scene: Scene, explanation: str = "") -> str:
-    """A scene as HTML: an image with alternative text and a caption."""
+def still(title: str, scene: Scene, explanation: str = "", prediction: Sequence[str] = ()) -> str:
+    """A scene as HTML: an image with alternative text and a caption.
+
+    Args:
+        prediction: what was locked in, if anything: widget, question, what was said, `right` or `wrong`.
+    """
     data = base64.b64encode(png(scene)).decode("ascii")
     more = f"<br>{escape(explanation)}" if explanation else ""
+    # in signs that neither HTML nor JSON writes otherwise
+    mark = f' {PREDICTION}="{";".join(quote(part, safe="") for part in prediction)}"' if prediction else ""
     return (
-        f'{_STYLE}<figure class="course-still" style="margin:0">'
+        f'{_STYLE}<figure class="course-still"{mark} style="margin:0">'
         f'<img style="max-width:100%" width="{scene.width}" alt="{escape(_sentence(title))} {escape(scene.line)}" '
         f'src="data:image/png;base64,{data}">'
         f"<figcaption><strong>{escape(title)}</strong><br>{escape(scene.line)}{more}<br>"

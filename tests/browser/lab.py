@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import nbformat
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from autograder.commands.doctor import find_chromium
+from tests.support.paths import ROOT
 
 __all__ = ["Lab", "Notebook", "browser", "lab", "write_notebook"]
 
@@ -39,6 +41,7 @@ _SETTINGS = {
         "checkForUpdates": False,
     },
 }
+_EXTENSIONS = [ROOT / "autograder" / "hand_grading" / "autograder.json"]
 _READY = """() => {
     const panel = window.jupyterapp?.shell?.currentWidget;
     const kernel = panel?.context?.sessionContext?.session?.kernel;
@@ -90,6 +93,10 @@ def lab(folder: Path, state: Path, **environment: str) -> Iterator[Lab]:
         path = settings / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), "utf-8")
+    extensions = state / "config" / "jupyter_server_config.d"
+    extensions.mkdir(parents=True, exist_ok=True)
+    for own in _EXTENSIONS:  # as installing the package does, but of this checkout
+        shutil.copy(own, extensions)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from nbgrader.api import Gradebook
 
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.gradebook.marks import read_marks
 from autograder.grading.batch import Options, grade_course
 from autograder.pages.feedback import make_feedback
 from autograder.releasing.release import release
@@ -106,7 +108,56 @@ def test_a_page_shows_the_card_of_every_exercise(course: Course) -> None:
     assert "column-scale: 5 of 5 points" in text
     assert "pair: 0 of 2 points" in text
     assert "variance of the columns" in text
-    assert "Test cell" not in text
+
+
+def test_a_page_says_first_what_was_lost_and_why(course: Course) -> None:
+    """What is missing stands above the notebook, with its reason, and leads to its cell."""
+    page = _page(course, "ada")
+    text = Reader(page).text
+    top, _, notebook = text.partition("Your notebook")
+    assert "pair 0 of 2 points" in top
+    assert "Not implemented yet" in top
+    assert "What was lost, and why" in top
+    assert "column-scale 5 of 5 points" in top
+    assert "Scale the columns" in notebook
+    ids = [str(attributes["id"]) for _, attributes in Reader(page).tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {str(a["href"])[1:] for tag, a in Reader(page).tags if tag == "a" and str(a.get("href")).startswith("#")}
+    assert targets <= set(ids)
+
+
+def test_an_answer_that_nobody_has_graded_yet_never_looks_like_0(course: Course) -> None:
+    """It says so wherever its points would stand, and the total is of what is graded."""
+    text = Reader(_page(course, "b[o]b")).text
+    assert "why not graded yet (4 points)" in text
+    assert "0 of 7 points graded so far" in text
+    assert "4 points of 11 are not graded yet" in text
+    assert "0 of 4" not in text
+
+
+def test_a_page_has_the_numbers_of_the_gradebook(course: Course) -> None:
+    """For every student: total, penalty, and points of each cell, whatever a person changed."""
+    with Gradebook(course.db_url) as book:
+        grade = book.find_grade("pair", "made_up", made_up.ASSIGNMENT, "mallory")
+        grade.manual_score, grade.extra_credit, grade.needs_manual_grade = 1.5, 0.25, False
+        notebook = book.find_submission_notebook("made_up", made_up.ASSIGNMENT, "mallory")
+        notebook.late_submission_penalty = 1.25
+        notebook.assignment.assignment.duedate = dt.datetime(2026, 1, 1)
+        notebook.assignment.timestamp = dt.datetime(2026, 1, 1, 1, 30)
+        book.db.commit()
+    try:
+        text = Reader(_page(course, "mallory")).text
+        (marks,) = read_marks(course.db_url, [made_up.ASSIGNMENT])
+        total = next(mark.total for mark in marks.marks if mark.student.id == "mallory")
+        assert total == 0.5
+        assert f"Feedback {made_up.ASSIGNMENT} mallory {total:g} of 7 points graded so far" in text
+        assert "pair 1.75 of 2 points" in text
+        assert "Handed in 1 hour 30 minutes after the due date: 1.25 points taken off" in text
+        assert "changed by a person" in text
+    finally:
+        with Gradebook(course.db_url) as book:
+            book.find_assignment(made_up.ASSIGNMENT).duedate = None
+            book.db.commit()
 
 
 def test_a_page_shows_marks_and_comments_as_they_are_now(course: Course) -> None:
@@ -117,9 +168,10 @@ def test_a_page_shows_marks_and_comments_as_they_are_now(course: Course) -> None
         book.find_comment("why", "made_up", made_up.ASSIGNMENT, "ada").manual_comment = "Well *argued*."
         book.db.commit()
     text = Reader(_page(course, "ada")).text
-    assert "Score: 8.5 / 11.0" in text
-    assert "Score: 3.5 / 4.0" in text
+    assert "8.5 of 11 points" in text
+    assert "why 3.5 of 4 points" in text
     assert "Well argued ." in text
+    assert "not graded yet" not in text
 
 
 def test_nothing_of_a_student_runs_in_a_page(course: Course) -> None:
@@ -174,6 +226,7 @@ def test_one_broken_notebook_costs_nobody_else_the_feedback(course: Course) -> N
     finally:
         shutil.rmtree(broken.parent)
     assert list(made.failed) == ["zed"]
+    assert "traceback" not in made.failed["zed"]
     assert {page.parent.parent.name for page in made.pages} == {"ada", "mallory", "b[o]b"}
 
 

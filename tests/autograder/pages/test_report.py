@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from hypothesis import strategies as st
 
 from autograder.course import Course
 from autograder.errors import CourseError, UnknownAssignmentError
+from autograder.gradebook.item_marks import AssignmentTrend
 from autograder.pages.class_summary import summarise
+from autograder.pages.item_analysis import Item
 from autograder.pages.report import write_report
-from autograder.pages.report_page import render
+from autograder.pages.report_page import Insights, render
 from autograder.results import ExerciseResult, SubmissionResult, write_result
+from autograder.submissions.predictions import PredictionStats
 from tests.support.paths import ROOT
 from tests.support.synthetic_results import EXERCISES, class_of, submission
 
@@ -108,22 +112,18 @@ def test_misconceptions_come_by_frequency_with_hint_and_students() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"status": "timeout", "message": "after 20 s"}, "time limit: after 20 s"),
+        ({"status": "timeout", "message": "after 20 s"}, "time limit after 20 s"),
         ({"status": "unreadable", "exercises": {}}, "could not be read"),
         ({"flags": ("banned-operation",)}, "forbids"),
-        (
-            {"exercises": {"layer-norm": answer(message="lost: right value")}},
-            "not in the list of known mistakes: layer-norm",
-        ),
-        ({"exercises": {"layer-norm": answer(withheld=("torch.autograd",))}}, "withheld for torch.autograd"),
+        ({"exercises": {"layer-norm": answer(withheld=("torch.autograd",))}}, "withheld layer-norm: torch.autograd"),
     ],
-    ids=["timeout", "unreadable", "flag", "no name", "withheld"],
+    ids=["timeout", "unreadable", "flag", "withheld"],
 )
 def test_a_submission_that_needs_a_look_says_why(changes: dict[str, object], words: str) -> None:
-    """Flags, crashes and mistakes without a name are put before a person."""
+    """Flags and crashes are put before a person."""
     (found,) = summarise("01_batchnorm", [submission("ada", **changes), submission("bob")], EXERCISES).attention
-    assert found.student == "ada"
-    assert words in " ".join(found.reasons)
+    assert found.students == ("ada",)
+    assert words in " ".join([found.reason, *(text for text, _ in found.details)])
 
 
 def test_a_stub_needs_no_look() -> None:
@@ -237,6 +237,50 @@ def test_an_unknown_assignment_gets_the_nearest_name(tmp_path: Path) -> None:
     """A slip of the finger is met with the right name."""
     with pytest.raises(UnknownAssignmentError, match="unknown assignment"):
         write_report(Course.find(ROOT), "01_batchnrm")
+
+
+def test_known_mistakes_are_counted_by_students() -> None:
+    """Not by kinds; and one point is no points."""
+    twice = answer(misconceptions=("unbiased-variance", "missing-affine"), max_score=1.0, score=0.0)
+    results = [submission(name, exercises={"batchnorm-forward": twice}) for name in ("ada", "bob")]
+    summary = summarise("01_batchnorm", [*results, submission("eve")], EXERCISES)
+    assert summary.with_known_mistakes == 2
+    text = Reader(page_of(class_of(30))).text
+    assert not re.search(r"\b1 (points|students|answers)\b", text)
+
+
+def test_what_needs_a_look_is_short_and_in_order() -> None:
+    """The same sentence stands there once; what must be done comes first, what is only good to know last."""
+    late = [submission(f"l{n}", status="late", flags=("late",)) for n in range(40)]
+    lost = [submission(f"m{n}", flags=("lost-answer",)) for n in range(3)]
+    odd = [submission(f"c{n}", flags=("dynamic-code",), findings=(f"cell {n}: sys.settrace",)) for n in range(9)]
+    summary = summarise("01_batchnorm", [*late, *lost, *odd], EXERCISES)
+    assert [(found.level, len(found.students)) for found in summary.attention] == [
+        ("act", 3),
+        ("look", 9),
+        ("know", 40),
+    ]
+    assert summary.to_look_at == 12
+    text = Reader(page_of([*late, *lost, *odd])).text
+    assert text.count("handed in late") == 1
+    assert text.index("not in its cell") < text.index("reaches into the machine") < text.index("handed in late")
+
+
+def test_items_predictions_and_the_course_so_far_are_shown() -> None:
+    """With what the numbers mean; a class that is too small sees no correlation."""
+    item = Item("why", "Why is that?", 4.0, True, 0.25, -0.5, 1, 30, 2)
+    few = replace(item, name="how", title="How?", discrimination=None, of=5, waiting=0)
+    predicted = PredictionStats("widget", "Which one?", (("the left one", 3), ("the right one", 1)), 1, 4)
+    trend = (AssignmentTrend("00_before", 40, 0.8, True), AssignmentTrend("01_batchnorm", 38, 0.5, False))
+    insights = Insights((item, few), trend, (predicted,))
+    page = render(summarise("01_batchnorm", class_of(30), EXERCISES), insights=insights)
+    text = Reader(page).text
+    assert "Why is that? written 4 25 % 1 of 30; 2 wait −0.50 look at it" in text
+    assert "How? written 4 25 % 1 of 5 –" in text
+    assert "Which one? 25 % 1 of 4 right the left one 3 the right one 1" in text
+    assert "00_before 80 % 40 handed in" in text
+    assert "01_batchnorm 50 % 38 handed in · written answers wait" in text
+    assert "is the correlation between the points" in text
 
 
 def test_advice_about_gpus_is_counted_and_costs_nothing() -> None:
