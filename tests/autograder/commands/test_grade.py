@@ -249,7 +249,7 @@ def test_a_late_submission_is_graded_and_says_so(course: Course, capsys: pytest.
     (result,) = _grade(course).results
     assert (result.status, result.flags, result.score) == ("late", ("late",), 7)
     assert cli.main(["--course", str(course.root), "grade", NAME, "--seed", "7"]) == 0
-    assert "  ada: late\n" in capsys.readouterr().out
+    assert "  late: 1\n" in capsys.readouterr().out
 
 
 def test_json_holds_the_contract_and_no_hidden_input(course: Course, tmp_path: Path) -> None:

@@ -152,7 +152,10 @@ def test_a_page_has_the_numbers_of_the_gradebook(course: Course) -> None:
         assert total == 0.5
         assert f"Feedback {made_up.ASSIGNMENT} mallory {total:g} of 7 points graded so far" in text
         assert "pair 1.75 of 2 points" in text
-        assert "Handed in 1 hour 30 minutes after the due date: 1.25 points taken off" in text
+        assert (
+            "Handed in 2026-01-01 01:30 UTC, 90 minutes after 2026-01-01 00:00 UTC: 1.25 of 1.75 points are taken off"
+            in text
+        )
         assert "changed by a person" in text
     finally:
         with Gradebook(course.db_url) as book:
