@@ -142,6 +142,32 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     assert "url(" not in page_of(class_of(3))
 
 
+def test_what_could_not_be_graded_is_listed_and_not_counted() -> None:
+    """Nobody knows those points: they are no zeros of the class, but somebody must see them."""
+    nothing = {name: ExerciseResult(0, e.max_score, {}) for name, e in submission("x").exercises.items()}
+    lost = submission("lost", status="ungraded", exercises=nothing, message="the folder's name is not UTF-8")
+    summary = summarise("01_batchnorm", [submission("ada"), lost], EXERCISES)
+    assert (summary.mean, summary.median, summary.full) == (summary.max_score, summary.max_score, 1)
+    assert [row.student for row in summary.students] == ["ada", "lost"]
+    (eye,) = summary.attention
+    assert (eye.student, "not UTF-8" in " ".join(eye.reasons)) == ("lost", True)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 900, 390])
+def test_the_page_never_scrolls_sideways(tmp_path: Path, width: int) -> None:
+    """Long ids, and texts that only screen readers see, stay within the table's own place."""
+    from tests.browser.lab import browser
+
+    page = tmp_path / "report.html"
+    results = [*class_of(5), submission("m" * 255), submission("n" * 255, status="late", flags=("late",))]
+    page.write_text(page_of(results, {result.student: "page.html" for result in results}), encoding="utf-8")
+    with browser() as running:
+        opened = running.new_page(viewport={"width": width, "height": 900})
+        opened.goto(page.as_uri())
+        assert opened.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_links_inside_the_page_have_targets() -> None:
     """Every name leads to its line in the table of students."""
     reader = Reader(page_of(class_of(40)))

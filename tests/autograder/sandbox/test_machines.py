@@ -16,6 +16,7 @@ import pytest
 from autograder.course import Course
 from autograder.results import read_results
 from tests.support import made_up, small_course
+from tests.support.other_users import readable_by_all, within
 from tests.support.paths import ROOT
 
 pytestmark = [
@@ -60,34 +61,14 @@ def _scores(course: Course) -> dict[str, float]:
     return {student: result.score for student, result in read_results(course.results(made_up.ASSIGNMENT)).items()}
 
 
-def _within(script: str, *command: str) -> list[str]:
-    """A command after a script that changes what its own mounts show."""
-    return ["unshare", "--mount", "bash", "-euc", f'{script}\nexec "$@"', "bash", *command]
-
-
-def _readable_by_all(*paths: str) -> str:
-    """A script that makes paths reachable for everybody, though they lie in somebody's private folder."""
-    places = {os.path.realpath(path) for path in paths}
-    private = {str(parent) for path in places for parent in Path(path).parents if not os.stat(parent).st_mode & 0o001}
-    outermost = [p for p in sorted(private) if not any(p.startswith(f"{other}/") for other in private - {p})]
-    lines = ["kept=$(mktemp -d)"]
-    for number, path in enumerate(sorted(places)):
-        lines += [f"mkdir $kept/{number}", f"mount --bind '{path}' $kept/{number}"]
-    lines += [f"mount -t tmpfs -o mode=755 tmpfs '{folder}'" for folder in outermost]
-    for number, path in enumerate(sorted(places)):
-        if any(path.startswith(f"{folder}/") for folder in outermost):
-            lines += [f"mkdir -p '{path}'", f"mount --bind $kept/{number} '{path}'"]
-    return "\n".join(lines)
-
-
 def test_an_ordinary_user_grades(course: Course) -> None:
     """No right of root is needed, and the sandbox is the same."""
     if shutil.which("setpriv") is None:
         pytest.skip("setpriv (package util-linux) is not installed")
     drop = ["setpriv", f"--reuid={_SOMEBODY}", f"--regid={_SOMEBODY}", "--clear-groups"]
-    script = _readable_by_all(sys.base_prefix, sys.prefix, str(ROOT))
+    script = readable_by_all(sys.base_prefix, sys.prefix, str(ROOT))
     script += f"\nexport HOME='{course.root}'\nchown -R {_SOMEBODY} '{course.root}'"
-    done = _run(course, _within(script, *drop, *_GRADE))
+    done = _run(course, within(script, *drop, *_GRADE))
     assert (done.returncode, _scores(course)) == (0, {"ada": 7, "bob": 6}), done.stderr
     assert course.results(made_up.ASSIGNMENT).stat().st_uid == _SOMEBODY
 
@@ -102,7 +83,7 @@ def test_root_of_a_container_of_one_user_grades(course: Course) -> None:
 
 def test_memory_to_share_is_not_needed(course: Course) -> None:
     """Containers often have a /dev/shm of 64 MiB or less; here are 64 KiB."""
-    done = _run(course, _within("mount -t tmpfs -o size=64k tmpfs /dev/shm", *_GRADE))
+    done = _run(course, within("mount -t tmpfs -o size=64k tmpfs /dev/shm", *_GRADE))
     assert (done.returncode, _scores(course)) == (0, {"ada": 7, "bob": 6}), done.stderr
 
 
