@@ -91,7 +91,6 @@ or with Python alone:
     pip install -r requirements.txt
 
 {measured}
-
 No GPU is needed. The line for Linux asks for PyTorch's build for processors; without it, or where that address cannot
 be reached, the last line takes the build for NVIDIA cards, a far larger download that works as well.
 Tested with Python {python} and PyTorch {torch}; newer ones should do.
@@ -122,7 +121,11 @@ Grading asks the same questions with other numbers. Cells tagged `experiment` ar
 
 _CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
-_MEASURED = ""
+# The bundle of six assignments, Python 3.11, fresh folders and caches, one run; the wheel of PyTorch lay on the disk.
+_MEASURED = """\
+On Linux that downloads about 360 MB, 190 of them PyTorch. Apart from downloading PyTorch it took 23 seconds with uv and
+3 minutes with Python's own pip, on a busy machine with two processors and a fast network.
+"""
 
 
 def environment_files(
