@@ -2,12 +2,14 @@
 # system packages bubblewrap (for the sandbox), chromium and postgresql (for tests).
 #
 #   make PYTHON=python3.12 test     another Python (3.11 or later; the lock is made for 3.11)
+#
+# Packages come with uv where it can be had, else with pip, which takes some minutes longer (scripts/install_packages.py).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= $(shell for p in python3.11 python3; do \
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 READY := .venv/.ready
@@ -19,7 +21,7 @@ JUPYTER_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 STRIP := $(BIN)/nbstripout --keep-id \
 	--extra-keys='metadata.language_info metadata.celltoolbar metadata.vscode cell.metadata.vscode'
 
-.PHONY: help setup demo test lab grade-lab bench attacks fuzz lint format docs lock clean
+.PHONY: help setup demo test lab grade-lab bench attacks gpu-check fuzz lint format docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -43,6 +45,9 @@ bench: setup ## this grader and stock nbgrader on the same submissions, in one r
 
 attacks: setup ## every attack on the grader, as a table, beside stock nbgrader where that applies
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.attacks $(ATTACK_ARGS)
+
+gpu-check: $(READY) ## whether a GPU grades as the processor does, as a table (GPU_ARGS=--dry: without one)
+	$(BIN)/python scripts/gpu_check.py $(GPU_ARGS)
 
 fuzz: setup ## 10,000 fuzzed notebooks and 100,000 fuzzed messages (about half an hour)
 	FUZZ_EXAMPLES=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m fuzz -n 2 --dist worksteal --timeout=0 $(PYTEST_ARGS)

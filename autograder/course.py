@@ -89,6 +89,12 @@ class Course:
         return str(self.setting("title") or self.name)
 
     @property
+    def colab(self) -> str | None:
+        """Where notebooks in Google Colab fetch the bundle; empty if students upload it, None if there are no such."""
+        found = self.setting("colab")
+        return None if found is None else str(found)
+
+    @property
     def name(self) -> str:
         """Its `course_id`, by default the folder's name."""
         return str(self.config.CourseDirectory.get("course_id") or self.root.name)

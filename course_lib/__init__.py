@@ -15,6 +15,9 @@ __all__ = ["check"]
 
 def __getattr__(name: str) -> Any:
     if name == "check":
+        from course_lib.lab.environment import tell_if_untested
+
+        tell_if_untested()  # before what an old PyTorch may lack is imported
         from course_lib.checking.check import check
         from course_lib.checking.gpu_trace import warm_up_in_background
 

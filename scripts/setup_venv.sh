@@ -30,9 +30,8 @@ step() { # step DESCRIPTION COMMAND...: runs the command, prints how long it too
 rm -f "$venv/.ready"
 step "$("$python" --version) environment in $venv" "$python" -m venv "$venv"
 count=$(grep -c == requirements.lock)
-# The warnings that -qq hides are about package indexes; errors are still shown.
-step "$count packages from requirements.lock, a few minutes the first time" \
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -r requirements.lock
+step "$count packages from requirements.lock, a minute or a few the first time" \
+    "$venv/bin/python" scripts/install_packages.py
 step "the course itself" \
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 touch "$venv/.ready"

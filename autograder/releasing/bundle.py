@@ -21,12 +21,13 @@ from autograder.course import Course
 from autograder.errors import CourseError, SourceNotebookError
 from autograder.exercise import Exercise
 from autograder.releasing.answers import write_answers
+from autograder.releasing.colab import ColabDoor
 from autograder.releasing.leaks import Secret, find_leaks
 from autograder.releasing.student_environment import environment_files
 from course_lib.checking.progress import FILE_NAME as PROGRESS_FILE
 from course_lib.widgets.predictions import FILE_NAME as PREDICTIONS_FILE
 
-__all__ = ["MANIFEST", "Bundle", "build_bundle"]
+__all__ = ["MANIFEST", "Bundle", "build_bundle", "build_colab"]
 
 MANIFEST = ".bundle.json"
 """Lists the files with their SHA-256; also the sign that a folder is a bundle and may be replaced."""
@@ -58,7 +59,11 @@ class Bundle:
 
 
 def build_bundle(
-    folder: Path, course: Course, assignments: Mapping[str, Mapping[str, Exercise]], secrets: Sequence[Secret]
+    folder: Path,
+    course: Course,
+    assignments: Mapping[str, Mapping[str, Exercise]],
+    secrets: Sequence[Secret],
+    door: ColabDoor | None = None,
 ) -> Bundle:
     """Build the bundle of some assignments, replacing an older one.
 
@@ -67,22 +72,48 @@ def build_bundle(
         course: whose released notebooks, library and licence go along.
         assignments: assignment -> its exercises.
         secrets: what must not be found in it.
+        door: how students get into Colab, if there are notebooks for it.
 
     Raises:
         CourseError: if something that is not a bundle stands there.
         SourceNotebookError: if a secret is found; nothing is replaced then.
     """
+
+    def fill(fresh: Path) -> None:
+        _fill(fresh, course, assignments, door)
+
+    return _build(folder, fill, list(assignments), secrets, course.code.libraries)
+
+
+def build_colab(
+    folder: Path, door: ColabDoor, bundle: Bundle, assignments: Sequence[str], secrets: Sequence[Secret]
+) -> Bundle:
+    """Build the folder of notebooks for Colab from those of a bundle; as careful as `build_bundle`."""
+
+    def fill(fresh: Path) -> None:
+        door.write(fresh, bundle.folder, assignments)
+
+    return _build(folder, fill, assignments, secrets, ())
+
+
+def _build(
+    folder: Path,
+    fill: Callable[[Path], None],
+    assignments: Sequence[str],
+    secrets: Sequence[Secret],
+    libraries: Sequence[str],
+) -> Bundle:
     _require_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         fresh = Path(scratch) / folder.name
-        _fill(fresh, course, assignments)
+        fill(fresh)
         _require_no_leaks(fresh, secrets)
         manifest = _write_manifest(fresh, list(assignments))
         archive = folder.with_name(f"{folder.name}.zip")
         _zip(fresh, archive)
         size = sum((fresh / name).stat().st_size for name in manifest)
-        kept = _keep_work(folder, fresh, manifest, course.code.libraries)
+        kept = _keep_work(folder, fresh, manifest, libraries)
         _swap(fresh, folder, Path(scratch) / "old")
     return Bundle(folder, archive, len(manifest), size, kept)
 
@@ -97,7 +128,9 @@ def _require_replaceable(folder: Path) -> None:
         raise CourseError(f"{folder} is a file, expected a folder", "choose another folder with --bundle DIR")
 
 
-def _fill(fresh: Path, course: Course, assignments: Mapping[str, Mapping[str, Exercise]]) -> None:
+def _fill(
+    fresh: Path, course: Course, assignments: Mapping[str, Mapping[str, Exercise]], door: ColabDoor | None
+) -> None:
     ignore = shutil.ignore_patterns(*_NEVER, "*.pyc", *_KEPT_SILENTLY)
     for name in assignments:
         shutil.copytree(course.release / name, fresh / name, ignore=ignore)
@@ -110,7 +143,7 @@ def _fill(fresh: Path, course: Course, assignments: Mapping[str, Mapping[str, Ex
     licence = course.root / "LICENSE"
     if licence.is_file():
         shutil.copy(licence, fresh / "LICENSE")
-    for name, text in environment_files(fresh, course, list(assignments)).items():
+    for name, text in environment_files(fresh, course, list(assignments), door).items():
         (fresh / name).write_text(text, "utf-8")
 
 

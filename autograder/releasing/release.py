@@ -21,7 +21,8 @@ from autograder.course import Course
 from autograder.errors import CourseError, GradebookError, SourceNotebookError
 from autograder.exercise import Exercise
 from autograder.releasing.answers import write_answers
-from autograder.releasing.bundle import Bundle, build_bundle
+from autograder.releasing.bundle import Bundle, build_bundle, build_colab
+from autograder.releasing.colab import ColabDoor
 from autograder.releasing.earlier import remember_texts
 from autograder.releasing.leaks import secrets_of_exercises, secrets_of_notebooks
 from autograder.releasing.source_checks import EXPERIMENT_TAG, require_releasable
@@ -56,17 +57,20 @@ class Released:
 
     Attributes:
         answers_note: empty, or why the check will not work in the source notebooks on this machine.
+        colab: the notebooks for Colab, if the course has such.
     """
 
     rows: tuple[Row, ...]
     bundle: Bundle
     answers_note: str = ""
+    colab: Bundle | None = None
 
 
 def release(
     course: Course,
     assignments: Sequence[str],
     bundle: Path | None = None,
+    colab: str | None = None,
 ) -> Released:
     """Release assignments.
 
@@ -74,6 +78,8 @@ def release(
         course: the course.
         assignments: names of folders in its source directory.
         bundle: folder of the student bundle; ``<course>/bundle`` by default.
+        colab: where notebooks in Colab fetch the bundle, empty if students upload it; by default what the course's
+            configuration says.
 
     Raises:
         UnknownAssignmentError: the course has no exercises under a name.
@@ -87,9 +93,14 @@ def release(
         _generate(course, name)
     secrets = secrets_of_notebooks(course.source) + secrets_of_exercises(course.code.exercises_folder)
     target = (bundle or course.root / "bundle").resolve()
-    built = build_bundle(target, course, chosen, secrets)
+    address = course.colab if colab is None else colab
+    door = None
+    if address is not None:
+        door = ColabDoor(address, f"{target.name}.zip", f"{target.name}-colab", course.code.libraries)
+    built = build_bundle(target, course, chosen, secrets, door)
+    notebooks = build_colab(target.with_name(door.folder), door, built, list(chosen), secrets) if door else None
     rows = tuple(_row(course.source / name, name, found) for name, found in chosen.items())
-    return Released(rows, built, _install_answers(course, chosen))
+    return Released(rows, built, _install_answers(course, chosen), notebooks)
 
 
 def _row(folder: Path, name: str, exercises: Mapping[str, Exercise]) -> Row:

@@ -65,6 +65,7 @@ def traced_cases(cases: Iterable[CaseKey]) -> tuple[CaseKey, ...]:
 _MOST = 500
 _MOST_OPERATIONS, _MOST_REPEATED = 60, 15
 """A loop does the same again and again, and an operation on fake tensors takes half a millisecond."""
+_SAFE_IN_A_THREAD = (2, 13)
 _warming = threading.Lock()
 _LOG = logging.getLogger("torch._subclasses.fake_tensor")
 
@@ -156,7 +157,13 @@ def warm_up() -> None:
 
 
 def warm_up_in_background() -> None:
-    """Begin with `warm_up` while the student reads on."""
+    """Begin with `warm_up` while the student reads on.
+
+    Not with an older PyTorch: with 2.11 on Python 3.13, a trace in a thread that has ended made the next `backward`
+    crash.  The first check takes a second longer there.
+    """
+    if tuple(map(int, torch.__version__.split(".")[:2])) < _SAFE_IN_A_THREAD:
+        return
     threading.Thread(target=warm_up, name="gpu-trace-warm-up", daemon=True).start()
 
 

@@ -11,6 +11,7 @@ the grader sends into the sandbox and the results that come back.
 
 from __future__ import annotations
 
+import ctypes
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -81,9 +82,12 @@ def _serialized(tree: Any, tensors: dict[str, torch.Tensor]) -> bytes:
     return bytes(safetensors.serialize(specs, {"tree": json.dumps(tree)}))
 
 
-def _spec(tensor: torch.Tensor) -> safetensors.TensorSpec:
+def _spec(tensor: torch.Tensor) -> Any:
     """Where a plain contiguous tensor lies; `safetensors.torch.save` finds the same at many times the cost."""
     where = tensor.data_ptr() or _NOWHERE.data_ptr()  # nothing may be read from address 0, not even no bytes
+    if not hasattr(safetensors, "TensorSpec"):  # before 0.8, which students may have, it takes the bytes themselves
+        data = ctypes.string_at(where, tensor.nbytes)
+        return {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data": data}
     return safetensors.TensorSpec(
         dtype=_NAMES[tensor.dtype], shape=tensor.shape, data_ptr=where, data_len=tensor.nbytes
     )

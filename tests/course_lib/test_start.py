@@ -116,15 +116,64 @@ def test_a_missing_package_is_named_with_the_command(tmp_path: Path) -> None:
     assert f'cd "{tmp_path}" && python -m pip install -r requirements.txt' in found[0].mend
 
 
-def test_another_version_than_the_tested_one_is_told(tmp_path: Path) -> None:
-    """First and second number count, the third does not."""
-    import torch
-
-    major, minor = torch.__version__.split(".")[:2]
-    (tmp_path / "requirements.txt").write_text(f"torch=={major}.{minor}.99\nnumpy==0.1.0\n-e .\n")
+def test_a_package_that_is_too_old_is_told_and_a_newer_one_is_not(tmp_path: Path) -> None:
+    """The bundle's requirements are lower bounds."""
+    (tmp_path / "requirements.txt").write_text("# tested\ntorch>=1.13\nnumpy>=99.1\ntqdm>=4\n-e .\n")
     wrong = [fault.wrong for fault in environment.faults(tmp_path, tmp_path)]
-    assert any(line.startswith("numpy is ") and line.endswith("tested with 0.1") for line in wrong)
-    assert not any(line.startswith("torch") for line in wrong)
+    assert any(line.startswith("numpy is ") and line.endswith("the course needs 99.1 or newer") for line in wrong)
+    assert not any(line.startswith(("torch", "tqdm")) for line in wrong)
+
+
+@given(
+    numbers=st.lists(st.integers(0, 99), min_size=1, max_size=4), suffix=st.sampled_from(["", "+cpu", "rc1", ".post1"])
+)
+def test_versions_are_ordered_by_their_numbers(numbers: list[int], suffix: str) -> None:
+    """2.10 comes after 2.9, 2.0 is 2, and what follows the numbers does not count."""
+    read = environment._numbers(".".join(map(str, numbers)) + suffix)
+    assert read == tuple(numbers[: max((i + 1 for i, n in enumerate(numbers) if n), default=1)])
+
+
+@pytest.mark.parametrize(
+    ("torch", "told"),
+    [("2.99.1+cpu", "newer than"), ("1.13.0", "needs"), (environment.TORCH.newest + ".7", ""), (None, "")],
+)
+def test_the_first_check_says_in_one_line_that_a_version_was_not_tested(
+    torch: str | None, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, and it never refuses."""
+    monkeypatch.setattr(environment, "_told", False)
+    monkeypatch.setattr(environment, "_version", lambda name: torch)
+    environment.tell_if_untested()
+    environment.tell_if_untested()
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == bool(told)
+    assert told in printed
+
+
+def test_a_newer_pytorch_is_ready_and_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same line that says that all is well."""
+    monkeypatch.setenv("COURSE_ANSWERS", "somewhere")
+    monkeypatch.setattr(environment, "_version", lambda name: "2.99.0" if name == "torch" else "99")
+    environment.check_environment()
+    printed = capsys.readouterr().out
+    assert printed.startswith("Environment: ready")
+    assert f"PyTorch 2.99.0; the course was tested with PyTorch {environment.TORCH})." in printed
+
+
+def test_importing_check_takes_little_once_torch_is_there() -> None:
+    """Under two seconds of processor time: nothing is imported that the first check does not need."""
+    code = (
+        "import time, torch\n"
+        "started = time.thread_time()\n"  # what a thread warms up meanwhile keeps nobody waiting
+        "from course_lib import check\n"
+        "import sys\n"
+        "assert not {'matplotlib.pyplot', 'sklearn', 'scipy.stats', 'anywidget'} & set(sys.modules)\n"
+        "print(time.thread_time() - started)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert float(done.stdout) < 2
 
 
 def test_missing_answers_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

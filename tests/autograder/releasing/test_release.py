@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import re
@@ -25,7 +26,8 @@ from autograder.releasing import bundle as bundles
 from autograder.releasing import release as releases
 from autograder.releasing.leaks import find_leaks, secrets_of_exercises, secrets_of_notebooks
 from autograder.releasing.release import Released, release
-from autograder.releasing.student_environment import imported_packages
+from autograder.releasing.student_environment import imported_packages, requirements
+from course_lib.lab import environment
 from tests.support import made_up
 from tests.support.course import ASSIGNMENTS
 from tests.support.made_up import ASSIGNMENT, cell
@@ -168,14 +170,34 @@ check("pair", double, halve)
 
 
 def test_requirements_name_what_the_bundle_imports_and_not_the_grader(released: Course) -> None:
-    """The pins follow the imports; nbgrader is not asked of students."""
+    """They follow the imports; nbgrader is not asked of students."""
     folder = released.root / "bundle"
-    pins = (folder / "requirements.txt").read_text().splitlines()
-    names = {line.partition("==")[0] for line in pins}
+    lines = [line for line in (folder / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    names = {line.partition(">=")[0] for line in lines}
     assert {"torch", "numpy", "safetensors", "jupyterlab"} <= names
     assert "nbgrader" not in names
-    assert "-e ." in names
-    assert not [line for line in pins if "+" in line]
+    assert lines[-1] == "-e ."
+
+
+def test_requirements_are_lower_bounds_so_that_nothing_newer_is_replaced(released: Course) -> None:
+    """Those of pyproject.toml where it has them; for PyTorch the oldest that was tried; else what is installed here."""
+    asked = dict(re.findall(r'^    "([a-z0-9-]+)>=([0-9.]+)', (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
+    lines = (released.root / "bundle" / "requirements.txt").read_text().splitlines()[1:-1]
+    assert all(re.fullmatch(r"[a-z0-9-]+>=[0-9.]+", line) for line in lines)
+    bounds = dict(line.split(">=") for line in lines)
+    assert bounds.pop("torch") == environment.TORCH.oldest
+    assert bounds == {name: asked[name] for name in bounds}
+    assert f"sortedcontainers>={importlib.metadata.version('sortedcontainers')}\n" in requirements(["sortedcontainers"])
+
+
+def test_the_bundle_states_what_was_tested_and_a_small_build_of_pytorch(released: Course) -> None:
+    """On Linux PyPI's build brings gigabytes for graphics cards: the README has the line that spares them."""
+    folder = released.root / "bundle"
+    stated = f"Tested with Python {environment.PYTHON} and PyTorch {environment.TORCH}; newer ones should do."
+    assert all(stated in (folder / name).read_text() for name in ("README.md", "requirements.txt"))
+    readme = (folder / "README.md").read_text()
+    assert "uv pip install torch --index-url https://download.pytorch.org/whl/cpu" in readme
+    assert readme.index("uv venv") < readme.index("python -m venv")
 
 
 @pytest.mark.slow
