@@ -18,6 +18,8 @@ from nbconvert.exporters import HTMLExporter
 from autograder.pages.formulas import HEAD, markdown_with_formulas, set_formulas, without_mathjax
 
 ROOT = Path(__file__).resolve().parent.parent
+# Long lines of code are broken where the window ends, on a telephone, enlarged or on paper; else they would be cut.
+_STYLE = "<style>pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }</style>"
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 
 
@@ -32,7 +34,7 @@ class PageExporter(HTMLExporter):
     def from_notebook_node(self, nb: Any, resources: Any = None, **arguments: Any) -> tuple[str, dict[str, Any]]:
         """The page of a notebook."""
         page, resources = super().from_notebook_node(nb, resources, **arguments)
-        return _SCRIPT.sub("", without_mathjax(page)).replace("</head>", f"{HEAD}</head>", 1), resources
+        return _SCRIPT.sub("", without_mathjax(page)).replace("</head>", f"{HEAD}{_STYLE}</head>", 1), resources
 
 
 def main(release: Path = ROOT / "release", to: Path = ROOT / "build" / "docs") -> None:

@@ -80,12 +80,13 @@ class Lab:
 
 
 @contextlib.contextmanager
-def lab(folder: Path, state: Path, **environment: str) -> Iterator[Lab]:
+def lab(folder: Path, state: Path, *, notebook_7: bool = False, **environment: str) -> Iterator[Lab]:
     """Start JupyterLab on a folder, and end it.
 
     Args:
         folder: what it serves, and where kernels start.
         state: an empty folder for its settings, so that nothing of the machine's user is read or written.
+        notebook_7: start Jupyter Notebook instead, which is made of the same parts; `Notebook` cannot drive it.
         environment: added to its environment and so to that of its kernels.
     """
     settings = state / "settings"
@@ -101,10 +102,11 @@ def lab(folder: Path, state: Path, **environment: str) -> Iterator[Lab]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     token, log = secrets.token_hex(16), state / "server.log"
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    module, app = ("notebook", "JupyterNotebookApp") if notebook_7 else ("jupyterlab", "LabApp")
+    command = [sys.executable, "-m", module, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
-    command += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
-    command += ["--LabApp.extension_manager=readonly", "--ServerApp.terminals_enabled=False"]
+    command += [f"--ServerApp.root_dir={folder}", f"--{app}.expose_app_in_browser=True"]
+    command += [f"--{app}.extension_manager=readonly", "--ServerApp.terminals_enabled=False"]
     variables = {
         **os.environ,
         "HOME": str(state),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from autograder.pages.feedback_page import FeedbackExporter
 from autograder.sandbox import Limits, Sandbox
 from autograder.submissions.notebook import Master
 from autograder.submissions.submission import Job
+from course_lib.checking import gpu_trace
 from course_lib.checking.card import Card
 from course_lib.checking.check import examine
 from course_lib.checking.gpu_trace import DRIVERS_TRACED, gpu_advice
@@ -186,3 +188,18 @@ def test_the_import_of_check_begins_with_the_slow_part_in_the_background() -> No
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert (done.stdout.strip(), done.stderr) == ("1", "")
+
+
+@pytest.mark.parametrize(("version", "started"), [("2.5.1", False), ("2.11.0+cu130", False), ("2.13.0+cpu", True)])
+def test_an_older_pytorch_is_not_warmed_up_in_a_thread(
+    version: str, started: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the next backward pass could crash the kernel."""
+    seen: list[str] = []
+    monkeypatch.setattr(torch, "__version__", version)
+    monkeypatch.setattr(gpu_trace, "warm_up", lambda: seen.append("traced"))
+    gpu_trace.warm_up_in_background()
+    for thread in threading.enumerate():
+        if thread.name == "gpu-trace-warm-up":
+            thread.join()
+    assert bool(seen) == started

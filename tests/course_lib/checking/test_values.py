@@ -13,6 +13,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from course_lib.checking import values as module
 from course_lib.checking.comparison import compare
 from course_lib.checking.values import MAX_DEPTH, Unsupported, ValueFormatError, pack, unpack
 from tests.support.fuzzing import fuzz
@@ -241,3 +242,13 @@ def _read(data: bytes) -> None:
     repr(value)
     pack(value)
     assert compare(value, torch.ones(3)) is not None or isinstance(value, torch.Tensor | np.ndarray)
+
+
+@pytest.mark.parametrize("tensor", [torch.arange(6, dtype=torch.float64).reshape(2, 3), torch.empty(0, 3)])
+def test_an_older_safetensors_is_given_the_bytes_themselves(
+    tensor: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 0.8 it takes no addresses; students may have such a one, and Colab has."""
+    monkeypatch.delattr(module.safetensors, "TensorSpec")
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    assert module._spec(tensor) == {"dtype": dtype, "shape": list(tensor.shape), "data": tensor.numpy().tobytes()}

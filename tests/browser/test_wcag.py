@@ -1,0 +1,162 @@
+"""What axe does not look at, of WCAG 2.2 AA: size of targets, reflow, text spacing; see docs/accessibility.md."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.all_widgets import WIDGETS, source_of
+from tests.support.paths import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.browser.lab import Notebook
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+WIDGET = "section.course-widget"
+READY = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status === 'idle'"
+
+# A radio button's label is part of its target.
+TARGETS = """() => [...document.querySelectorAll(".course-widget")].flatMap((widget) =>
+    [...widget.querySelectorAll("button, input, select, summary, [role=slider], [role=button], [role=gridcell]")]
+        .map((element) => (element.matches("[type=radio], [type=checkbox]") && element.labels[0]) || element)
+        .map((element) => [element, element.getBoundingClientRect()])
+        .filter(([, box]) => box.width > 0 && box.height > 0 && Math.min(box.width, box.height) < 23.9)
+        .map(([element, box]) => `${widget.getAttribute("aria-label")}: ${element.tagName} ${element.className} ` +
+            `${element.textContent.slice(0, 20)} ${box.width} x ${box.height}`))"""
+# 1.4.12: nothing may be lost when a reader sets text like this.
+SPACING = """* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }
+p { margin-bottom: 2em !important; }"""
+CUT = """(within) => [...document.querySelectorAll(within + " *")]
+    .filter((one) => one.clientWidth > 1 && one.clientHeight > 1 && one.innerText?.trim())
+    .filter((one) => ["hidden", "clip"].some((way) =>
+        getComputedStyle(one).overflowX === way || getComputedStyle(one).overflowY === way))
+    .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1)
+    .map((one) => `${one.tagName} ${one.className}: ${one.innerText.slice(0, 40)}`)"""
+WIDER = """() => [...document.querySelectorAll(".course-widget")]
+    .filter((widget) => widget.scrollWidth > widget.clientWidth + 1)
+    .map((widget) => `${widget.getAttribute("aria-label")}: ${widget.scrollWidth} in ${widget.clientWidth}`)"""
+
+
+@pytest.fixture(scope="module")
+def notebook(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """All widgets, live, in one notebook."""
+    from tests.browser.lab import Notebook, lab, write_notebook
+
+    folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
+    write_notebook(folder / "n.ipynb", {f"widget-{n}": source_of(name) for n, name in enumerate(WIDGETS)})
+    context = chromium.new_context(viewport={"width": 1100, "height": 1300}, reduced_motion="reduce")
+    with lab(folder, state, PYTHONPATH=str(ROOT)) as server:
+        opened = Notebook(server, context.new_page(), "n.ipynb")
+        opened.run_all()
+        opened.page.locator(f"{WIDGET} canvas[data-frame]").nth(len(WIDGETS) - 1).wait_for()
+        yield opened
+    context.close()
+
+
+def test_everything_that_is_pressed_is_24_pixels_wide_and_high(notebook: Notebook) -> None:
+    """2.5.8, before the prediction and after it, when the controls are there."""
+    from tests.browser.operating import lock_in
+
+    assert notebook.page.evaluate(TARGETS) == []
+    for widget in notebook.page.locator(WIDGET).all():
+        lock_in(widget)
+    assert notebook.page.evaluate(TARGETS) == []
+
+
+def test_widgets_lose_nothing_when_text_is_spaced(notebook: Notebook) -> None:
+    """1.4.12: no text is cut, and nothing sticks out."""
+    style = notebook.page.add_style_tag(content=SPACING)
+    assert notebook.page.evaluate(CUT, ".course-widget") == []
+    assert notebook.page.evaluate(WIDER) == []
+    style.evaluate("(element) => element.remove()")
+
+
+def test_widgets_fit_into_320_pixels(notebook: Notebook, screenshot: Callable[..., None]) -> None:
+    """1.4.10: JupyterLab's own frame stays, so the widgets' place is made that narrow; pictures become smaller."""
+    style = notebook.page.add_style_tag(
+        content=".jp-OutputArea-output { width: 320px !important; flex: none !important; }"
+    )
+    notebook.page.wait_for_function(f"() => ({WIDER})().length === 0", timeout=10_000)
+    screenshot(notebook.page, "wcag-320")
+    style.evaluate("(element) => element.remove()")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two notebooks as web pages."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name in ("01_batchnorm", "06_hyperparameter_search"):
+        shutil.copytree(ROOT / "notebooks" / name, folder / "release" / name)
+    specification = importlib.util.spec_from_file_location("make_pages", ROOT / "scripts" / "make_pages.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    module.main(folder / "release", folder / "docs")
+    return folder / "docs"
+
+
+@pytest.mark.parametrize("name", ["index", "batchnorm", "hyperparameter_search"])
+def test_pages_fit_into_320_pixels_and_stand_spaced_text(
+    pages: Path, page: Page, name: str, screenshot: Callable[..., None]
+) -> None:
+    """1.4.10 and 1.4.12: one scrolls down only; code, tables and formulas may scroll in a place of their own."""
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto((pages / f"{name}.html").as_uri())
+    screenshot(page, f"wcag-320-{name}")
+    width = "() => document.scrollingElement.scrollWidth"
+    assert page.evaluate(width) <= 320
+    page.add_style_tag(content=SPACING)
+    assert page.evaluate(width) <= 320
+    assert page.evaluate(CUT, "body") == []
+
+
+FOCUSED = """() => {
+    const focused = document.activeElement;
+    const { outlineStyle, outlineWidth } = getComputedStyle(focused);
+    const box = focused.getBoundingClientRect();
+    const seen = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    return {
+        widget: focused.closest(".course-widget")?.getAttribute("aria-label") ?? null,
+        outlined: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
+        hidden: box.width > 1
+            && !(focused.contains(seen) || seen?.contains(focused) || focused.labels?.[0]?.contains(seen)),
+    };
+}"""
+
+
+def test_the_keyboard_walks_through_the_whole_notebook(notebook: Notebook) -> None:
+    """2.1.1, 2.1.2, 2.4.7, 2.4.11: Shift+Enter runs every cell, Tab reaches every widget, and is always seen."""
+    page = notebook.page
+    notebook.activate("widget-0")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:enter-command-mode')")
+    before = [cell.execution_count for cell in notebook.content().cells if cell.source]
+    for _ in before:
+        page.keyboard.press("Shift+Enter")
+    page.wait_for_function(READY)
+    after = [cell.execution_count for cell in notebook.content().cells if cell.source]
+    assert min(after) > max(before)
+    page.locator(f"{WIDGET} canvas[data-frame]").nth(len(WIDGETS) - 1).wait_for()
+
+    notebook.activate("widget-0")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:enter-command-mode')")
+    reached, invisible = [], []
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        found = page.evaluate(FOCUSED)
+        if found["widget"] is not None:
+            reached.append(found["widget"])
+            if found["hidden"] or not found["outlined"]:
+                invisible.append(found)
+        if len(set(reached)) == len(WIDGETS):
+            break
+    titles = [widget.get_attribute("aria-label") for widget in page.locator(WIDGET).all()]
+    assert list(dict.fromkeys(reached)) == titles
+    assert invisible == []
