@@ -121,7 +121,7 @@ Grading asks the same questions with other numbers. Cells tagged `experiment` ar
 
 _CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
-# The bundle of six assignments, Python 3.11, fresh folders and caches, one after the other; the wheel of PyTorch lay on the disk.
+# The bundle of six assignments, fresh folders and caches, one after the other; the wheel of torch was on disk.
 _MEASURED = """\
 On Linux that downloads about 360 MB, 190 of them PyTorch. Apart from downloading PyTorch it took 23 seconds with uv and
 3 minutes with Python's own pip, on a busy machine with two processors and a fast network.
