@@ -82,7 +82,7 @@ class Bench:
         for name, data in burden.files(self._released()).items():
             small_course.hand_in_bytes(self._course, student, data, name)
         submission = Submission.of(self._course, made_up.ASSIGNMENT, student)
-        job, read = _timed(lambda: submission.job(self._task.master, None))
+        job, read = _timed(lambda: submission.job(self._task.master))
         graded, seconds = _timed(lambda: grade_submission(job, self._task, self._sandbox))
         with GradebookWriter(self._course.db_url, self._task.master) as book:
             _, written = _timed(lambda: write(self._course, book, graded))

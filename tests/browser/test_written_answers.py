@@ -97,6 +97,7 @@ def test_two_graders_do_not_overwrite_each_other(
     first.keyboard.press("Shift+Tab")
     first.keyboard.press("Enter")
     expect(one.locator(".state")).to_have_text("Saved: 1.5 of 4")
+    first.bring_to_front()  # of two open pages only one has the browser's focus
     expect(first.locator(".answer").nth(1).locator(".points")).to_be_focused()
     expect(first.locator("#left")).to_have_text("3 of 5 wait")
     assert (1.5, "Say more.") in _marks(course).values()

@@ -150,7 +150,8 @@ def test_what_could_not_be_graded_is_listed_and_not_counted() -> None:
     assert (summary.mean, summary.median, summary.full) == (summary.max_score, summary.max_score, 1)
     assert [row.student for row in summary.students] == ["ada", "lost"]
     (eye,) = summary.attention
-    assert (eye.student, "not UTF-8" in " ".join(eye.reasons)) == ("lost", True)
+    assert (eye.level, eye.students) == ("act", ("lost",))
+    assert eye.details == (("the folder's name is not UTF-8", ("lost",)),)
 
 
 @pytest.mark.browser
