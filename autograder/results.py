@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from autograder.whole_files import write_whole
 
 __all__ = [
     "ExerciseResult",
@@ -146,9 +147,7 @@ def write_result(folder: Path, result: SubmissionResult) -> None:
     for exercise in data["exercises"].values():
         if not exercise["shown"]:
             del exercise["shown"]
-    temporary = folder / f".{path.name}.{os.getpid()}"
-    temporary.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps(data, ensure_ascii=False))
 
 
 def result_path(folder: Path, student: str) -> Path:

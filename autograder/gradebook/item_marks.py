@@ -10,6 +10,7 @@ import sqlalchemy.exc
 from nbgrader.api import BaseCell, Grade, Gradebook, GradeCell, SubmittedAssignment, SubmittedNotebook
 
 from autograder.gradebook.marks import read_marks
+from autograder.gradebook.waiting import is_waiting
 
 __all__ = ["AssignmentTrend", "ItemMarks", "read_item_marks", "read_trend"]
 
@@ -56,7 +57,7 @@ def read_item_marks(db_url: str, assignment: str) -> dict[str, ItemMarks]:
             rows = (
                 book.db.query(
                     SubmittedAssignment.student_id, base.c.name, cells.c.cell_type, cells.c.max_score,
-                    Grade.score, Grade.needs_manual_grade, Grade.manual_score,
+                    Grade.score, Grade.needs_manual_grade, Grade.auto_score, Grade.manual_score,
                 )
                 .select_from(Grade)
                 .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
@@ -71,10 +72,10 @@ def read_item_marks(db_url: str, assignment: str) -> dict[str, ItemMarks]:
     points: dict[str, dict[str, float]] = {}
     waiting: dict[str, int] = {}
     about: dict[str, tuple[float, bool]] = {}
-    for student, name, kind, max_score, score, needs, manual in rows:
+    for student, name, kind, max_score, score, needs, auto, manual in rows:
         about[name] = float(max_score or 0.0), kind != "code"
         given = points.setdefault(name, {})
-        if needs and manual is None:
+        if is_waiting(needs, auto, manual):
             waiting[name] = waiting.get(name, 0) + 1
         else:
             given[student] = float(score or 0.0)

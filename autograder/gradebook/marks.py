@@ -24,6 +24,7 @@ from nbgrader.api import Student as GradebookStudent
 from autograder.errors import GradebookError
 from autograder.gradebook.adjustments import Adjustments, require_cells
 from autograder.gradebook.rules import Rules
+from autograder.gradebook.waiting import is_waiting
 
 __all__ = ["AssignmentMarks", "Mark", "Student", "due_for", "marks_of", "read_marks"]
 
@@ -241,7 +242,14 @@ def _points(
         .filter(SubmittedAssignment.assignment_id == assignment_id)
     )
     grades = (
-        gradebook.db.query(SubmittedNotebook.assignment_id, Grade.cell_id, Grade.score, Grade.needs_manual_grade)
+        gradebook.db.query(
+            SubmittedNotebook.assignment_id,
+            Grade.cell_id,
+            Grade.score,
+            Grade.needs_manual_grade,
+            Grade.auto_score,
+            Grade.manual_score,
+        )
         .select_from(Grade)
         .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
         .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
@@ -250,7 +258,7 @@ def _points(
     sums: dict[str, _Points] = {}
     for submission, penalty in notebooks:
         sums.setdefault(submission, _Points()).penalty += penalty or 0.0
-    for submission, cell_id, score, needs_grading in grades:
+    for submission, cell_id, score, needs, auto, manual in grades:
         found, cell = sums.setdefault(submission, _Points()), cells[cell_id]
         adjustment = adjustments.get(cell.name)
         score = score or 0.0 if adjustment is None else adjustment.score(score or 0.0, cell.max_score)
@@ -258,5 +266,6 @@ def _points(
             found.automatic += score
         else:
             found.written += score
-        found.needs_grading |= bool(needs_grading) and not (adjustment is not None and adjustment.settled)
+        is_settled = adjustment is not None and adjustment.settled
+        found.needs_grading |= is_waiting(needs, auto, manual) and not is_settled
     return sums

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from nbgrader.api import Gradebook, MissingEntry
 
 from autograder.gradebook.adjustments import Adjustments
+from autograder.gradebook.waiting import is_waiting
 
 __all__ = ["CellMark", "StudentMarks", "read_student_marks"]
 
@@ -88,8 +89,7 @@ def read_student_marks(book: Gradebook, assignment: str, student: str) -> Studen
         penalty += notebook.late_submission_penalty or 0.0
         for grade in notebook.grades:
             given = grade.manual_score is not None
-            # A regrade asks for a second look at points that a person gave to code; they stand until then.
-            waits = bool(grade.needs_manual_grade) and (grade.auto_score is None or not given)
+            waits = is_waiting(grade.needs_manual_grade, grade.auto_score, grade.manual_score)
             by_hand = given and grade.auto_score is not None and grade.manual_score != grade.auto_score
             cells[grade.name] = CellMark(
                 float(grade.score or 0.0), float(grade.max_score or 0.0), waits, by_hand or bool(grade.extra_credit)

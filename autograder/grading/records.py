@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from autograder.results import Status, SubmissionResult, read_result, result_pat
 from autograder.sandbox import Limits
 from autograder.submissions.notebook import Master
 from autograder.submissions.submission import Job, Submission
+from autograder.whole_files import write_whole
 
 __all__ = [
     "is_done",
@@ -91,10 +91,7 @@ def secret_seed(course: Course, assignment: str) -> int:
             raise CourseError(f"{path} holds no seed", hint) from error
     seed = secrets.randbits(48)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.touch(mode=0o600)
-    temporary.write_text(json.dumps({"seed": seed}), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, json.dumps({"seed": seed}), mode=0o600)
     return seed
 
 
@@ -142,7 +139,7 @@ def write(course: Course, book: GradebookWriter, graded: Graded) -> dt.datetime 
     path_of_result.unlink(missing_ok=True)
     path = _notebook_path(course, book.master, result.student)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, graded.notebook)
+    write_whole(path, graded.notebook)
     when = keep_beside(path.parent, Submission.of(course, result.assignment, result.student))
     before = known.written if known is not None else {}
     unchanged = frozenset(name for name, text in result.written.items() if before.get(name) == text)
@@ -172,11 +169,11 @@ def keep_beside(folder: Path, submission: Submission) -> dt.datetime | None:
     when = submission.timestamp()
     text = f"{when.isoformat(' ')} UTC\n" if when is not None else ""
     if text and not _holds(folder / "timestamp.txt", text):
-        _replace(folder / "timestamp.txt", text)
+        write_whole(folder / "timestamp.txt", text)
     secret = submission.secret()
     # Without it `nbgrader release_feedback` finds no name for the page.
     if secret and not _holds(folder / "submission_secret.txt", secret):
-        _replace(folder / "submission_secret.txt", secret)
+        write_whole(folder / "submission_secret.txt", secret)
     return when
 
 
@@ -189,9 +186,3 @@ def _holds(path: Path, text: str) -> bool:
         return not path.is_symlink() and path.read_text(encoding="utf-8") == text
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

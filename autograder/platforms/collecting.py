@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from autograder.platforms.roster import Person, Roster, read_roster, roster_of
 from autograder.platforms.sorting import Delivery, Sorted, sort_uploads
 from autograder.platforms.uploads import Refused, read_uploads
 from autograder.submissions.tries import Tries
+from autograder.whole_files import write_whole
 
 __all__ = ["Collected", "Returning", "collect", "everybody_of", "read_returning", "stored_roster"]
 
@@ -318,7 +318,7 @@ def _store_roster(course: Course, assignment: str, path: Path) -> None:
     """A copy, which marks go back with."""
     target = _folder(course, assignment) / "roster.csv"
     target.parent.mkdir(parents=True, exist_ok=True)
-    _replace(target, path.read_bytes())
+    write_whole(target, path.read_bytes())
 
 
 def stored_roster(course: Course, assignment: str, zone: dt.tzinfo) -> Roster | None:
@@ -336,7 +336,7 @@ def _store_returning(course: Course, assignment: str, downloads: Sequence[Sorted
                 kept[delivery.person.id] = {"platform": delivery.labels[0].platform, "parts": parts}
     path = _folder(course, assignment) / "returning.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, json.dumps(kept, ensure_ascii=False).encode())
+    write_whole(path, json.dumps(kept, ensure_ascii=False).encode())
 
 
 def read_returning(course: Course, assignment: str) -> dict[str, Returning]:
@@ -346,9 +346,3 @@ def read_returning(course: Course, assignment: str) -> dict[str, Returning]:
         return {student: Returning(one["platform"], tuple(one["parts"])) for student, one in data.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)

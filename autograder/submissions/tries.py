@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from autograder.course import Course
+from autograder.whole_files import write_whole
 
 __all__ = ["Tries", "Try"]
 
@@ -165,9 +166,7 @@ class Tries:
 
     def _note(self, one: Try) -> None:
         path = self.folder / f"{one.number}.json"
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(asdict(one), ensure_ascii=False), encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, json.dumps(asdict(one), ensure_ascii=False))
 
 
 @contextmanager
