@@ -91,8 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # asked for by no notebook's schema.  Without this package it does without.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return _run(sys.argv[1:] if arguments is None else list(arguments))
+        return _run(words)
     except AutograderError as error:
         print(f"autograder: {error.message}", file=sys.stderr)
         if error.hint:
@@ -106,12 +107,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
+        if error.errno in _OF_THE_MACHINE:
+            hint = f"{_OF_THE_MACHINE[error.errno]}; then the same command goes on from here"
+        elif _is_named(error.filename, words):
+            hint = "is that the right path?"
+        else:
             raise
         where = f"{error.filename}: " if error.filename else ""
         print(f"autograder: {where}{error.strerror}", file=sys.stderr)
-        print(f"hint: {_OF_THE_MACHINE[error.errno]}; then the same command goes on from here", file=sys.stderr)
+        print(f"hint: {hint}", file=sys.stderr)
         return 2
+
+
+def _is_named(path: object, words: Sequence[str]) -> bool:
+    """Whether a path stands among the words of the command, or a folder on the way to one that does."""
+    if not isinstance(path, str | os.PathLike):
+        return False
+    values = (word.partition("=")[2] if word.startswith("--") else word for word in words)
+    place = os.path.abspath(path)
+    return any(f"{os.path.abspath(value)}{os.sep}".startswith(f"{place}{os.sep}") for value in values if value)
 
 
 def _run(arguments: Sequence[str]) -> int:

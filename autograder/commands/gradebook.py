@@ -27,7 +27,8 @@ def run(args: argparse.Namespace, course: Course) -> int:
         for table, words in {"student": "students", "submitted_assignment": "submissions", "grade": "scores"}.items()
     )
     print(f"moved to {moved.target}: {sum(moved.rows.values())} rows ({counts}), read back and compared")
-    print("now write into nbgrader_config.py, with the password, and close formgrader before:")
+    password = ", with the password," if "***" in moved.target else ""
+    print(f"now close formgrader, and write into nbgrader_config.py{password}:")
     print(f'  c.CourseDirectory.db_url = "{moved.target}"')
     print("the old gradebook is as it was; keep it as a backup, nothing uses it any more")
     return 0

@@ -48,6 +48,12 @@ def place_tries(
     students = students_of(course, assignment, options.students)
     with hold(course.root / ".autograder" / "lock"):
         several = {student: tries for student in students if (tries := Tries(course, assignment, student)).all()}
+        if which.isdecimal() and not any(str(one.number) == which for tries in several.values() for one in tries.all()):
+            most = max((one.number for tries in several.values() for one in tries.all()), default=0)
+            has = f"the highest number is {most}" if most else "nothing was collected"
+            raise UsageError(
+                f"--which {which}: nobody has a try of that number; {has}", "autograder collect keeps every try"
+            )
         choose = _best(course, assignment, several, options, show_progress) if which == "best" else _by(which)
         for student, tries in several.items():
             chosen = choose(student, tries.all())

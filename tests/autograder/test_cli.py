@@ -68,6 +68,27 @@ def test_a_bug_keeps_its_traceback(command: types.ModuleType) -> None:
         cli.main(["try"])
 
 
+@pytest.mark.parametrize("words", [["--out", "{}/none/a.csv"], ["--out={}/none/a.csv"], ["{}/none"]])
+def test_a_path_that_was_typed_is_named_in_one_line(
+    command: types.ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """Whatever a command does with it; a file that nobody named is a bug and keeps its traceback."""
+    typed = [word.format(tmp_path) for word in words]
+    command.add_arguments = lambda parser: (parser.add_argument("--out"), parser.add_argument("place", nargs="?"))
+    wanted = tmp_path / "none" / "a.csv" if "a.csv" in words[-1] else tmp_path / "none"
+
+    def run(args: argparse.Namespace, course: Course) -> int:
+        return len(wanted.read_text())
+
+    command.run = run
+    assert cli.main(["try", *typed]) == 2
+    assert (
+        capsys.readouterr().err == f"autograder: {wanted}: No such file or directory\nhint: is that the right path?\n"
+    )
+    with pytest.raises(FileNotFoundError):
+        cli.main(["try", str(tmp_path / "other")])
+
+
 def test_an_interrupt_says_how_to_go_on(command: types.ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C is no traceback either."""
 

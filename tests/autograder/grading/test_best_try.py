@@ -78,3 +78,9 @@ def test_another_word_is_one_line(course: Course, capsys: pytest.CaptureFixture[
     for word in ("worst", "0", "-1"):
         assert cli.main(["--course", str(course.root), "grade", NAME, f"--which={word}"]) == 2
         assert "expected best, last or the number" in capsys.readouterr().err
+
+
+def test_a_number_that_nobody_has_is_one_line(course: Course, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is a slip of the pen, and nothing is graded for it."""
+    assert cli.main(["--course", str(course.root), "grade", NAME, "--which=9"]) == 2
+    assert "--which 9: nobody has a try of that number; the highest number is 3" in capsys.readouterr().err
