@@ -26,11 +26,16 @@ class CellMarks:
     untouched: frozenset[str]
 
     @classmethod
-    def of(cls, cells: Sequence[NotebookNode]) -> CellMarks:
-        """As nbgrader itself would read them from the autograded notebook."""
+    def of(cls, cells: Sequence[NotebookNode], lost: Sequence[str] = ()) -> CellMarks:
+        """As nbgrader itself would read them from the autograded notebook.
+
+        Args:
+            lost: written answers that may stand in other cells: a person decides, and an empty cell is no 0.
+        """
         known = [cell for cell in cells if "nbgrader" in cell.metadata]
+        graded = {cell.metadata.nbgrader.grade_id: cell for cell in known if utils.is_grade(cell)}
         return cls(
-            {c.metadata.nbgrader.grade_id: utils.determine_grade(c)[0] for c in known if utils.is_grade(c)},
+            {name: None if name in lost else utils.determine_grade(cell)[0] for name, cell in graded.items()},
             frozenset(c.metadata.nbgrader.grade_id for c in known if utils.is_solution(c) and _is_untouched(c)),
         )
 

@@ -85,7 +85,7 @@ def grade_submission(job: Job, task: Task, sandbox: Sandbox) -> Graded:
         written={name: _digest(repaired.by_id[name]) for name in master.cells if master.is_written(name)},
     )
     notebook = _autograded(repaired, master, log.outputs, marked)
-    marks = CellMarks.of(repaired.cells)
+    marks = CellMarks.of(repaired.cells, repaired.lost)
     return Graded(result.with_seconds(time.perf_counter() - started), notebook, marks)
 
 

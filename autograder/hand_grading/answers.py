@@ -28,6 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.course import Course
 from autograder.errors import GradebookError
+from autograder.gradebook.waiting import is_waiting
 from autograder.grading.records import load_master
 from autograder.pages.titles import titles_of
 from autograder.releasing.source_notebook import cells_of, read_source, solution_regions
@@ -70,7 +71,7 @@ class Answer:
         comment: what a person wrote.
         empty: whether nothing was written.
         elsewhere: whether the student's text seems to stand in another cell.
-        again: whether it was graded, and should be looked at again.
+        waits: whether a person has still to give points, or to look again at those that stand there.
     """
 
     grade: str
@@ -80,7 +81,17 @@ class Answer:
     comment: str
     empty: bool
     elsewhere: bool
-    again: bool
+    waits: bool
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was written and nobody needs to look."""
+        return self.empty and not self.waits and self.score is None
+
+    @property
+    def again(self) -> bool:
+        """Whether it was graded, and should be looked at again."""
+        return self.waits and self.score is not None
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ class Sheet:
     @property
     def open(self) -> int:
         """How many answers wait."""
-        return sum(answer.score is None and not answer.empty for answer in self.answers)
+        return sum(answer.waits for answer in self.answers)
 
 
 def questions_of(course: Course, assignment: str) -> tuple[Question, ...]:
@@ -160,10 +171,13 @@ def read_sheet(course: Course, assignment: str, cell: str) -> Sheet:
                 text,
                 row.auto_comment == "No response.",
                 "lost-answer" in _flags(course, assignment, row.student_id),
-                bool(row.needs_manual_grade) and row.manual_score is not None,
+                is_waiting(row.needs_manual_grade, row.auto_score, row.manual_score),
             )
         )
-    order = sorted(answers, key=lambda answer: (answer.empty and answer.score is None, _shuffled(answer.grade)))
+    order = sorted(
+        answers,
+        key=lambda answer: (answer.blank, _shuffled(answer.grade)),
+    )
     return Sheet(question, tuple(order), tuple(text for text, _ in written.most_common(_MOST_COMMENTS)))
 
 
@@ -181,9 +195,9 @@ def _rows(db_url: str, assignment: str, cell: str) -> Sequence[Any]:
         with Gradebook(db_url) as book:
             found: Sequence[Any] = (
                 book.db.query(
-                    Grade.id.label("grade"), Grade.manual_score, Grade.needs_manual_grade, comments.c.manual_comment,
-                    comments.c.auto_comment, SubmittedNotebook.id.label("notebook"), Notebook.name,
-                    SubmittedAssignment.student_id,
+                    Grade.id.label("grade"), Grade.manual_score, Grade.auto_score, Grade.needs_manual_grade,
+                    comments.c.manual_comment, comments.c.auto_comment, SubmittedNotebook.id.label("notebook"),
+                    Notebook.name, SubmittedAssignment.student_id,
                 )
                 .select_from(Grade)
                 .join(graded, graded.c.id == Grade.cell_id)

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["place_answers"]
 
 
-def place_answers(cells: Sequence[Cell], master: Master, notes: list[str], flags: list[str]) -> list[Cell]:
+def place_answers(
+    cells: Sequence[Cell], master: Master, notes: list[str], flags: list[str], lost: list[str]
+) -> list[Cell]:
     """The cells, with answers that had lost their names named again.
 
-    Adds notes, and the flag `lost-answer` where a written answer is not there but some text of the student's own is.
+    Adds notes; where written answers are not there but some text of the student's own is, the flag `lost-answer`, and
+    their names to `lost`.
     """
     placed = list(cells)
     released = {_plain(text): name for name, text in master.text.items() if text.strip()}
@@ -46,6 +49,7 @@ def place_answers(cells: Sequence[Cell], master: Master, notes: list[str], flags
         notes.append(f"the answer {name} was not in its cell; the text found in its place is taken for it")
     if open_answers and own:
         flags.append("lost-answer")
+        lost += open_answers
         notes.append(
             f"no answer was found for {', '.join(open_answers)}, but there are texts of the student's own elsewhere: "
             "look at them"

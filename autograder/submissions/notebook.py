@@ -119,12 +119,14 @@ class Repaired:
         runnable: ids of the cells to be run, in order.
         notes: what was repaired, in words.
         flags: `edited-tests`, `lost-answer`.
+        lost: names of the written answers that were not found, and may stand elsewhere.
     """
 
     cells: list[NotebookNode]
     runnable: list[str]
     notes: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
 
     @cached_property
     def by_id(self) -> dict[str, NotebookNode]:
@@ -228,7 +230,8 @@ def repair(cells: Sequence[Cell], master: Master) -> Repaired:
     """Bring a submission back to the released notebook's cells (see the module's text)."""
     notes: list[str] = []
     flags: list[str] = []
-    cells = _readable(place_answers(cells, master, notes, flags), notes)
+    lost: list[str] = []
+    cells = _readable(place_answers(cells, master, notes, flags, lost), notes)
     chosen = _claims(cells, master, notes)
     plain = {cell.id: cell for cell in master.node.cells if "nbgrader" not in cell.metadata}
     placed: list[NotebookNode] = []
@@ -255,7 +258,7 @@ def repair(cells: Sequence[Cell], master: Master) -> Repaired:
         and cell.id not in experiments
         and not (cell.id in master.cells and master.is_test(cell.id))
     ]
-    return Repaired(placed, runnable, notes, flags)
+    return Repaired(placed, runnable, notes, flags, lost)
 
 
 def _claims(cells: Sequence[Cell], master: Master, notes: list[str]) -> dict[str, int]:

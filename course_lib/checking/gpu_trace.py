@@ -161,10 +161,12 @@ def warm_up_in_background() -> None:
 
     Not with an older PyTorch: with 2.11 on Python 3.13, a trace in a thread that has ended made the next `backward`
     crash.  The first check takes a second longer there.
+
+    A Python that ends meanwhile waits for the thread: PyTorch aborts the process if its code is still running then.
     """
     if tuple(map(int, torch.__version__.split(".")[:2])) < _SAFE_IN_A_THREAD:
         return
-    threading.Thread(target=warm_up, name="gpu-trace-warm-up", daemon=True).start()
+    threading.Thread(target=warm_up, name="gpu-trace-warm-up", daemon=False).start()
 
 
 def may_leave_the_gpu(function: Any) -> bool:

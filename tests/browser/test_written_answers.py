@@ -97,8 +97,8 @@ def test_two_graders_do_not_overwrite_each_other(
     first.keyboard.press("Shift+Tab")
     first.keyboard.press("Enter")
     expect(one.locator(".state")).to_have_text("Saved: 1.5 of 4")
-    first.bring_to_front()  # of two open pages only one has the browser's focus
-    expect(first.locator(".answer").nth(1).locator(".points")).to_be_focused()
+    # Not `to_be_focused`: of two open pages only one has the browser's focus.
+    first.wait_for_function("() => document.activeElement === document.querySelectorAll('.answer .points')[1]")
     expect(first.locator("#left")).to_have_text("3 of 5 wait")
     assert (1.5, "Say more.") in _marks(course).values()
 
@@ -123,6 +123,20 @@ def test_two_graders_do_not_overwrite_each_other(
     two.locator(".reuse").select_option("Say more.")
     expect(two.locator(".state")).to_have_text("Saved: 2 of 4")
     assert (2.0, "Say more.") in _marks(course).values()
+
+    # A new text: the points that stand there are kept by Enter, and the answer waits no longer.
+    with Gradebook(course.db_url) as book:
+        given = next(name for name, marks in _marks(course).items() if marks == (2.0, "Say more."))
+        book.find_grade("why", "made_up", NAME, given).needs_manual_grade = True
+        book.db.commit()
+    first.reload()
+    changed = first.locator(".answer", has_text="the text has changed since")
+    left = int((first.locator("#left").text_content() or "").split()[0])
+    changed.locator(".points").press("Enter")
+    expect(changed.locator(".state")).to_have_text("Saved: 2 of 4")
+    expect(first.locator("#left")).to_have_text(re.compile(rf"^{left - 1} of 5|^all 5"))
+    with Gradebook(course.db_url) as book:
+        assert not book.find_grade("why", "made_up", NAME, given).needs_manual_grade
     assert errors == []
 
 

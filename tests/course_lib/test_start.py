@@ -176,6 +176,12 @@ def test_importing_check_takes_little_once_torch_is_there() -> None:
     assert float(done.stdout) < 2
 
 
+def test_a_python_that_ends_at_once_ends_well() -> None:
+    """A script that only imports: what is warmed up beside it must not abort it (it did, every second time)."""
+    for _ in range(6):
+        subprocess.run([sys.executable, "-c", "from course_lib import check"], cwd=ROOT, check=True, timeout=60)
+
+
 def test_missing_answers_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without them no check works, so the first cell says it."""
     monkeypatch.delenv("COURSE_ANSWERS", raising=False)

@@ -14,6 +14,7 @@ class Answer {
     this.state = element.querySelector(".state");
     this.seen = { score: element.dataset.score === "" ? null : Number(element.dataset.score), comment: this.comment.value };
     this.saved = this.typed();
+    this.open = "waits" in element.dataset;
     this.busy = false;
     this.points.addEventListener("change", () => this.save());
     this.comment.addEventListener("change", () => this.save());
@@ -21,7 +22,7 @@ class Answer {
     this.points.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
-      this.save().then((good) => good && next(this));
+      this.save(this.open && this.seen.score !== null).then((good) => good && next(this));
     });
     this.reuse.addEventListener("change", () => {
       if (this.reuse.value) this.comment.value = [this.comment.value.trim(), this.reuse.value].filter(Boolean).join("\n");
@@ -34,16 +35,15 @@ class Answer {
 
   typed() { return JSON.stringify([this.points.value.trim(), this.comment.value.trim()]); }
 
-  waits() { return this.seen.score === null && !this.element.classList.contains("empty"); }
-
   fit() { this.comment.style.height = "auto"; this.comment.style.height = `${this.comment.scrollHeight + 2}px`; }
 
   say(kind, text) { this.state.className = `state ${kind}`; this.state.textContent = text; }
 
-  async save() {
+  // Points that stand there and wait for a second look are kept by saving them again.
+  async save(again = false) {
     if (this.busy) { await this.busy; }
     const typed = this.typed();
-    if (typed === this.saved) return true;
+    if (typed === this.saved && !again) return true;
     this.busy = this.send(typed);
     const good = await this.busy;
     this.busy = false;
@@ -66,6 +66,7 @@ class Answer {
       this.seen = { score: content.score, comment: content.comment };
       this.points.setAttribute("aria-invalid", "false");
       if (content.score !== null) this.element.classList.remove("empty");
+      this.open = content.score === null && !this.element.classList.contains("empty");
       this.say("good", content.score === null ? "Saved: no points yet" : `Saved: ${content.score} of ${Number(max)}`);
       remember(content.comment);
       count();
@@ -76,7 +77,7 @@ class Answer {
       const words = content.comment ? `, “${content.comment}”` : "";
       this.seen = { score: content.score, comment: content.comment };
       this.say("bad", `Not saved. Somebody else graded this answer in the meantime: ${theirs}${words}. `);
-      this.offer("Take theirs", () => { this.points.value = content.score ?? ""; this.comment.value = content.comment; this.saved = this.typed(); this.fit(); this.say("good", "Theirs is kept"); count(); });
+      this.offer("Take theirs", () => { this.points.value = content.score ?? ""; this.comment.value = content.comment; this.saved = this.typed(); this.open = content.score === null; this.fit(); this.say("good", "Theirs is kept"); count(); });
       this.offer("Save mine", () => { this.saved = ""; this.save(); });
       return false;
     }
@@ -99,7 +100,7 @@ const all = answers.map((element) => new Answer(element));
 function next(from) {
   const at = all.indexOf(from);
   const order = [...all.slice(at + 1), ...all.slice(0, at)];
-  const target = order.find((answer) => answer.waits()) ?? all[at + 1];
+  const target = order.find((answer) => answer.open) ?? all[at + 1];
   if (!target) return;
   target.element.scrollIntoView({ block: "center" });
   target.points.focus({ preventScroll: true });
@@ -107,7 +108,7 @@ function next(from) {
 }
 
 function count() {
-  const left = all.filter((answer) => answer.waits()).length;
+  const left = all.filter((answer) => answer.open).length;
   document.querySelector("#left").textContent = left ? `${left} of ${all.length} wait${left === 1 ? "s" : ""}` : `all ${all.length} done`;
 }
 

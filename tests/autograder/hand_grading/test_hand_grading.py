@@ -103,6 +103,26 @@ def test_points_are_in_the_gradebook_as_if_formgrader_had_written_them(course: C
     assert read_sheet(course, NAME, "why").open == 3
 
 
+def test_an_answer_that_changed_after_it_was_graded_waits_until_its_points_are_saved_again(course: Course) -> None:
+    """Also where they stay the same; so does one whose text may stand in another cell, though its own is empty."""
+    grade = _grade_of(course, "ada")
+    with Gradebook(course.db_url) as book:
+        save(book, grade, NOTHING, "2", "")
+        for name in ("ada", "zoe"):  # what the grader writes for a new text, and for an answer that was not found
+            found = book.find_grade("why", "made_up", NAME, name)
+            found.needs_manual_grade = True
+            found.auto_score = None
+        book.db.commit()
+    sheet = read_sheet(course, NAME, "why")
+    assert sheet.open == 4
+    assert [answer.again for answer in sheet.answers if answer.grade == grade] == [True]
+    assert not any(answer.blank for answer in sheet.answers)
+    assert "that counts 0 points" not in render_sheet("/autograder/written", sheet, questions_of(course, NAME))
+    with Gradebook(course.db_url) as book:
+        save(book, grade, Given(2.0, ""), "2", "")
+    assert read_sheet(course, NAME, "why").open == 3
+
+
 def test_the_second_of_two_graders_is_told(course: Course) -> None:
     """Of points, of a comment, and of what formgrader wrote; nothing of theirs is written."""
     grade = _grade_of(course, "bob")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from autograder.gradebook.graded import CellMarks
 from autograder.submissions.notebook import Master, Repaired, read_cells, repair
 from tests.support import made_up
 
@@ -99,6 +100,8 @@ def test_what_cannot_be_placed_is_flagged_for_a_person() -> None:
     """Text at the end of the notebook, and no answer in its place: nobody is given 0 in silence."""
     repaired = _repaired(lambda cells: cells.append({"cell_type": "markdown", "metadata": {}, "source": ANSWER}))
     assert repaired.flags == ["lost-answer"]
+    assert repaired.lost == ["why", "when"]
+    assert CellMarks.of(repaired.cells, repaired.lost).scores["why"] is None
     assert ANSWER in [cell.source for cell in repaired.cells]
 
 
