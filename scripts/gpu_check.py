@@ -12,9 +12,11 @@ the packages for whole submissions are there, a notebook is graded too: without 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 import warnings
@@ -29,6 +31,7 @@ if __name__ == "__main__":
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 if TYPE_CHECKING:
+    from autograder.course_code import CourseCode
     from autograder.exercise import Exercise
     from course_lib.checking.keys import ExerciseKey
     from course_lib.checking.verdict import Verdict
@@ -59,7 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the table; 1 if anything is judged otherwise that should not be."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--dry", action="store_true", help="use the processor in the place of the GPU")
-    dry = parser.parse_args(arguments).dry
+    parser.add_argument("--whole", help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    dry = args.dry
     try:
         import torch
 
@@ -67,6 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
     except ImportError as error:
         print(f"gpu-check: {error.name} is missing; it needs Python with torch, numpy and safetensors", file=sys.stderr)
         return 2
+    if args.whole:
+        lines = list(_whole_submissions(CourseCode(ROOT), args.whole))
+        print("\n".join(line for line, _ in lines))
+        return sum(not is_right for _, is_right in lines)
     if not dry and not torch.cuda.is_available():
         print("gpu-check: torch finds no CUDA device; --dry tries the script on the processor", file=sys.stderr)
         return 2
@@ -82,9 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(table(rows))
     print()
     failed = sum(len(row.wrong) for row in rows)
-    for line, is_right in _whole_submissions(code, device):
-        print(line)
-        failed += not is_right
+    failed += _grade_in_fresh_process(device)
     end = f"{failed} judged otherwise than they should be" if failed else "all is judged as it should be"
     tried, seconds = sum(row.tried for row in rows), time.perf_counter() - started
     print(f"\n{tried} answers to {len(rows)} exercises in {seconds:.0f} s; {end}")
@@ -114,6 +121,7 @@ def _answers(exercise: Exercise, solved: Mapping[str, Any]) -> Answers:
     return found
 
 
+_SUBMISSIONS = 6
 _SOLUTION = "the notebook's solution"
 _REFERENCE = "the reference"
 _MOVED = "the solution, its result moved to the processor"
@@ -201,33 +209,46 @@ def table(rows: list[Row]) -> str:
     return "\n".join([head, *lines])
 
 
-def _whole_submissions(code: Any, device: str) -> Iterator[tuple[str, bool]]:
-    """A notebook graded as `autograder grade --device` does it: a line, and whether it is right."""
+def _grade_in_fresh_process(device: str) -> int:
+    """Whole submissions, in a process that has not used the GPU: how many were not graded as they should be."""
+    sys.stdout.flush()
+    return subprocess.run([sys.executable, __file__, "--whole", device], check=False).returncode
+
+
+def _whole_submissions(code: CourseCode, device: str) -> Iterator[tuple[str, bool]]:
+    """A notebook graded as `autograder grade --device` does it, by two workers: a line, and whether it is right."""
     try:
-        from autograder.grading.engine import grade_submission
+        from autograder.grading.pool import Failed, LocalPool
         from autograder.grading.task import Task
         from autograder.sandbox import Limits, Sandbox, probe
+        from autograder.sandbox.devices import hide_gpus
         from autograder.submissions.notebook import Master
         from autograder.submissions.submission import Job
     except ImportError as error:
         yield f"whole submissions: not tried, {error.name} is not installed", True
         return
+    hide_gpus()
     assignment = next(iter(code.topics))
     (path,) = (ROOT / "notebooks" / assignment).glob("*.ipynb")
     text = path.read_text("utf-8")
     full = sum(exercise.points for exercise in code.exercises(assignment).values())
     found = probe()
+    task = Task(Master(assignment, path.stem, text), code, SEED, Limits(), device)
+    jobs = [Job(f"solution-{number}", text.encode()) for number in range(_SUBMISSIONS)]
     for kind in ("none", "bwrap"):
         if kind == "bwrap" and not found.ok:
             yield f"{assignment}, --sandbox bwrap: not tried, {found.reason}", True
             continue
-        started = time.perf_counter()
-        task = Task(Master(assignment, path.stem, text), code, SEED, Limits(), device)
-        with Sandbox(kind, device, code) as sandbox:
-            result = grade_submission(Job("solution", text.encode()), task, sandbox).result
-        seconds = time.perf_counter() - started
-        line = f"{assignment}, --device {device} --sandbox {kind}: {result.score:g} of {full:g} points, {seconds:.1f} s"
-        yield f"{line}{', ' + result.message if result.message else ''}", abs(result.score - full) < 1e-9
+        with Sandbox(kind, device, code) as sandbox, contextlib.closing(LocalPool(2, task, sandbox)) as pool:
+            started = time.perf_counter()
+            outcomes = list(pool.run(jobs))
+            seconds = (time.perf_counter() - started) / len(jobs)
+        reasons = [outcome.reason if isinstance(outcome, Failed) else outcome.result.message for outcome in outcomes]
+        scores = [0.0 if isinstance(outcome, Failed) else outcome.result.score for outcome in outcomes]
+        points = f"{min(scores):g} of {full:g} points, {seconds:.2f} s each"
+        line = f"{assignment}, --device {device} --sandbox {kind}: {points}"
+        why = next(filter(None, reasons), "")
+        yield f"{line}{', ' + why if why else ''}", abs(min(scores) - full) < 1e-9
 
 
 if __name__ == "__main__":

@@ -57,9 +57,9 @@ def lack_of_browser() -> Lack | None:
 @functools.cache
 def lack_of_gpu() -> Lack | None:
     """None if there is a CUDA device."""
-    import torch
+    from autograder.sandbox.devices import has_gpu
 
-    return None if torch.cuda.is_available() else Lack("no CUDA device")
+    return None if has_gpu() else Lack("no CUDA device")
 
 
 @functools.cache

@@ -7,7 +7,6 @@ the same time, and the grader's own imports stand in `run`.
 from __future__ import annotations
 
 import argparse
-import glob
 import json
 import shutil
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.sandbox.devices import gpu_nodes
 from autograder.sandbox.launcher import Sandbox
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
 def _head_start(args: argparse.Namespace, course: Course) -> Sandbox | None:
     """The sandbox, started but not waited for; None where which one is needed takes torch to find out."""
     bare = args.sandbox == "none"
-    may_use_gpu = args.device != "cpu" and bool(glob.glob("/dev/nvidia*"))
+    may_use_gpu = args.device != "cpu" and bool(gpu_nodes())
     if args.cluster or may_use_gpu or not (bare or shutil.which("bwrap")):
         return None
     sandbox = Sandbox("none" if bare else "bwrap", code=course.code)

@@ -33,6 +33,7 @@ from autograder.grading.records import is_done, make_task, note_lateness, write,
 from autograder.grading.task import Task
 from autograder.results import SubmissionResult, read_result, result_path
 from autograder.sandbox import Limits, Sandbox, choose
+from autograder.sandbox.devices import has_gpu, hide_gpus
 from autograder.sandbox.launcher import Kind
 from autograder.submissions.submission import Job, Submission, id_problem, readable_id, students_of
 
@@ -111,6 +112,8 @@ def grade_course(
     options = options or Options()
     torch.set_num_threads(1)  # before the workers are forked
     device = _device(options.device, options.cluster)
+    if not hide_gpus() and not options.cluster:
+        raise CourseError("this process has used a GPU itself, so it cannot start workers", "grade in one that has not")
     with hold(course.root / ".autograder" / "lock"):
         limits = _limits(course, assignment, options)
         task = make_task(course, assignment, seed=options.seed, limits=limits, device=device)
@@ -130,6 +133,9 @@ def grade_course(
                 workers = min(len(students), options.workers or default_workers())
                 # Each worker has one child at a time, and so one context on the device.
                 workers = min(workers, limits.gpu_slots) if device == "cuda" else workers
+                if sandbox is not None and sandbox.device != device:
+                    sandbox.stop()
+                    sandbox = None
                 used = sandbox or Sandbox(kind, device, course.code)
                 with closing(
                     _outcomes(itertools.chain([first], jobs), options.cluster, workers, task, used)
@@ -279,7 +285,7 @@ def _kind(options: Options) -> Kind:
 def _device(wish: str, cluster: str = "") -> str:
     if wish == "cpu" or (cluster and wish == "cuda"):  # a cluster's workers look for their devices themselves
         return wish
-    there = torch.cuda.is_available()
+    there = has_gpu()
     if wish == "cuda" and not there:
         raise CourseError("--device cuda: torch finds no CUDA device", "use --device cpu; autograder doctor tells more")
     return "cuda" if there else "cpu"

@@ -30,6 +30,7 @@ from autograder.grading.engine import grade_submission
 from autograder.grading.pool import Failed
 from autograder.grading.task import Task, grader_version
 from autograder.sandbox import choose, warm_sandbox
+from autograder.sandbox.devices import has_gpu
 from autograder.sandbox.launcher import Kind
 from autograder.submissions.submission import Job
 
@@ -232,7 +233,7 @@ def _introduce(kind: Kind, device: str) -> tuple[str, str]:
         choose(kind)
     except SandboxUnavailableError as error:
         lack = f"{error.message} ({error.hint})"
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not has_gpu():
         lack = lack or "torch finds no CUDA device there"
     return own_version(), lack
 

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from autograder.errors import SandboxError, SandboxUnavailableError
+from autograder.sandbox.devices import NOBODYS, VISIBLE, gpu_nodes, users_devices
 from autograder.sandbox.inside import clock, frames, isolation
 from autograder.sandbox.limits import Limits
 
@@ -126,7 +127,7 @@ def _bubblewrap(device: str | None, code: CourseCode | None = None) -> list[str]
     if _python_moves():
         command += _shown(sys.base_prefix, "/sandbox/python")
     packages = [f"{_PACKAGES}{number}" for number in range(len(_site_packages()))]
-    for name, value in _environment(["/sandbox", *packages]).items():
+    for name, value in _environment(["/sandbox", *packages], device).items():
         command += ["--setenv", name, value]
     # What bubblewrap made itself (/, /dev, /sandbox) belongs to an unprivileged user who starts it, and all children
     # share it: a file left there would reach the next submission.
@@ -200,8 +201,9 @@ def _site_packages() -> list[str]:
     return sorted({*own, *(path for path in site.getsitepackages() if os.path.isdir(path))})
 
 
-def _environment(packages: Sequence[str]) -> dict[str, str]:
+def _environment(packages: Sequence[str], device: str | None) -> dict[str, str]:
     return {
+        **_gpu_environment(device),
         "PATH": "/usr/bin:/bin",
         "HOME": "/tmp/home",
         "LANG": "C.UTF-8",
@@ -217,15 +219,28 @@ def _environment(packages: Sequence[str]) -> dict[str, str]:
     }
 
 
+def _gpu_environment(device: str | None) -> dict[str, str]:
+    if device != "cuda":
+        return {VISIBLE: NOBODYS}
+    said, folders = users_devices(), _driver_folders()
+    chosen = {} if said is None else {VISIBLE: said}
+    return {**chosen, "LD_LIBRARY_PATH": os.pathsep.join(folders)} if folders else chosen
+
+
 def _gpu_paths() -> list[str]:
     """The NVIDIA device nodes and what the driver reads; nothing else."""
-    import glob
-
-    nodes = sorted(glob.glob("/dev/nvidia*"))
-    command = [part for node in nodes for part in ("--dev-bind", node, node)]
-    if os.path.exists("/proc/driver/nvidia"):  # libraries lie below /usr, which is there already
-        command += _shown("/proc/driver/nvidia", "/proc/driver/nvidia")
+    command = [part for node in gpu_nodes() for part in ("--dev-bind", node, node)]
+    shown = tuple(f"{path}/" for path in _system_paths())
+    for path in ("/proc/driver/nvidia", *_driver_folders()):
+        if os.path.exists(path) and not path.startswith(shown):
+            command += _shown(path, path)
     return command
+
+
+def _driver_folders() -> list[str]:
+    """Where a container is handed the driver outside the system's own folders, as Kubernetes does it."""
+    folders = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    return [folder for folder in folders if folder.startswith("/") and list(Path(folder).glob("libcuda.so*"))]
 
 
 class Sandbox:
@@ -273,7 +288,7 @@ class Sandbox:
         else:
             self._scratch = tempfile.TemporaryDirectory(prefix="autograder-")
             command = [sys.executable, *arguments]
-            environment = self._bare_environment(self._scratch.name, self._code)
+            environment = self._bare_environment(self._scratch.name, self._code, self.device)
             cwd = self._scratch.name
         self._process = subprocess.Popen(
             command,
@@ -288,7 +303,7 @@ class Sandbox:
         self._control = mine
 
     @staticmethod
-    def _bare_environment(scratch: str, code: CourseCode | None) -> dict[str, str]:
+    def _bare_environment(scratch: str, code: CourseCode | None, device: str) -> dict[str, str]:
         import course_lib
 
         paths = [str(_INSIDE.parent), str(Path(course_lib.__file__).parent.parent), *_site_packages()]
@@ -297,7 +312,7 @@ class Sandbox:
             os.symlink(code.library_folder, f"{scratch}/{code.library}")
             paths.insert(0, scratch)
         return {
-            **_environment(paths),
+            **_environment(paths, device),
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "HOME": scratch,
             "TMPDIR": scratch,

@@ -141,24 +141,25 @@ def unwatched() -> Iterator[None]:
             one.paused -= 1
 
 
-def warm_up(*lists: tuple[str, ...]) -> None:
+def warm_up(*lists: tuple[str, ...], backward: bool = True) -> None:
     """Look at common operations, so that the first watched calls of a process are as fast as the others.
 
     Args:
         lists: of forbidden operations that will be looked for.
+        backward: whether that may be one of the operations: with a GPU it starts threads.
     """
     for forbidden in (("torch.rsqrt",), *lists):
-        _look_once(forbidden)
+        _look_once(forbidden, backward)
 
 
 @functools.cache
-def _look_once(forbidden: tuple[str, ...]) -> None:
+def _look_once(forbidden: tuple[str, ...], backward: bool) -> None:
     for hooks in get_args(Hooks):
         with Watch(forbidden, hooks), contextlib.suppress(Exception):
-            _common_operations()
+            _common_operations(backward)
 
 
-def _common_operations() -> None:
+def _common_operations(backward: bool) -> None:
     """What answers are mostly made of."""
     x = torch.arange(24, dtype=torch.float64).reshape(2, 3, 4)
     y = (x - x.mean((0, 2), keepdim=True)) / torch.sqrt(x.var((0, 2), unbiased=False, keepdim=True) + 1e-5)
@@ -171,7 +172,8 @@ def _common_operations() -> None:
     layer = _Layer().to(z).train()
     batch = torch.stack([z, z]).requires_grad_(True)
     loss = (layer(batch) ** 2).mean()
-    torch.autograd.grad(loss, batch, torch.ones_like(loss))
+    if backward:
+        torch.autograd.grad(loss, batch, torch.ones_like(loss))
     layer.eval()
     layer(z.reshape(1, -1).to(z.device))
     other = _Layer()

@@ -36,11 +36,16 @@ torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
 from course_lib.checking import gpu_trace, watch
 
 from . import isolation
+from .gpu import share_gpu
 from .pristine import Keeper
 from .serve import run_child
 from .shell import CapturingShell
 
 __all__ = ["main"]
+
+_HAS_GPU = torch.cuda.is_available()
+"""With one, the first `backward` starts threads for it, and the first fake tensor its context: no child that is forked
+afterwards could use it.  Each child begins with these itself then."""
 
 _MANY = 16
 """So many children, and more are to be expected."""
@@ -79,11 +84,13 @@ def _warm_up(libraries: Sequence[str]) -> CapturingShell:
     for name in set(shell.namespace) - known:
         del shell.namespace[name]
     plt.close("all")
-    gpu_trace.warm_up()
-    watch.warm_up()
+    watch.warm_up(backward=not _HAS_GPU)
     x = torch.randn(8, 4, dtype=torch.float64, requires_grad=True)
     torch.linalg.svd((x * 2).detach())
-    torch.autograd.grad(torch.nn.functional.conv2d(x.view(1, 2, 4, 4), torch.randn(3, 2, 3, 3).double()).sum(), x)
+    y = torch.nn.functional.conv2d(x.view(1, 2, 4, 4), torch.randn(3, 2, 3, 3).double()).sum()
+    if not _HAS_GPU:
+        torch.autograd.grad(y, x)
+        gpu_trace.warm_up()  # comes after: where PyTorch is built for GPUs, a fake one counts as one from now on
     return shell
 
 
@@ -133,7 +140,7 @@ class WarmParent:
                 isolation.use_large_pages()
             self._start(json.loads(data), fds[0], socket.socket(fileno=fds[1]))
         elif not fds:
-            watch.warm_up(*map(tuple, json.loads(data)["forbidden"]))
+            watch.warm_up(*map(tuple, json.loads(data)["forbidden"]), backward=not _HAS_GPU)
             gc.freeze()
         return True
 
@@ -186,6 +193,8 @@ class WarmParent:
             if self._isolate:
                 isolation.give_up_privileges()
                 isolation.filter_system_calls(frozenset(limits.get("allowed_calls", ())))
+            if limits.get("device") == "cuda":  # before any code of the student's: what fails here is not theirs
+                share_gpu(int(limits["gpu_slots"]))
         except BaseException as error:
             os.write(report, f"{type(error).__name__}: {error}".encode())
             os._exit(71)

@@ -17,7 +17,7 @@ from course_lib.checking.values import pack, unpack
 
 from .exhaustion import limit_reached
 from .frames import FrameError, Receiver, send
-from .gpu import share_gpu
+from .gpu import compute_exactly
 from .pristine import Keeper
 from .shell import CapturingShell
 
@@ -54,7 +54,7 @@ def _call(
     """Put the student's names through the cases of one exercise: an answer each, at once, and advice at the end."""
     keeper.before_question()
     if request["device"] == "cuda":
-        share_gpu(int(limits["gpu_slots"]))
+        compute_exactly()
     question = unpack(body, _MAX_REQUEST, _MAX_REQUEST)
     namespace = {name: shell.namespace[name] for name in question["names"] if name in shell.namespace}
     put_back = keeper.for_drivers({case["driver"] for case in question["cases"]})

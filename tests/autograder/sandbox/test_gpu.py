@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psutil
 import pytest
 import torch
 
@@ -17,10 +21,13 @@ from autograder.grading import batch as grading
 from autograder.grading.batch import Batch, Options, grade_course
 from autograder.grading.pool import LocalPool
 from autograder.grading.task import Task
-from autograder.sandbox import Limits, Sandbox
-from autograder.sandbox.inside.gpu import share_gpu
+from autograder.sandbox import Sandbox, devices, launcher
+from autograder.sandbox.inside.gpu import compute_exactly, share_gpu
+from autograder.sandbox.launcher import Kind
 from course_lib.checking.drivers import attempt
 from tests.support import made_up, small_course
+from tests.support.fresh_process import in_fresh_process
+from tests.support.paths import ROOT
 
 NAME = made_up.ASSIGNMENT
 ON_THE_CPU = "def double(x):\n    return x * torch.full(x.shape, 2.0)\n\n\ndef halve(x):\n    return x / 2"
@@ -55,9 +62,7 @@ def tf32() -> Iterator[None]:
     before = [place.allow_tf32 for place in places]
     for place in places:
         place.allow_tf32 = True
-    share_gpu.cache_clear()
     yield
-    share_gpu.cache_clear()
     for place, value in zip(places, before, strict=True):
         place.allow_tf32 = value
 
@@ -67,8 +72,9 @@ def test_a_child_takes_its_part_of_the_device_and_computes_exactly(monkeypatch: 
     """Memory is divided by the slots, a tenth stays for the contexts; no TF32."""
     fractions: list[float] = []
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", fractions.append)
-    for _ in range(2):
-        share_gpu(3)
+    monkeypatch.setattr(torch, "ones", mock.Mock())
+    share_gpu(3)
+    compute_exactly()
     assert fractions == [pytest.approx(0.3)]
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32
@@ -104,26 +110,118 @@ def test_no_more_submissions_use_a_gpu_than_there_are_slots(
 
 def test_asking_for_a_gpu_where_there_is_none_is_refused(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is graded; `auto` takes the processor."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(grading, "has_gpu", lambda: False)
     with pytest.raises(CourseError, match="no CUDA device"):
         grade_course(course, NAME, Options(device="cuda"))
     assert grading._device("auto") == "cpu"
 
 
+def test_the_graders_own_process_sees_no_gpu_and_its_children_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has asked CUDA for devices can't be forked: not even references on the processor work then."""
+    asked: list[str | None] = []
+    monkeypatch.setattr(
+        torch.cuda, "is_available", lambda: asked.append(os.environ.get("CUDA_VISIBLE_DEVICES")) or True
+    )
+    monkeypatch.setattr(devices, "_users", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    for _ in range(2):  # a second assignment in the same process
+        assert devices.hide_gpus()
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
+        assert devices.has_gpu()
+    assert asked == ["1", "1"]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert launcher._environment([], "cuda")["CUDA_VISIBLE_DEVICES"] == "1"
+    assert launcher._environment([], "cpu")["CUDA_VISIBLE_DEVICES"] == "-1"
+
+
+def test_a_process_that_has_used_a_gpu_does_not_start_workers(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line instead of a failure of every submission."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    with pytest.raises(CourseError, match="has used a GPU itself"):
+        grade_course(course, NAME, Options(device="cpu"))
+
+
 @pytest.mark.sandbox
+@pytest.mark.parametrize("kind", ["none", "bwrap"])
+def test_the_warm_parent_has_one_thread(kind: Kind) -> None:
+    """What it forks would miss the others; PyTorch built for CUDA starts some at a `backward` after a trace."""
+    with Sandbox(kind) as sandbox:
+        assert sandbox._process is not None
+        found = psutil.Process(sandbox._process.pid)
+        assert [one.num_threads() for one in [found, *found.children(recursive=True)]][-1] == 1
+
+
+BESIDE_A_GPU = """
+import sys
+import torch
+from torch.autograd import graph
+from torch._subclasses import FakeTensorMode
+torch.cuda.is_available = lambda: True
+def used(*_, **__):
+    sys.exit("the warm parent would have used the GPU")
+graph._engine_run_backward = torch.autograd._engine_run_backward = FakeTensorMode.__enter__ = used
+torch.cuda._lazy_init = torch._C._cuda_getDeviceCount = used
+from autograder.sandbox.inside import parent
+parent._warm_up(())
+parent.watch.warm_up(("torch.var",), backward=not parent._HAS_GPU)
+"""
+
+
+def test_the_warm_parent_leaves_a_gpu_to_its_children() -> None:
+    """No backward, no fake tensor, no question to CUDA: each would keep the device from all that are forked later."""
+    done = subprocess.run([sys.executable, "-c", BESIDE_A_GPU], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+@pytest.mark.sandbox
+def test_a_gpu_that_cannot_be_used_is_not_the_students_fault(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gets 0 points for it: the submissions are not graded, and it is said why."""
+    monkeypatch.setattr(grading, "has_gpu", lambda: True)
+    monkeypatch.setattr(launcher, "_gpu_paths", list)
+    batch = grade_course(course, NAME, Options(seed=7, device="cuda", workers=2))
+    if torch.version.cuda is None:
+        assert batch.results == ()
+        assert all("CUDA" in failed.reason for failed in batch.failed)
+
+
+def test_a_driver_outside_the_system_folders_is_found_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes hands it over in a folder that LD_LIBRARY_PATH names; other folders named there stay outside."""
+    driver, other = tmp_path / "nvidia", tmp_path / "other"
+    for folder in (driver, other):
+        folder.mkdir()
+    (driver / "libcuda.so.1").touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{other}::relative:{driver}")
+    command = launcher._bubblewrap("cuda", None)
+    assert command[command.index("LD_LIBRARY_PATH") + 1] == str(driver)
+    assert ["--ro-bind", str(driver), str(driver)] in [command[n : n + 3] for n in range(len(command))]
+    assert str(other) not in command
+    assert "LD_LIBRARY_PATH" not in launcher._bubblewrap("cpu", None)
+
+
+LIMITED = """
+import mmap, sys
+from autograder.sandbox import Limits
+from autograder.sandbox.inside import isolation
+isolation.set_limits(Limits(memory_mib=256).as_dict(), isolation.memory_in_use_mib(), sys.argv[1])
+for what in (lambda: mmap.mmap(-1, 1 << 40, prot=0, flags=34), lambda: bytearray(1 << 30)):
+    try:
+        what()
+        print("fits")
+    except (OSError, MemoryError) as error:
+        print(type(error).__name__)
+"""
+
+
 def test_a_child_on_a_gpu_may_reserve_addresses_but_not_fill_memory() -> None:
     """CUDA reserves address space for all memories together; what is written is limited as ever."""
-    limits = Limits(memory_mib=256, cell_s=10)
-    cells = [
-        {"id": "reserve", "source": "import mmap; room = mmap.mmap(-1, 1 << 40, prot=0, flags=34)"},
-        {"id": "fill", "source": "filled = bytearray(1 << 30)"},
-    ]
-    errors: dict[str, list[list[str]]] = {}
-    for device in ("cuda", "cpu"):
-        with Sandbox("bwrap", device) as sandbox, sandbox.session(limits) as session:
-            found = list(session.run_cells(cells))
-        errors[device] = [[output["ename"] for output in cell.outputs] for cell in found]
-    assert errors == {"cuda": [[], ["MemoryError"]], "cpu": [["OSError"], ["MemoryError"]]}
+    found = {
+        device: subprocess.run(
+            [sys.executable, "-c", LIMITED, device], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout.split()
+        for device in ("cuda", "cpu")
+    }
+    assert found == {"cuda": ["fits", "MemoryError"], "cpu": ["OSError", "MemoryError"]}
 
 
 @pytest.fixture
@@ -155,6 +253,11 @@ def test_a_gpu_gives_the_points_of_the_processor(course: Course, graded_on_gpu: 
 @pytest.mark.gpu
 def test_tensors_come_back_from_a_gpu() -> None:
     """Results of a call on the device are values on the processor for the grader."""
+    in_fresh_process(send_back_from_gpu)
+
+
+def send_back_from_gpu() -> None:
+    """For a process that may use the GPU."""
     from course_lib.checking.values import pack, unpack
 
     raw, _ = attempt({"f": lambda x: x @ x.T}, "f", "call", {"x": torch.randn(64, 64)}, "cuda")

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib.augmentation import augment
+from tests.support.fresh_process import in_fresh_process
 
 N, C, H, W = 4, 3, 7, 10
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-11}
@@ -194,13 +195,17 @@ def test_an_empty_batch_stays_empty(name: str) -> None:
 
 
 @pytest.mark.gpu
-@each_operation
-def test_parameters_drawn_on_the_cpu_serve_images_on_a_gpu(name: str) -> None:
+def test_parameters_drawn_on_the_cpu_serve_images_on_a_gpu() -> None:
     """No operation mixes devices; the result stays on the GPU and is what the CPU gives."""
-    operation, _, arguments = ARGUMENTS[name]
-    found = operation(batch(torch.float32).cuda(), *arguments)
-    assert found.device.type == "cuda"
-    assert torch.allclose(found.cpu(), operation(batch(torch.float32), *arguments), atol=1e-4)
+    in_fresh_process(augment_on_gpu)
+
+
+def augment_on_gpu() -> None:
+    """For a process that may use the GPU."""
+    for name, (operation, _, arguments) in ARGUMENTS.items():
+        found = operation(batch(torch.float32).cuda(), *arguments)
+        assert found.device.type == "cuda", name
+        assert torch.allclose(found.cpu(), operation(batch(torch.float32), *arguments), atol=1e-4), name
 
 
 def test_mixup_mixes_images_and_targets_alike() -> None:
