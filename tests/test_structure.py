@@ -127,3 +127,13 @@ def test_exercises_are_loaded_through_the_course_alone() -> None:
         for module in modules()
         if module.split(".")[0] != "exercises" and any(name.split(".")[0] == "exercises" for name in imports(module))
     ]
+
+
+def test_no_assertion_is_true_whatever_is_measured() -> None:
+    """`assert a < b if c else d` asserts that d is not 0 where c is false: no branch may be a number."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Assert) and isinstance(node.test, ast.IfExp):
+                branches = (node.test.body, node.test.orelse)
+                numbers = [b.value for b in branches if isinstance(b, ast.Constant) and not isinstance(b.value, bool)]
+                assert not numbers, f"{path.relative_to(ROOT)}:{node.lineno}"

@@ -142,7 +142,7 @@ def shown(verdict: Verdict) -> CriterionResult:
 def withheld(verdict: Verdict) -> str:
     """Why the points of an answer that uses what is forbidden are withheld."""
     names = " and ".join(f"`{name}`" for name in verdict.banned[:3])
-    return f"Your code uses {names}. This exercise is to be solved without, so its points are withheld."
+    return f"Your code uses {names}. This exercise does not allow that, so its points are withheld."
 
 
 def _headline(hint: Named, verdict: Verdict) -> str:

@@ -267,7 +267,7 @@ def rows_taken_for_columns(image, degrees):
 
 @exercise.wrong(loses=(QUARTERS, ANGLES), costs=0.5)
 def lies_on_its_side(image, degrees):
-    """Rows and columns of the result are exchanged, so a wide image becomes a high one. In the grid the first axis runs
+    """Rows and columns of the result are exchanged, so a wide image becomes a tall one. In the grid the first axis runs
     down and the second across."""
     return turned(image, math.radians(degrees)).mT
 

@@ -413,8 +413,8 @@ class StatisticsAreAttributes(Plain):
 
 @exercise.wrong(loses=BUFFERS)
 class StatisticsKeepHistory(Plain):
-    """The running statistics still hang on the graph of every batch so far. Memory grows with each step, and a second
-    backward pass can fail. Nothing is learned through them, so the update needs no gradient."""
+    """The running statistics are still attached to the graph of every batch so far. Memory grows with each step, and a
+    second backward pass can fail. Nothing is learned through them, so the update needs no gradient."""
 
     def track(self, mean, var, n):
         m = self.momentum

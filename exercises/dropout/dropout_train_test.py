@@ -147,8 +147,8 @@ def returns_the_mask(x, p_keep, u):
 
 @exercise.wrong(loses=(DROPS, KEPT), costs=0.5)
 def returns_the_mask_too(x, p_keep, u):
-    """Two values come back, the result and the mask. Asked for is the result alone; whoever has u can make the mask
-    again."""
+    """Two values come back, the result and the mask. The exercise asks for the result alone; whoever has u can make the
+    mask again."""
     return x * (u < p_keep), u < p_keep
 
 @exercise.wrong(loses=(DROPS, KEPT), costs=2)
@@ -168,7 +168,7 @@ def only_the_kept_units(x, p_keep, u):
 @exercise.wrong(of="dropout_test", loses=TESTING, costs=1)
 def multiplied_by_the_drop_probability(x, p_keep):
     """At test time the output is multiplied by the probability of dropping. During training a unit was there with
-    probability p_keep; its mean is what the next layer has learnt to expect."""
+    probability p_keep; its mean is what the next layer has learned to expect."""
     return x * (1 - p_keep)
 
 @exercise.wrong(of="dropout_test", loses=TESTING)

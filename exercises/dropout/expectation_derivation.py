@@ -185,16 +185,16 @@ def with_its_sum(mistake):
 @exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=1)
 @derivation_by
 def probabilities_without_values(w1, w2, x, y, p):
-    """The four entries hold only the probability of each mask. Asked for is the probability times the neuron's value
-    under that mask."""
+    """The four entries hold only the probability of each mask. The exercise asks for the probability times the neuron's
+    value under that mask."""
     return {"both": p**2, "only_x": p * (1 - p), "only_y": p * (1 - p), "neither": (1 - p) ** 2}
 
 @with_its_sum
 @exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=0.5)
 @derivation_by
 def neither_without_its_value(w1, w2, x, y, p):
-    """`neither` holds the probability of its mask. Asked for is the probability times the neuron's value, and without
-    any input that value is 0."""
+    """`neither` holds the probability of its mask. The exercise asks for the probability times the neuron's value, and
+    without any input that value is 0."""
     return {"neither": (1 - p) ** 2}
 
 @with_its_sum

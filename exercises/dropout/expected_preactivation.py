@@ -130,7 +130,7 @@ def terms_of_dropping(w, x, p_keep):
 
 @exercise.wrong(loses=(ANY, LECTURE), costs=0.5)
 def one_number_in_a_vector(w, x, p_keep):
-    """The number is right, but it comes as a tensor of one axis. Asked for is a scalar."""
+    """The number is right, but it comes as a tensor of one axis. The exercise asks for a scalar."""
     return (p_keep * (w * x).sum()).reshape(1)
 
 @exercise.wrong(loses=(ANY, LECTURE), costs=1)

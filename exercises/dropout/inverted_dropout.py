@@ -191,8 +191,8 @@ def only_the_kept_units(x, p_keep, u, training):
 
 @exercise.wrong(loses=(DROPS, SCALES), costs=0.5)
 def returns_the_mask_too(x, p_keep, u, training):
-    """In training two values come back, the result and the mask. Asked for is the result alone; whoever has u can make
-    the mask again."""
+    """In training two values come back, the result and the mask. The exercise asks for the result alone; whoever has u
+    can make the mask again."""
     return (x * (u < p_keep) / p_keep, u < p_keep) if training else x
 
 @exercise.also(returns_the_mask_too)

@@ -165,8 +165,8 @@ def list_of_numbers(masks, p_keep):
 
 @exercise.wrong(loses=(ANY_P, HALF), costs=0.25)
 def one_column(masks, p_keep):
-    """The probabilities stand in a column of shape (M, 1). Asked for is one axis, (M,): beside a vector of M numbers a
-    column makes a table of M times M."""
+    """The probabilities stand in a column of shape (M, 1). The exercise asks for one axis, (M,): beside a vector of M
+    numbers a column makes a table of M times M."""
     return factors_of(masks, p_keep).prod(dim=1, keepdim=True)
 
 @exercise.wrong(loses=(ANY_P, HALF), costs=0.75)

@@ -98,7 +98,7 @@ def the_direct_layer_added(inputs, outputs, width, bias):
 
 @exercise.wrong(loses=FACTORED, costs=0.5)
 def the_parameters_saved(inputs, outputs, width, bias):
-    """The second number says how many parameters are saved. Asked for is how many the two layers have."""
+    """The second number says how many parameters are saved. The exercise asks how many the two layers have."""
     direct, factored = by_formula(inputs, outputs, width, bias)
     return direct, direct - factored
 

@@ -215,7 +215,7 @@ class TheOtherWayRound(Plain):
 
 @exercise.wrong(loses=(PATIENCE, BEST), costs=0.75)
 class EqualCountsAsBetter(Plain):
-    """A loss equal to the best one counts as an improvement, so on a plateau it waits for ever. An improvement is
+    """A loss equal to the best one counts as an improvement, so on a plateau it waits forever. An improvement is
     strictly less."""
 
     def improves(self, loss):

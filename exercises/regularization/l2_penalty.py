@@ -145,12 +145,12 @@ def square_of_the_sum_of_norms(weights, lam):
 
 @exercise.wrong(loses=VALUE, costs=1)
 def mean_of_all(weights, lam):
-    """The sum of the squares was divided by the number of weights. Asked for is the sum."""
+    """The sum of the squares was divided by the number of weights. The exercise asks for the sum."""
     return lam / 2 * torch.cat([weight.flatten() for weight in weights]).square().mean()
 
 @exercise.wrong(loses=VALUE, costs=0.5)
 def mean_over_tensors(weights, lam):
-    """The sum of the squares was divided by the number of tensors. Asked for is the sum over all of them."""
+    """The sum of the squares was divided by the number of tensors. The exercise asks for the sum over all of them."""
     return sum_of_squares(weights, lam) / len(weights)
 
 @exercise.wrong(loses=VALUE, costs=1)

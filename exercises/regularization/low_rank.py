@@ -125,7 +125,7 @@ def one_direction_too_many(u, s, vh, k):
 @exercise.wrong(loses=(BEST, SHAPES), costs=1)
 @factors
 def one_direction_too_few(u, s, vh, k):
-    """There is one direction less than asked for: the inner side of the factors is k - 1. Look at the end of the
+    """There is one direction fewer than asked for: the inner side of the factors is k - 1. Look at the end of the
     slice."""
     return u[:, : k - 1] * s[: k - 1], vh[: k - 1]
 
@@ -145,15 +145,15 @@ def small_values_set_to_zero(u, s, vh, k):
 @exercise.wrong(loses=SHAPES)
 @factors
 def the_product_itself(u, s, vh, k):
-    """The approximation itself came back. Asked for are its two factors, one tall and one wide: they are the two layers
-    of the bottleneck."""
+    """The approximation itself came back. The exercise asks for its two factors, one tall and one wide: they are the
+    two layers of the bottleneck."""
     return u[:, :k] * s[:k] @ vh[:k]
 
 @exercise.wrong(loses=SHAPES, costs=0.5)
 @factors
 def three_factors(u, s, vh, k):
-    """Three factors came back, with the singular values in one of their own. Asked for are two: put the values into
-    either of the others."""
+    """Three factors came back, with the singular values in one of their own. The exercise asks for two: put the values
+    into either of the others."""
     return u[:, :k], s[:k], vh[:k]
 
 @exercise.wrong(loses=(BEST, SHAPES), costs=0.75)

@@ -136,8 +136,8 @@ def no_decay(w, grad, lr, lam):
 def decay_alone(w, grad, lr, lam):
     return (1 - lr * lam) * w
 
-@mistake(0.75, """What came back is the change of the weights. Asked for are the new weights: the old ones minus the
-step.""", *EVERYWHERE)
+@mistake(0.75, """What came back is the change of the weights. The exercise asks for the new weights: the old ones
+minus the step.""", *EVERYWHERE)
 def the_change_alone(w, grad, lr, lam):
     return -lr * (grad + lam * w)
 

@@ -100,7 +100,8 @@ def of_descent(costs):
 
 @of_ridge(0.5)
 def share_taken_away(h, lam):
-    """This is the share that the penalty takes away. Asked for is the share that is kept; the two add up to one."""
+    """This is the share that the penalty takes away. The exercise asks for the share that is kept; the two add up to
+    one."""
     return lam / (h + lam)
 
 @of_ridge(0.5)
@@ -152,8 +153,8 @@ def threshold(h, lam):
 
 @of_descent(0.5)
 def share_still_missing(h, lr, steps):
-    """This is the share that is still missing after so many steps. Asked for is the share that has been reached; the
-    two add up to one."""
+    """This is the share that is still missing after so many steps. The exercise asks for the share that has been
+    reached; the two add up to one."""
     return (1 - lr * h) ** steps
 
 @of_descent(0.75)

@@ -227,7 +227,7 @@ def smoothed_twice(values, beta):
 @exercise.wrong(loses=(AVERAGE, SHORT), costs=1.5)
 @from_numbers
 def last_value_only(values, beta):
-    """Only the last average came back. Asked for is a curve as long as the one that came in."""
+    """Only the last average came back. The exercise asks for a curve as long as the one that came in."""
     return corrected(averages(values, beta), beta)[-1] if values else 0.0
 
 @exercise.wrong(loses=(AVERAGE, SHORT), costs=1)

@@ -211,7 +211,7 @@ def two_bases_mixed(bounds, u):
 
 @random(0.5)
 def a_column_for_each_point(bounds, u):
-    """Rows and columns are exchanged. Asked for is a row for each point."""
+    """Rows and columns are exchanged. The exercise asks for a row for each point."""
     return placed(bounds, u).T.contiguous()
 
 @random(1)

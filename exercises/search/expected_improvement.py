@@ -129,8 +129,8 @@ def not_measured_in_deviations(mean, std, best):
 
 @exercise.wrong(loses=(DOUBT, CERTAIN), costs=1.5)
 def probability_of_improvement(mean, std, best):
-    """This is the probability of an improvement. Asked for is how large it is on average, and a tiny improvement that
-    is nearly certain is worth little."""
+    """This is the probability of an improvement. The exercise asks how large it is on average, and a tiny improvement
+    that is nearly certain is worth little."""
     return parts(mean, std, best)[2]
 
 @exercise.wrong(loses=DOUBT, costs=1.75)

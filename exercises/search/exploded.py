@@ -180,24 +180,25 @@ def the_cost_itself(costs, factor=3.0):
 
 @exercise.wrong(loses=(LIMIT, EQUAL, FINITE), costs=1.5)
 def yes_or_no(costs, factor=3.0):
-    """Whether the run explodes comes back. Asked for is the index at which it does, or -1."""
+    """Whether the run explodes comes back. The exercise asks for the index at which it does, or -1."""
     return step_by_step(costs, factor) >= 0
 
 @exercise.wrong(loses=LIMIT, costs=0.25)
 def length_where_nothing_explodes(costs, factor=3.0):
-    """Where nothing explodes the number of costs comes back. Asked for is -1."""
+    """Where nothing explodes the number of costs comes back. The exercise asks for -1."""
     found = step_by_step(costs, factor)
     return len(costs) if found < 0 else found
 
 @exercise.wrong(loses=LIMIT, costs=0.25)
 def nothing_where_nothing_explodes(costs, factor=3.0):
-    """Where nothing explodes None comes back. Asked for is -1."""
+    """Where nothing explodes None comes back. The exercise asks for -1."""
     found = step_by_step(costs, factor)
     return None if found < 0 else found
 
 @exercise.wrong(loses=LIMIT, costs=1.5)
 def largest_cost(costs, factor=3.0):
-    """This is where the cost is largest. Asked for is the first one above the limit, and -1 if there is none."""
+    """This is where the cost is largest. The exercise asks for the first one above the limit, and -1 if there is
+    none."""
     values = costs.tolist()
     bad = [i for i, c in enumerate(values) if not_finite(c)]
     return bad[0] if bad else int(costs.argmax())

@@ -114,7 +114,8 @@ def variance_returned(X, y, X_new, length_scale, noise):
 
 @exercise.wrong(loses=STD, costs=0.5)
 def noise_of_a_new_observation_added(X, y, X_new, length_scale, noise):
-    """The spread is that of a new noisy observation. Asked for is that of the function itself, without noise."""
+    """The spread is that of a new noisy observation. The exercise asks for that of the function itself, without
+    noise."""
     mean, std = posterior(X, y, X_new, length_scale, noise)
     return mean, (std**2 + noise**2).sqrt()
 

@@ -116,7 +116,8 @@ def every_draw_hits(n, top):
 
 @hit(0.75)
 def not_every_draw_hits(n, top):
-    """This is the probability that not every draw hits. Asked for is that not every draw misses."""
+    """This is the probability that not every draw hits. The exercise asks for the probability that not every draw
+    misses."""
     return 1 - top**n
 
 @hit(0.75)
@@ -126,7 +127,7 @@ def exactly_one_hit(n, top):
 
 @hit(0.5)
 def one_draw_too_few(n, top):
-    """This is the probability for one draw less."""
+    """This is the probability for one draw fewer."""
     return 1 - (1 - top) ** (n - 1)
 
 @hit(0.75)
@@ -154,7 +155,7 @@ def rounded_down(confidence, top):
 
 @needed(0.25)
 def not_rounded(confidence, top):
-    """The number of draws is no whole number. Asked for is the smallest whole number that is enough."""
+    """The number of draws is no whole number. The exercise asks for the smallest whole number that is enough."""
     return trials(confidence, top)
 
 @needed(0.25)
@@ -174,8 +175,8 @@ def confidence_divided_without_rounding(confidence, top):
 
 @needed(1)
 def one_hit_on_average(confidence, top):
-    """So many draws give one hit on average, and that leaves more than a third of the searches without any. The
-    confidence has to enter."""
+    """So many draws give one hit on average, and that leaves about a third of the searches without any. The confidence
+    has to enter."""
     return math.ceil(1 / top)
 
 @exercise.also(one_hit_on_average, of="draws_needed")

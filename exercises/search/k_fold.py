@@ -187,7 +187,7 @@ def parts_overlap(n, k, permutation):
 
 @exercise.wrong(loses=(SIZES, ONCE, REST, ORDER), costs=1)
 def validation_parts_alone(n, k, permutation):
-    """The validation parts alone come back. Asked for are pairs: what to train on, and what to validate on."""
+    """The validation parts alone come back. The exercise asks for pairs: what to train on, and what to validate on."""
     return [validation for _, validation in consecutive(n, k, permutation)]
 
 @exercise.wrong(loses=(SIZES, ONCE, REST, ORDER), costs=0.75)

@@ -127,8 +127,8 @@ def straight_line(lr, step, steps):
 
 @cosine(0.75)
 def quarter_of_a_cosine(lr, step, steps):
-    """The rate follows a quarter of a cosine: flat at the start, steep at the end. Asked for is half a period, moved up
-    so that it ends at 0."""
+    """The rate follows a quarter of a cosine: flat at the start, steep at the end. The exercise asks for half a period,
+    moved up so that it ends at 0."""
     return lr * math.cos(math.pi * step / steps / 2)
 
 @cosine(0.75)

@@ -231,8 +231,8 @@ def natural_exponents_returned(points, scores, keep, bounds):
 
 @exercise.wrong(loses=AXES, costs=0.25)
 def lows_then_highs(points, scores, keep, bounds):
-    """Rows and columns are exchanged: all lower ends, then all upper ends. Asked for is a row for every axis, its lower
-    and its upper end."""
+    """Rows and columns are exchanged: all lower ends, then all upper ends. The exercise asks for a row for every axis,
+    its lower and its upper end."""
     box = boxed()(points, scores, keep, bounds)
     return box if len(box) == 1 else box.T
 

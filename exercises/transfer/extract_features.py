@@ -146,8 +146,8 @@ def one_mode_for_all_layers(backbone, images, batch_size):
 @exercise.wrong(loses=GRADIENTS)
 @in_evaluation
 def gradient_graph_kept(backbone, images, batch_size):
-    """The features still hang on the graph that leads back to the images. It holds every intermediate result of every
-    batch in memory; evaluation mode does not switch that off."""
+    """The features are still attached to the graph that leads back to the images. It holds every intermediate result of
+    every batch in memory; evaluation mode does not switch that off."""
     return rows(backbone, images, batch_size)
 
 @exercise.wrong(loses=GRADIENTS)
@@ -206,13 +206,13 @@ def squeezed(backbone, images, batch_size):
 @exercise.wrong(loses=ALL, costs=1)
 @in_evaluation
 def batches_not_joined(backbone, images, batch_size):
-    """A list of batches comes back. Asked for is one tensor with a row for each image."""
+    """A list of batches comes back. The exercise asks for one tensor with a row for each image."""
     with torch.no_grad():
         return [backbone(batch) for batch in torch.split(images, batch_size)]
 
 @exercise.wrong(loses=ALL, costs=1.5)
 def mean_over_the_batch(backbone, images, batch_size):
-    """There is one row for each batch, its mean. Asked for is a row for each image."""
+    """There is one row for each batch, its mean. The exercise asks for a row for each image."""
     return torch.stack([batch.mean(0) for batch in batches_not_joined(backbone, images, batch_size)])
 
 @exercise.wrong(loses=ALL, costs=1)

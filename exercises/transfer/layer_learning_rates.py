@@ -90,7 +90,7 @@ def rates_grow_downwards(num_layers, base_lr, decay):
 
 @exercise.wrong(loses=EARLIER, costs=1.5)
 def linear_decay(num_layers, base_lr, decay):
-    """The rates fall by equal differences. Asked for are equal ratios; differences reach zero and go below."""
+    """The rates fall by equal differences. The exercise asks for equal ratios; differences reach zero and go below."""
     return [base_lr * (1 - (1 - decay) * (num_layers - 1 - layer)) for layer in range(num_layers)]
 
 @exercise.wrong(loses=EARLIER, costs=1.5)
@@ -126,7 +126,7 @@ def decay_by_depth(num_layers, base_lr, decay):
 
 @exercise.wrong(loses=(LAST, EARLIER), costs=2)
 def a_single_rate(num_layers, base_lr, decay):
-    """One number comes back. Asked for is a rate for each layer."""
+    """One number comes back. The exercise asks for a rate for each layer."""
     return base_lr * decay ** (num_layers - 1)
 
 @exercise.wrong(loses=EARLIER, costs=1)

@@ -94,13 +94,13 @@ def order_swapped(model):
 
 @exercise.wrong(loses=TRAINABLE, costs=1)
 def frozen_counted(model):
-    """The first number counts what is frozen. Asked for is what trains."""
+    """The first number counts what is frozen. The exercise asks for what trains."""
     trainable, total = count(model)
     return total - trainable, total
 
 @exercise.wrong(loses=TOTAL, costs=1)
 def frozen_instead_of_total(model):
-    """The second number counts what is frozen. Asked for are all parameters."""
+    """The second number counts what is frozen. The exercise asks for all parameters."""
     trainable, total = count(model)
     return trainable, total - trainable
 

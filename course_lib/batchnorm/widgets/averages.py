@@ -83,8 +83,8 @@ def numbers(state: State) -> Scene:
         known = f"90 % of a jump takes {_steps(need)}. "
     line = (
         f"Momentum {state['momentum']:g}. {known}Evaluated after {_steps(early)}, "
-        f"the running mean is {_signed(got)}{share}; every y in eval is off by "
-        f"{_signed((state['jump'] - got) / STD)} standard deviations times γ."
+        f"the running mean is {_signed(got)}{share}; in evaluation every y is off by "
+        f"γ · {_signed((state['jump'] - got) / STD)}."
     )
     handle = Handle("eval", "Step after which the network is evaluated", places(EVALUATED), now=early)
     x, title = step.astype(np.float32), "running mean after a jump in the data"
@@ -122,7 +122,7 @@ def explain(answer: Any, state: State) -> str:
         f"and {1 - _ASKED_MOMENTUM:g} to the power {right} = {left:.3f} is the first below {1 - _SHARE:.1f}. "
         f"{_slip(answer)}"
         f"With momentum {state['momentum']:g} it takes {_steps(now)}, and the running mean keeps {noise:.2f} "
-        "of the noise of a batch mean: fast and smooth cannot be had together."
+        "of the noise of a batch mean: it cannot be fast and smooth at once."
     )
 
 

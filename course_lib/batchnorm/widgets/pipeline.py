@@ -98,7 +98,11 @@ def explain(answer: Any, state: State) -> str:
             f" Your shift of {state['shift']:g}: train {abs(moved_train):.2f}, "
             f"eval γ · {state['shift']:g} / {STD:g} = {moved_eval:.3g}."
         ).replace("-", "−")
-    small = " With 2 examples x̂ is always −1 and +1: all that is left of x is its sign." if state["batch"] == 2 else ""
+    small = (
+        " With 2 examples x̂ is always −1 and +1: all that is left is which x is the larger."
+        if state["batch"] == 2
+        else ""
+    )
     return (
         f"You said: {OPTIONS[answer]}. {verdict}. {_WHY[answer]}In training the mean of this very batch is subtracted, "
         f"shift included, so y moves by {abs(train):.2f}. In evaluation the stored mean {MEAN:g} is subtracted and the "

@@ -106,8 +106,12 @@ def explain(answer: Any, state: State) -> str:
     )
     found = _weighed(state)
     gap = found.mean - found.scaled
-    if abs(gap) < 1e-9:
-        now = "No mask crosses a kink: the mean of the outputs is the output of the mean, p times the full value."
+    if state["after"] == "nothing":
+        now = "The neuron is linear: the mean over the masks is p times the full value, for any p."
+    elif state["second"] >= 0:
+        now = "The ReLU cuts no mask off, so the mean of the outputs is still p times the full value."
+    elif abs(gap) < 1e-9:
+        now = "At this p only one mask is possible, so there is nothing to average."
     else:
         now = (
             f"With the ReLU the mean is {_signed(found.mean)}, scaled weights give {_signed(found.scaled)}: some masks "

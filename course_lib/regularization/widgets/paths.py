@@ -172,7 +172,7 @@ def explain(answer: Any, state: State) -> str:
     elif state["tie"] == "tied":
         now = (
             f"With λ = 1 / (η t) the two ways nearly agree: w₂ is at {stopped[1]:.2f} and {ridge[1]:.2f}, w₁ at "
-            f"{stopped[0]:.2f} and {ridge[0]:.2f}, and at no curvature are they more than 0.204 apart."
+            f"{stopped[0]:.2f} and {ridge[0]:.2f}, and at no curvature in the picture are they more than 0.204 apart."
         )
     else:
         now = (

@@ -254,7 +254,7 @@ def _rule_judged(run: Run, you: Outcome, rule: Outcome, state: State) -> str:
     elif rule.wasted > _PATIENT:
         why = f"The rule wastes {rule.wasted} epochs until it is sure."
     elif rule.regret > _CLOSE:
-        why = "The rule, too, has the lowest validation loss, and is misled by the 300 images."
+        why = "The rule has the lowest validation loss of the run, and is misled by the 300 images."
     else:
         why = "The rule does well here."
     gap = you.regret - rule.regret

@@ -229,7 +229,7 @@ _WHY: Mapping[str, str] = {
     "both": "The best of nine wide draws is near the top already, and near the top the curve is flat",
     "best": "The best of nine wide draws is near the top already; what the box removes are the bad runs",
     "median": "The box removes the bad runs, and the top is flat",
-    "neither": "Nine are enough to leave out the half of the range where nothing learns",
+    "neither": "Nine are enough to leave out the quarter of the range where nothing is learned",
 }
 
 

@@ -52,6 +52,24 @@ def test_a_relu_breaks_weight_scaling_where_a_mask_crosses_zero() -> None:
     assert "only approximate" in masks.explain(8, state_of(p=0.5, second=-8.0, after="relu"))
 
 
+def test_what_is_said_of_a_state_is_true_of_it() -> None:
+    """In every state: linear, no mask cut off, one mask alone, or an approximation; and which one it says."""
+    values = {control.name: getattr(control, "values", ()) for control in masks.DESIGN.controls}
+    for p, second in itertools.product(values["p"], values["second"]):
+        for meaning, after in itertools.product(("keep", "drop"), ("nothing", "relu")):
+            p_keep = p if meaning == "keep" else 1 - p
+            found = masks.weigh(6, second, p_keep, after == "relu")
+            said = masks.explain(8, state_of(p=p, second=second, meaning=meaning, after=after))
+            if "p times the full value" in said:
+                assert found.mean == pytest.approx(p_keep * (6 + second), abs=1e-9)
+                assert found.scaled == pytest.approx(found.mean, abs=1e-9)
+            elif "only one mask is possible" in said:
+                assert found.probability.max() == pytest.approx(1)
+            else:
+                assert "only approximate" in said
+                assert found.mean > found.scaled + 1e-9
+
+
 def test_sampled_masks_come_close() -> None:
     """After 300 masks within four standard errors, whatever the seed."""
     for seed in range(5):
