@@ -24,7 +24,15 @@ from course_lib.widgets.still import PAGES, still
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("course_lib",)
 # Long lines of code are broken where the window ends, on a telephone, enlarged or on paper; else they would be cut.
-_STYLE = "<style>pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }</style>"
+# JupyterLab's colors of prompts, operators, comments and numbers are too faint to read, its links look like text.
+_STYLE = """<style>
+pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+:root, body { --jp-mirror-editor-operator-color: #7a00c2;
+--jp-mirror-editor-comment-color: #2f6464; --jp-mirror-editor-number-color: #066b06; }
+.jp-InputPrompt, .jp-OutputPrompt { color: #616161 !important; opacity: 1 !important; }
+.jp-RenderedHTMLCommon a:not(.anchor-link) { text-decoration: underline; }
+</style>"""
+_EMPTY_HEADING = re.compile(r"<th([^>]*)></th>")
 _INDEX = """<!doctype html>
 <html lang="en">
 <head>
@@ -33,9 +41,11 @@ _INDEX = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Notebooks</title>
 <style>
-:root {{ color-scheme: light dark; }}
+:root {{ color-scheme: light dark; --paper: #fff; --ink: #111; --link: #0b57d0; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --paper: #111; --ink: #ececec; --link: #8ab4f8; }} }}
 body {{ max-width: 46rem; margin: 0 auto; padding: 1rem; font: 1rem/1.5 system-ui, sans-serif; }}
-body {{ overflow-wrap: anywhere; }}
+body {{ background: var(--paper); color: var(--ink); overflow-wrap: anywhere; }}
+a {{ color: var(--link); }}
 li {{ margin: 0.4em 0; }}
 </style>
 </head>
@@ -64,7 +74,8 @@ class PageExporter(HTMLExporter):
     def from_notebook_node(self, nb: Any, resources: Any = None, **arguments: Any) -> tuple[str, dict[str, Any]]:
         """The page of a notebook."""
         page, resources = super().from_notebook_node(nb, resources, **arguments)
-        return _SCRIPT.sub("", without_mathjax(page)).replace("</head>", f"{HEAD}{_STYLE}</head>", 1), resources
+        page = _EMPTY_HEADING.sub(r"<td\1></td>", _SCRIPT.sub("", without_mathjax(page)))
+        return page.replace("</head>", f"{HEAD}{_STYLE}</head>", 1), resources
 
 
 def main(release: Path = ROOT / "release", to: Path = ROOT / "build" / "docs") -> None:
