@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, course: Course) -> int:
     """Release, and say what was made and what comes next."""
     address = course.colab if args.colab is None else _address(args.colab, course)
-    released = release(course, args.assignments, args.bundle, address)
+    released = release(course, args.assignments, args.bundle, address, _progress)
     if args.colab is not None and address is not None and address != course.colab:
         keep_address(course.root / CONFIG_NAME, address)
     print(_table(released.rows))
@@ -43,6 +43,8 @@ def run(args: argparse.Namespace, course: Course) -> int:
     for made in filter(None, (bundle, released.colab)):
         for name in made.kept:
             print(f"kept     {made.folder.name}/{name}: it was edited in the old one")
+    for line in released.without_page:
+        print(f"note     {line}")
     if released.answers_note:
         print(f"note     {released.answers_note}")
     first = released.rows[0]
@@ -52,6 +54,10 @@ def run(args: argparse.Namespace, course: Course) -> int:
         f"and run: autograder grade {first.assignment}"
     )
     return 0
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _address(given: str, course: Course) -> str:

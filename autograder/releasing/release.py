@@ -1,7 +1,7 @@
 """`autograder release`: from source notebooks to what students get, with a proof that no solution goes along.
 
-The steps: check the source, let nbgrader make the released notebook and its gradebook entries, write the answer data,
-build the bundle, search it.
+The steps: check the source, let nbgrader make the released notebook and its gradebook entries, record its widgets,
+write the answer data, build the bundle, search it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,14 @@ from autograder.releasing.earlier import remember_texts
 from autograder.releasing.leaks import secrets_of_exercises, secrets_of_notebooks
 from autograder.releasing.source_checks import EXPERIMENT_TAG, require_releasable
 from autograder.releasing.source_notebook import cells_of, read_source
+from autograder.widget_pages.beside import write_pages
 from course_lib.checking.answers import installed_answers
 from course_lib.lab.course_folder import ANSWERS
 
 __all__ = ["Released", "Row", "release"]
 
 _SKIPPED = "skip-execution"
+_WORK = ".autograder"
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,14 @@ class Released:
     Attributes:
         answers_note: empty, or why the check will not work in the source notebooks on this machine.
         colab: the notebooks for Colab, if the course has such.
+        without_page: a line for each widget that cannot be recorded.
     """
 
     rows: tuple[Row, ...]
     bundle: Bundle
     answers_note: str = ""
     colab: Bundle | None = None
+    without_page: tuple[str, ...] = ()
 
 
 def release(
@@ -71,6 +75,7 @@ def release(
     assignments: Sequence[str],
     bundle: Path | None = None,
     colab: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Released:
     """Release assignments.
 
@@ -80,6 +85,7 @@ def release(
         bundle: folder of the student bundle; ``<course>/bundle`` by default.
         colab: where notebooks in Colab fetch the bundle, empty if students upload it; by default what the course's
             configuration says.
+        say: is told of what takes time.
 
     Raises:
         UnknownAssignmentError: the course has no exercises under a name.
@@ -89,8 +95,11 @@ def release(
     chosen = {name: course.exercises(name) for name in dict.fromkeys(assignments)}
     for name, found in chosen.items():
         require_releasable(course.source / name, found)
+    pages: list[str] = []
     for name in chosen:
         _generate(course, name)
+        kept = course.root / _WORK / "widget_pages"
+        pages += write_pages(course.release / name, course.code.libraries, kept, say)
     secrets = secrets_of_notebooks(course.source) + secrets_of_exercises(course.code.exercises_folder)
     target = (bundle or course.root / "bundle").resolve()
     address = course.colab if colab is None else colab
@@ -100,7 +109,7 @@ def release(
     built = build_bundle(target, course, chosen, secrets, door)
     notebooks = build_colab(target.with_name(door.folder), door, built, list(chosen), secrets) if door else None
     rows = tuple(_row(course.source / name, name, found) for name, found in chosen.items())
-    return Released(rows, built, _install_answers(course, chosen), notebooks)
+    return Released(rows, built, _install_answers(course, chosen), notebooks, tuple(pages))
 
 
 def _row(folder: Path, name: str, exercises: Mapping[str, Exercise]) -> Row:
@@ -140,7 +149,7 @@ class _Records(logging.Handler):
 
 def _generate(course: Course, name: str) -> None:
     """Let nbgrader make the released assignment; an older one stays until the new one is whole."""
-    staging = course.root / ".autograder" / "release"
+    staging = course.root / _WORK / "release"
     shutil.rmtree(staging, ignore_errors=True)
     config = copy.deepcopy(course.config)
     config.CourseDirectory.root = str(course.root)

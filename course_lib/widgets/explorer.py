@@ -23,9 +23,9 @@ import traitlets
 from course_lib.widgets.controls import Control, clean, defaults, described
 from course_lib.widgets.predictions import Marking, Pick, Placing, Prediction, read_predictions, write_prediction
 from course_lib.widgets.scene import Scene, pack
-from course_lib.widgets.still import still
+from course_lib.widgets.still import page_beside, still_bundle
 
-__all__ = ["Design", "Explorer", "State", "show_widget"]
+__all__ = ["Design", "Explorer", "State", "described_design", "explained", "first_state", "show_widget", "whole_state"]
 
 State = Mapping[str, Any]
 _STATIC = Path(__file__).parent / "static"
@@ -87,7 +87,10 @@ class Explorer(anywidget.AnyWidget):
         self._waiting: asyncio.TimerHandle | None = None
         self._frame = 0
         super().__init__(
-            design=_described(design), state=_first_state(design), answer=_remembered(design), layout={"width": "100%"}
+            design=described_design(design, f"course-widget-{uuid.uuid4().hex}"),  # several widgets stand in one page
+            state=first_state(design),
+            answer=_remembered(design),
+            layout={"width": "100%"},
         )
         self._refresh()
         self.observe(self._answered, "answer")
@@ -97,28 +100,20 @@ class Explorer(anywidget.AnyWidget):
         return f"[{self._design.title}: {self.alt}]"
 
     def _ipython_display_(self) -> None:
-        from IPython.display import HTML, display
+        from IPython.display import display
 
         # First what lasts: a saved, reopened or exported notebook has no kernel behind the live one.
         # Its image costs more time than all the rest, so it comes last.
-        self._still = display(HTML(f"<p>{escape(self._design.title)}</p>"), display_id=True)
+        title = self._design.title
+        self._still = display({"text/html": f"<p>{escape(title)}</p>", "text/plain": title}, raw=True, display_id=True)
         bundle = {"application/vnd.jupyter.widget-view+json": {"model_id": self.model_id, "version_major": 2,
                                                                "version_minor": 1}}  # fmt: skip
         display(bundle, raw=True)
-        self._still.update(HTML(self._still_html()))
+        self._still.update(self._still_bundle(), raw=True)
 
     def current(self) -> dict[str, Any]:
-        """The state as `numbers` gets it: cleaned, with "locked"."""
-        state = clean(self._design.controls, self.state)
-        state["locked"] = bool(self.answer.get("locked"))
-        state["answer"] = self.answer["value"] if state["locked"] else None
-        prediction = self._design.prediction
-        if isinstance(prediction, Marking):
-            state |= _cells_of(prediction, self.state)
-        if isinstance(prediction, Placing):
-            guess = self.answer["value"] if state["locked"] else self.state.get("guess")
-            state["guess"] = guess if prediction.allows(guess) else prediction.start
-        return state
+        """The state as `numbers` gets it."""
+        return whole_state(self._design, self.state, self.answer)
 
     def _moved(self, change: object) -> None:
         self._renew_still_later()
@@ -138,9 +133,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _renew_still(self) -> None:
         if self._still is not None and not self.error and self.comm is not None:
-            from IPython.display import HTML
-
-            self._still.update(HTML(self._still_html()))
+            self._still.update(self._still_bundle(), raw=True)
 
     def _answered(self, change: object) -> None:
         value, locked = self.answer.get("value"), bool(self.answer.get("locked"))
@@ -158,7 +151,8 @@ class Explorer(anywidget.AnyWidget):
             state = self.current()
             scene = self._design.numbers(state)
             spec, pixels = pack(scene)
-            spec |= {"explanation": self._explanation(state), "verdict": self._verdict(state)}
+            explanation, verdict = explained(self._design, state, bool(self.answer.get("moved")))
+            spec |= {"explanation": explanation, "verdict": verdict}
         except Exception as problem:  # in a callback nobody would see it: the page shows it instead
             error = f"{type(problem).__name__}: {problem}"
             with self.hold_sync():
@@ -171,46 +165,75 @@ class Explorer(anywidget.AnyWidget):
             self.picture = {**spec, "frame": self._frame}
             self.pixels, self.alt, self.error = pixels, scene.line, ""
 
-    def _explanation(self, state: State) -> str:
-        if not self.answer.get("locked"):
-            return ""
-        text = self._design.explain(self.answer["value"], state)
-        return text if self.answer.get("moved") else f"{text} {self._design.prediction.then}"
-
-    def _verdict(self, state: State) -> str:
-        if not self.answer.get("locked"):
-            return ""
-        return "right" if self._design.right(self.answer["value"], state) else "wrong"
-
-    def _still_html(self) -> str:
-        explanation = str(self.picture.get("explanation", ""))
+    def _still_bundle(self) -> dict[str, str]:
         state = self.current()
-        verdict = self._verdict(state)
-        said = self._design.prediction.words(self.answer["value"]) if verdict else ""
-        prediction = (self._design.name, self._design.prediction.question, said, verdict) if verdict else ()
-        return still(self._design.title, self._design.numbers(state), explanation, prediction)
+        _, verdict = explained(self._design, state)
+        name, question = self._design.name, self._design.prediction
+        answer = question.words(self.answer["value"]) if verdict else ""
+        prediction = (name, question.question, answer, verdict) if verdict else ()
+        said = str(self.picture.get("explanation", "")) if verdict else question.question
+        scene = self._design.numbers(state)
+        return still_bundle(self._design.title, scene, said, prediction, page_beside(name))
 
 
-def _described(design: Design) -> dict[str, Any]:
+def described_design(design: Design, name: str) -> dict[str, Any]:
+    """A widget's declaration as the browser gets it.
+
+    Args:
+        name: the first part of all ids of the widget, different for each that stands in a page.
+    """
     prediction = asdict(design.prediction)
     if isinstance(design.prediction, Pick):
         prediction["options"] = [[key, text] for key, text in design.prediction.options.items()]
     return {
-        "id": f"course-widget-{uuid.uuid4().hex}",  # several widgets stand in one page
+        "id": name,
         "title": design.title,
         "controls": [described(control) for control in design.controls],
         "prediction": {"kind": type(design.prediction).__name__.lower(), **prediction},
-        "start": _first_state(design),
+        "start": first_state(design),
     }
 
 
-def _first_state(design: Design) -> dict[str, Any]:
+def first_state(design: Design) -> dict[str, Any]:
+    """The state of a widget that nobody has touched."""
     match design.prediction:
         case Marking():
             return {**defaults(design.controls), "marked": [], "star": 0}
         case Placing(start=start):
             return {**defaults(design.controls), "guess": start}
     return defaults(design.controls)
+
+
+def whole_state(design: Design, state: State, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A state as `numbers` gets it: cleaned, with what was locked in.
+
+    Args:
+        state: values of the controls, from a page that may send anything.
+        answer: the prediction: "value" and "locked".
+    """
+    found = clean(design.controls, state)
+    found["locked"] = bool(answer.get("locked"))
+    found["answer"] = answer["value"] if found["locked"] else None
+    if isinstance(design.prediction, Marking):
+        found |= _cells_of(design.prediction, state)
+    if isinstance(design.prediction, Placing):
+        guess = answer["value"] if found["locked"] else state.get("guess")
+        found["guess"] = guess if design.prediction.allows(guess) else design.prediction.start
+    return found
+
+
+def explained(design: Design, state: State, moved: bool = True) -> tuple[str, str]:
+    """The explanation, and "right" or "wrong"; both empty before the prediction is locked in.
+
+    Args:
+        state: as `numbers` gets it.
+        moved: a control was moved since; what to do next is no longer said then.
+    """
+    if not state["locked"]:
+        return "", ""
+    text = design.explain(state["answer"], state)
+    verdict = "right" if design.right(state["answer"], state) else "wrong"
+    return text if moved else f"{text} {design.prediction.then}", verdict
 
 
 def _cells_of(prediction: Marking, state: State) -> dict[str, Any]:

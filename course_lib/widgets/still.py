@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from course_lib.lab.plots import DASHES, OKABE_ITO
 from course_lib.widgets.scene import (
@@ -30,12 +32,16 @@ from course_lib.widgets.scene import (
     Scene,
 )
 
-__all__ = ["PREDICTION", "draw", "png", "still"]
+__all__ = ["PAGES", "PREDICTION", "draw", "page_beside", "png", "still", "still_bundle"]
 
 PREDICTION = "data-course-prediction"
 """The attribute of a still picture that holds a locked prediction, for whoever reads a saved notebook."""
 
+PAGES = "widgets"
+"""The folder beside a notebook with a page for each of its widgets that moves without Python, where such were made."""
+
 _DPI = 96
+_COLORS = 128
 _HATCHES = ("", "////", "....", "xxxx")
 _NO_GROUP = 255
 _SIGNS = {"dots": "o", "rings": "o", "crosses": "x", "stars": "*", "diamonds": "D"}
@@ -48,22 +54,59 @@ _STYLE = """<style>
 </style>"""
 
 
-def still(title: str, scene: Scene, explanation: str = "", prediction: Sequence[str] = ()) -> str:
-    """A scene as HTML: an image with alternative text and a caption.
+def page_beside(name: str) -> str:
+    """The address of a widget's page from the notebook that runs; empty if there is none.
 
     Args:
+        name: of the widget's design.
+    """
+    page = Path(PAGES) / f"{name}.html"
+    return page.as_posix() if page.is_file() else ""
+
+
+def still_bundle(
+    title: str, scene: Scene, said: str = "", prediction: Sequence[str] = (), page: str = ""
+) -> dict[str, str]:
+    """A scene in every form that a notebook may be turned into: HTML, an image for print, and words.
+
+    Args:
+        said: the explanation, or before the prediction the question.
         prediction: what was locked in, if anything: widget, question, what was said, `right` or `wrong`.
+        page: address of a page that moves without Python.
     """
     data = base64.b64encode(png(scene)).decode("ascii")
-    more = f"<br>{escape(explanation)}" if explanation else ""
+    words = [_sentence(title), scene.line, said]
+    return {
+        "text/html": still(title, scene, said, prediction, page, data),
+        "image/png": data,
+        "text/plain": "\n".join(filter(None, words)),
+    }
+
+
+def still(
+    title: str,
+    scene: Scene,
+    said: str = "",
+    prediction: Sequence[str] = (),
+    page: str = "",
+    data: str = "",
+) -> str:
+    """A scene as HTML: an image with alternative text and a caption; arguments as of `still_bundle`.
+
+    Args:
+        data: the image in base64, if it is there already.
+    """
+    data = data or base64.b64encode(png(scene)).decode("ascii")
+    more = f"<br>{escape(said)}" if said else ""
     # in signs that neither HTML nor JSON writes otherwise
     mark = f' {PREDICTION}="{";".join(quote(part, safe="") for part in prediction)}"' if prediction else ""
+    link = f' Where that does not work, open <a href="{escape(page)}">{escape(page)}</a>.' if page else ""
     return (
         f'{_STYLE}<figure class="course-still"{mark} style="margin:0">'
         f'<img style="max-width:100%" width="{scene.width}" alt="{escape(_sentence(title))} {escape(scene.line)}" '
         f'src="data:image/png;base64,{data}">'
         f"<figcaption><strong>{escape(title)}</strong><br>{escape(scene.line)}{more}<br>"
-        "<em>Still picture: run the cell to move it.</em></figcaption></figure>"
+        f"<em>Still picture: run the cell to move it.{link}</em></figcaption></figure>"
     )
 
 
@@ -72,11 +115,13 @@ def _sentence(title: str) -> str:
 
 
 def png(scene: Scene) -> bytes:
-    """A scene as a PNG image of its own size."""
+    """A scene as a PNG image of its own size, with so few colors that it is a third as large."""
     figure = draw(scene)
-    buffer = io.BytesIO()
+    buffer, small = io.BytesIO(), io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
-    return buffer.getvalue()
+    image = Image.open(buffer).convert("RGB")
+    image.quantize(_COLORS, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 def draw(scene: Scene, figure: Figure | None = None) -> Figure:

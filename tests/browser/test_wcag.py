@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from autograder.widget_pages.page import render_page
 from tests.support.all_widgets import WIDGETS, source_of
 from tests.support.paths import ROOT
+from tests.support.recorded import recording_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -89,10 +91,14 @@ def test_widgets_fit_into_320_pixels(notebook: Notebook, screenshot: Callable[..
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two notebooks as web pages."""
+    """Two notebooks as web pages, and the page of one of their widgets."""
     folder = tmp_path_factory.mktemp("pages")
     for name in ("01_batchnorm", "06_hyperparameter_search"):
         shutil.copytree(ROOT / "notebooks" / name, folder / "release" / name)
+    widgets = folder / "release" / "01_batchnorm" / "widgets"
+    widgets.mkdir()
+    page = render_page(recording_of("fuse_it"), "widgets.fuse_it()", "batchnorm.ipynb")
+    (widgets / "fuse-it.html").write_text(page, "utf-8")
     specification = importlib.util.spec_from_file_location("make_pages", ROOT / "scripts" / "make_pages.py")
     assert specification is not None
     assert specification.loader is not None
@@ -115,6 +121,39 @@ def test_pages_fit_into_320_pixels_and_stand_spaced_text(
     page.add_style_tag(content=SPACING)
     assert page.evaluate(width) <= 320
     assert page.evaluate(CUT, "body") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [
+        *(("index", width, scheme) for width in (1280, 390) for scheme in ("light", "dark")),
+        ("batchnorm", 1280, "light"),  # JupyterLab's light look, whatever the reader has
+        ("hyperparameter_search", 390, "dark"),
+    ],
+)
+def test_axe_finds_nothing_on_the_pages_of_the_notebooks(
+    pages: Path, page: Page, name: str, width: int, scheme: Any, screenshot: Callable[..., None]
+) -> None:
+    """In light and dark, on a desk and on a telephone."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    page.goto((pages / f"{name}.html").as_uri())
+    screenshot(page, f"docs-{name}-{width}-{scheme}")
+    found = Axe().run(page)
+    assert found.response["passes"], "axe looked at nothing"
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_the_page_of_a_notebook_shows_its_widgets_and_leads_to_those_that_move(pages: Path, page: Page) -> None:
+    """Nobody has run the notebook: the picture before the prediction, the question, and a link."""
+    page.goto((pages / "index.html").as_uri())
+    page.get_by_role("link", name="Batch normalization", exact=False).first.click()
+    still = page.locator(".course-still")
+    assert "When can one linear layer give exactly the same output?" in still.inner_text()
+    still.get_by_role("link").click()
+    page.locator("canvas[data-frame]").wait_for()
 
 
 FOCUSED = """() => {

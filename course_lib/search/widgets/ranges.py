@@ -112,21 +112,22 @@ def numbers(state: State) -> Scene:
     """The coarse runs; once locked in, the box, the fine runs inside it, and what they gained."""
     coarse = _coarse(state)
     if not state["locked"]:
-        plane = _plane("nine coarse runs", coarse, state, _LOW, _HIGH)
+        plane = _plane("nine coarse runs", coarse, state["axes"], _LOW, _HIGH)
         line = f"{_distinct(coarse)} Best {_best(coarse):.3f}, median {_median(coarse):.3f} of {RUNS} coarse runs."
         return Scene((plane,), line, height=310)
     fine, (low, high) = _fine(state), _box(state)
     handle = Handle(
         "lr", "The finer range: learning rate and penalty",
-        places(_shown(_RATES, state)), places(_shown(_STRENGTHS, state)),
+        places(_shown(_RATES, state["axes"])), places(_shown(_STRENGTHS, state["axes"])),
         _RATES.index(state["lr"]), "reg", _STRENGTHS.index(state["reg"]),
     )  # fmt: skip
-    corners = tuple(float(v) for pair in zip(low, high, strict=True) for v in _shown(10 ** np.array(pair), state))
+    pairs = [_shown(10 ** np.array(pair), state["axes"]) for pair in zip(low, high, strict=True)]
+    corners = tuple(float(v) for pair in pairs for v in pair)
     stages = {"coarse": coarse, "fine": fine}
     gained = tuple(Series(name, _f32(np.array([_best(runs), _median(runs)]))) for name, runs in stages.items())
     panels = (
-        _plane("nine coarse runs", coarse, state, _LOW, _HIGH, corners, (handle,)),
-        _plane("nine runs in the box", fine, {**state, "axes": "log", "legend": False}, low, high),
+        _plane("nine coarse runs", coarse, state["axes"], _LOW, _HIGH, corners, (handle,)),
+        _plane("nine runs in the box", fine, "log", low, high, legend=False),
         Bars("accuracy", ("best", "median"), gained, 0, 1),
     )
     saved, stopped = coarse.saved + fine.saved, [int(runs.stopped.sum()) for runs in (coarse, fine)]
@@ -151,22 +152,23 @@ def _median(runs: Runs) -> float:
     return float(np.median(runs.accuracy))
 
 
-def _shown(values: Any, state: State) -> Floats:
+def _shown(values: Any, axes: str) -> Floats:
     """Values as they lie on the axes."""
-    found: Floats = np.log10(values) if state["axes"] == "log" else np.asarray(values, np.float64)
+    found: Floats = np.log10(values) if axes == "log" else np.asarray(values, np.float64)
     return found
 
 
 def _plane(
     title: str,
     runs: Runs,
-    state: State,
+    axes: str,
     low: Floats,
     high: Floats,
     box: tuple[float, ...] = (),
     handles: tuple[Handle, ...] = (),
+    legend: bool = True,
 ) -> Plane:
-    x, y = _shown(runs.lr, state), _shown(runs.reg, state)
+    x, y = _shown(runs.lr, axes), _shown(runs.reg, axes)
     good, fair = runs.accuracy >= _GOOD, (runs.accuracy >= _FAIR) & (runs.accuracy < _GOOD)
     kinds = [
         (f"{_GOOD:g} or more", "stars", 2, good & ~runs.stopped),
@@ -174,13 +176,13 @@ def _plane(
         ("less", "rings", 4, (runs.accuracy < _FAIR) & ~runs.stopped),
         ("stopped", "crosses", 1, runs.stopped),
     ]
-    if not state.get("legend", True):
+    if not legend:
         kinds = [("", *kind[1:]) for kind in kinds]
     curves = [Curve(name, _f32(x[which]), _f32(y[which]), sign, colour) for name, sign, colour, which in kinds]
     curves += [Curve("", _f32(x), _f32(y), "rug-x", 3), Curve("", _f32(x), _f32(y), "rug-y", 3)]
-    axis = _log_axis if state["axes"] == "log" else _linear_axis
-    axes = axis("learning rate", low[0], high[0]), axis("penalty λ", low[1], high[1])
-    return Plane(title, tuple(curves), *axes, box=box, handles=handles)
+    axis = _log_axis if axes == "log" else _linear_axis
+    both = axis("learning rate", low[0], high[0]), axis("penalty λ", low[1], high[1])
+    return Plane(title, tuple(curves), *both, box=box, handles=handles)
 
 
 def _log_axis(label: str, low: float, high: float) -> Axis:

@@ -14,9 +14,12 @@ function themeNow() {
 }
 
 // The arrays of a scene lie in one buffer; its offset within the message need not be aligned, hence the copy.
+// A recording brings the pixels of its images with them.
 function arraysOf(view) {
-  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
-  return (place) => place.type === "u1" ? new Uint8Array(bytes, place.at, place.n) : new Float32Array(bytes, place.at, place.n);
+  const aligned = view.byteOffset % 4 === 0, from = aligned ? view.byteOffset : 0;
+  const bytes = aligned ? view.buffer : view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+  return (place) => place.pixels ? place.pixels
+    : place.type === "u1" ? new Uint8Array(bytes, from + place.at, place.n) : new Float32Array(bytes, from + place.at, place.n);
 }
 
 // Narrower than this a panel cannot be read: then the panels stand in several rows.

@@ -408,7 +408,7 @@ def test_a_thousand_moves_leave_no_trace() -> None:
 
 def test_a_still_picture_has_its_numbers_in_words(widget: Explorer) -> None:
     """What a saved notebook keeps: an image with alternative text, and a caption."""
-    page = widget._still_html()
+    page = widget._still_bundle()["text/html"]
     found = re.search(r'<img [^>]*alt="([^"]+)" src="data:image/png;base64,', page)
     assert found
     assert "run the cell" in page
