@@ -10,7 +10,7 @@ from torch import nn
 
 from course_lib.dropout.experiments import Ensemble, Patterns, Run, neighbour_correlation
 from course_lib.lab.drawing import arrow, node, show_drawing, words
-from course_lib.lab.plots import MARKERS, OKABE_ITO, curves, figure, montage, show_figure, spread, titled
+from course_lib.lab.plots import MARKERS, OKABE_ITO, curves, figure, legend_beside, montage, show_figure, spread, titled
 
 __all__ = [
     "draw_ensembles",
@@ -72,7 +72,7 @@ def draw_variance(shares: Sequence[float], square: float, sampled: Sequence[floa
     ax.plot(shares, scaled, "s", color=OKABE_ITO[1], label="inverted, sampled masks")
     ax.set(xlabel="p, the probability of keeping", ylabel="variance (log scale)", yscale="log")
     ax.set_title("Plain dropout is noisiest at 1/2; inverted dropout, at small p", fontsize=10)
-    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
+    legend_beside(ax)
     alt = ", ".join(f"{value:.0f} at {share:g}" for value, share in zip(sampled, shares, strict=True))
     more = ", ".join(f"{value:.0f} at {share:g}" for value, share in zip(scaled, shares, strict=True))
     show_figure(drawn, f"Variance of a neuron over the probability of keeping. Plain dropout: {alt}. Inverted: {more}.")
@@ -196,6 +196,6 @@ def draw_passes(single: Sequence[float], averaged: Sequence[float]) -> None:
     better = averaged[-1] < float(np.mean(single)) and len(single) > 5
     title = titled("The mean of several passes beats the average pass", better, "One pass, and the mean of several")
     ax.set(xlabel="pass", ylabel="validation loss", title=title, xticks=passes)
-    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
+    legend_beside(ax)
     alt = f"Single passes have a loss of {np.mean(single):.3f} on average, the mean of {len(single)} passes "
     show_figure(drawn, f"{alt}{averaged[-1]:.3f}.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from course_lib.lab.plots import Picture, curves, figure
+from course_lib.lab.plots import Picture, curves, figure, legend_beside
 from course_lib.lab.stop import stop_button
 
 __all__ = ["Live"]
@@ -115,10 +115,8 @@ class Live:
         drawn, (ax,) = figure(width=8.0, height=2.8)
         few = all(len(x) <= 40 for x, _ in self.series.values())
         curves(ax, {label: (list(x), list(y)) for label, (x, y) in self.series.items()}, markers=few)
-        if (inside := ax.get_legend()) is not None:
-            # Beside the curves: nobody knows yet where they will run.
-            inside.remove()
-            drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
+        if self.series:
+            legend_beside(ax)  # nobody knows yet where the curves will run
         ax.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title)
         if "x" in self.log:
             ax.set_xscale("log")

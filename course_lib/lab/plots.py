@@ -28,6 +28,7 @@ __all__ = [
     "bars",
     "curves",
     "figure",
+    "legend_beside",
     "montage",
     "show_figure",
     "show_table",
@@ -171,6 +172,11 @@ def spread(ax: Axes, x: Sequence[float], runs: Mapping[str, Sequence[Sequence[fl
             alpha=0.18,
             linewidth=0,
         )
+
+
+def legend_beside(ax: Axes) -> None:
+    """Put the legend to the right of what is drawn, below the height of the title: a long one may run on above it."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, frameon=False, fontsize=8)
 
 
 def bars(ax: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:

@@ -26,7 +26,18 @@ from course_lib.batchnorm.experiments import (
     Regularizing,
     Sweep,
 )
-from course_lib.lab.plots import DASHES, MARKERS, OKABE_ITO, bars, curves, figure, show_figure, spread, titled
+from course_lib.lab.plots import (
+    DASHES,
+    MARKERS,
+    OKABE_ITO,
+    bars,
+    curves,
+    figure,
+    legend_beside,
+    show_figure,
+    spread,
+    titled,
+)
 
 __all__ = [
     "draw_activations",
@@ -110,7 +121,7 @@ def draw_gradients(runs: Sequence[Gradients]) -> None:
     drawn, (ax,) = figure(width=8.0, height=3.2)
     _by_scale(ax, {(run.scale, run.normalized): run.norms for run in runs}, 1)
     ax.set(xlabel="linear layer", ylabel="norm of the gradient", title="Gradient of each layer's weights, at the start")
-    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=_SHORT)
+    legend_beside(ax)
     said = "; ".join(
         f"{WITH if run.normalized else WITHOUT}, weights {run.scale:g} x He: from {min(run.norms):.1e} to "
         f"{max(run.norms):.1e}"
@@ -144,7 +155,7 @@ def draw_sweep(result: Sweep) -> None:
         f"{max(result.largest(WITHOUT)):.3g} without"
     )
     ax.set(xscale="log", xlabel=result.setting, ylabel="training loss at the end", title=title)
-    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=_SHORT)
+    legend_beside(ax)
     working = "; ".join(f"{label}, {_ranges(result.working(label))}" for label in result.losses)
     caption = f"A dot for each of {seeds} seed{'s' * (seeds > 1)}. It trains at these values: {working}."
     show_figure(drawn, f"Training loss over the {result.setting}. {title}. {caption}", caption)
@@ -185,7 +196,7 @@ def draw_batch_sizes(result: BatchSizes) -> None:
     ax.set_xticks(result.sizes, [str(size) for size in result.sizes])
     ax.set(xlabel="batch size", ylabel="validation error in %", ylim=(0, None))
     ax.set_title(title, fontsize=_TITLE)
-    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=_SHORT)
+    legend_beside(ax)
     numbers = "; ".join(
         f"{label}: " + ", ".join(f"{v:.0f} % at {size}" for v, size in zip(mean, result.sizes, strict=True))
         for label, mean in means.items()
@@ -207,7 +218,7 @@ def draw_company(result: Company) -> None:
     lines = [v for v in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0) if min(result.noise) / 2 < v < 2 * max(result.noise)]
     ax.set_yticks(lines, [f"{v:g}" for v in lines])
     ax.minorticks_off()
-    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=_SHORT)
+    legend_beside(ax)
     said = ", ".join(f"{v:.2f} at {size}" for v, size in zip(result.noise, result.sizes, strict=True))
     caption = f"In evaluation mode the company makes no difference (standard deviation {result.eval_noise:.0e})."
     show_figure(drawn, f"Standard deviation of the logits of one image over random batches: {said}. {caption}", caption)
@@ -233,12 +244,10 @@ def draw_contrast(result: Contrast) -> None:
     """Accuracy while the images lose contrast."""
     drawn, (ax,) = figure(width=8.0, height=3.0)
     spread(ax, result.factors, result.accuracy)
-    if (inside := ax.get_legend()) is not None:
-        inside.remove()
     ax.invert_xaxis()
     ax.set_xticks(result.factors, [f"{factor:g}" for factor in result.factors])
     ax.set(xlabel="gray values multiplied by", ylabel="validation accuracy in %", ylim=(0, 100))
-    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=_SHORT)
+    legend_beside(ax)
     means = {label: np.mean(runs, axis=0) for label, runs in result.accuracy.items()}
     lost = {label: mean[0] - mean[-1] for label, mean in means.items()}
     only = lost["batch norm"] > 10 and all(value < 3 for label, value in lost.items() if label != "batch norm")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
@@ -16,6 +17,7 @@ from course_lib.batchnorm import experiments
 from course_lib.batchnorm import figures as batchnorm_figures
 from course_lib.lab import device, plots
 from course_lib.lab.live import Live
+from tests.support.figures import unreadable
 
 
 def test_a_picture_is_a_png_with_its_description() -> None:
@@ -210,3 +212,34 @@ def test_every_figure_of_the_batchnorm_notebook_is_described(capsys: pytest.Capt
         "x: mean 1.00, std 1.00",
     ):
         assert words in output
+
+
+@pytest.mark.parametrize("setting", ["learning rate", "initial scale"])
+def test_the_longest_title_of_a_sweep_stands_clear_of_the_legend(setting: str) -> None:
+    """Which the fixture of this folder looks at, as with every figure that a test draws."""
+    values = (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
+    losses = {
+        experiments.WITHOUT: ((2.3, 2.2, 1.1, 2.3, math.inf, math.inf),) * 3,
+        experiments.WITH: ((1.1, 1.1, 0.8, 0.5, 0.9, 1.0),) * 3,
+    }
+    batchnorm_figures.draw_sweep(experiments.Sweep(setting, values, losses))
+
+
+def test_the_longest_title_over_the_batch_size_stands_clear_of_the_legend() -> None:
+    """The claim has two halves."""
+    errors = {"batch norm": ((60.0, 35.0, 30.0),) * 3, "group norm, 8 groups": ((33.0, 33.0, 30.0),) * 3}
+    batchnorm_figures.draw_batch_sizes(experiments.BatchSizes((16, 32, 64), errors))
+
+
+def test_words_that_overlap_or_are_cut_off_are_found() -> None:
+    """The check of the figures can fail: a title into the legend, ticks into each other, a title beyond the edge."""
+    drawn, (ax,) = plots.figure(width=8.0)
+    ax.plot([0, 1], [0, 1], label="a line with a long name")
+    drawn.legend(*ax.get_legend_handles_labels(), loc="outside right upper")
+    ax.set_title("a claim that is a good deal longer than the plot is wide, as they are")
+    assert any("runs into the figure's legend" in words for words in unreadable(drawn))
+    ax.set_title("a claim that is a good deal longer than the plot is wide, " * 3)
+    assert any("cut off" in words for words in unreadable(drawn))
+    ax.set_title("")
+    ax.set_xticks([0, 0.01], ["zero", "a hundredth"])
+    assert unreadable(drawn) == ["'zero' runs into 'a hundredth'"]

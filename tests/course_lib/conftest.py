@@ -1,0 +1,27 @@
+"""Whatever figure a test of the library draws, its words can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from course_lib.lab.plots import Picture
+from tests.support.figures import unreadable
+
+
+@pytest.fixture(autouse=True)
+def words_of_figures_can_be_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No title, legend or label of a figure is cut off or runs into another."""
+    found: list[str] = []
+    made = Picture.__init__
+
+    def checked(self: Picture, drawn: Figure, *args: Any, **more: Any) -> None:
+        made(self, drawn, *args, **more)
+        found.extend(unreadable(drawn))
+
+    monkeypatch.setattr(Picture, "__init__", checked)
+    yield
+    assert found == []
