@@ -7,7 +7,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,17 @@ from hypothesis import settings
 # A deadline measures the machine's load, not the code.
 settings.register_profile("course", deadline=None, print_blob=True)
 settings.load_profile("course")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def small_pages() -> Iterator[None]:
+    """Releases record one small widget in place of all: the real ones take long and have tests of their own."""
+    from autograder.widget_pages import beside
+    from tests.support.recorded import recording_of
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beside, "record", lambda design: recording_of("fuse_it"))
+        yield
 
 
 @dataclass(frozen=True)

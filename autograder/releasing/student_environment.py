@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from autograder.course import Course
 from autograder.releasing.colab import ColabDoor
 from course_lib.lab.environment import PYTHON, TORCH
+from course_lib.widgets.still import PAGES
 
 __all__ = ["environment_files", "imported_packages"]
 
@@ -116,9 +117,12 @@ Grading asks the same questions with other numbers. Cells tagged `experiment` ar
 
 ## If something fails
 - `No module named 'course_lib'`: the notebook's kernel is not the one of this folder; choose `.venv`.
-- `no answer data`: unpack the bundle again; the folder `course_lib/answers` is missing.
+{pages}- `no answer data`: unpack the bundle again; the folder `course_lib/answers` is missing.
 """
 
+_PAGES = """\
+- A widget stays a picture: open the page that it names, in `{folder}` beside the notebook, in a browser.
+"""
 _CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 
 # The bundle of six assignments, fresh folders and caches, one after the other; the wheel of torch was on disk.
@@ -154,6 +158,7 @@ def environment_files(
             else "",
             cpu=_CPU_WHEELS,
             measured=_MEASURED,
+            pages=_PAGES.format(folder=PAGES) if any((bundle / name / PAGES).is_dir() for name in assignments) else "",
             oldest=PYTHON.oldest,
             python=PYTHON,
             torch=TORCH,

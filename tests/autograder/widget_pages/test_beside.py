@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograder.releasing.student_environment import environment_files
 from autograder.widget_pages import beside
 from autograder.widget_pages.answers import NotAlikeError
 from autograder.widget_pages.beside import write_pages
@@ -18,16 +19,17 @@ from autograder.widget_pages.recording import Recording
 from course_lib.batchnorm.widgets import fuse_it
 from course_lib.widgets.explorer import Design
 from tests.support.all_widgets import WIDGETS
+from tests.support.course import COURSE
 from tests.support.paths import ROOT
-from tests.support.recorded import design_of, recording_of
+from tests.support.recorded import design_of
 
 LIBRARIES = ("course_lib",)
 PACKAGES = widget_packages(LIBRARIES)
 
 
 @pytest.fixture
-def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A released notebook with two widgets; what is recorded is smaller than elsewhere."""
+def release(tmp_path: Path) -> Path:
+    """A released notebook with a widget in code, and one in words."""
     cells = [
         "from course_lib.batchnorm import widgets",
         "# a note\nwidgets.fuse_it()",
@@ -39,7 +41,6 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "01_norm"
     folder.mkdir()
     (folder / "norm.ipynb").write_text(json.dumps(notebook))
-    monkeypatch.setattr(beside, "record", lambda design: recording_of("fuse_it"))
     return folder
 
 
@@ -119,3 +120,10 @@ def test_a_still_picture_names_the_page_where_there_is_one(tmp_path: Path, monke
     question = design_of("fuse_it").prediction.question
     assert question in bundle["text/html"]
     assert bundle["text/plain"].splitlines() == [f"{widget._design.title}.", widget.alt, question]
+
+
+def test_the_readme_of_a_bundle_names_the_pages_where_there_are_some(release: Path, tmp_path: Path) -> None:
+    """Whose widgets stay pictures has to find them."""
+    assert "A widget stays a picture" not in environment_files(tmp_path, COURSE, [release.name])["README.md"]
+    write_pages(release, LIBRARIES, tmp_path / "kept")
+    assert "in `widgets` beside the notebook" in environment_files(tmp_path, COURSE, [release.name])["README.md"]
