@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Choice", "Control", "Picks", "Seed", "Slider", "clean", "defaults", "described", "steps"]
+__all__ = ["Choice", "Control", "Picks", "Seed", "Slider", "Votes", "clean", "defaults", "described", "steps"]
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,17 @@ class Seed:
         name: key in the state.
         label: what is drawn.
         start: the first seed.
+        count: how many there are; after the last comes 0 again.
     """
 
     name: str = "seed"
     label: str = "Draw again"
     start: int = 0
+    count: int = 2**31
 
     def allows(self, value: Any) -> bool:
         """Whether this is a seed."""
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < self.count
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,42 @@ class Picks:
         return known and len(value) <= self.most
 
 
-Control = Slider | Choice | Picks | Seed
+@dataclass(frozen=True)
+class Votes:
+    """A question with a button for each answer, asked of one thing of the picture after the other.
+
+    The state has a list with an entry for each vote: the values of the controls in `about`, and the answer.  The first
+    vote with certain values is about the first thing that the picture shows with them, the second about the second.
+
+    Attributes:
+        name: key in the state.
+        label: the question.
+        options: key -> words on the button.
+        about: controls that decide what the picture shows.
+        most: so many votes are kept.
+        start: none yet.
+    """
+
+    name: str
+    label: str
+    options: Mapping[str, str]
+    about: tuple[Slider | Choice | Seed, ...]
+    most: int
+    start: tuple[tuple[Any, ...], ...] = ()
+
+    def allows(self, value: Any) -> bool:
+        """Whether this is a list of votes, each with values that those controls can have, and not too long."""
+        return isinstance(value, list | tuple) and len(value) <= self.most and all(map(self._is_vote, value))
+
+    def _is_vote(self, vote: Any) -> bool:
+        if not isinstance(vote, list | tuple) or len(vote) != len(self.about) + 1:
+            return False
+        *values, answer = vote
+        known = all(control.allows(value) for control, value in zip(self.about, values, strict=True))
+        return known and isinstance(answer, str) and answer in self.options
+
+
+Control = Slider | Choice | Picks | Seed | Votes
 
 
 def steps(low: float, high: float, step: float) -> tuple[float, ...]:
@@ -117,6 +154,8 @@ def clean(controls: Sequence[Control], state: Mapping[str, Any]) -> dict[str, An
 def described(control: Control) -> dict[str, Any]:
     """A control as the browser gets it."""
     found = asdict(control)
-    if isinstance(control, Choice):
+    if isinstance(control, Choice | Votes):
         found["options"] = [[key, text] for key, text in control.options.items()]
+    if isinstance(control, Votes):
+        found["about"] = [other.name for other in control.about]
     return {"kind": type(control).__name__.lower(), **found}

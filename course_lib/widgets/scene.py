@@ -221,12 +221,18 @@ class Montage:
         images: (N, H, W, 3), 0 to 255.
         columns: images in a row.
         captions: one line under each image, or none.
+        levels: (N,), in [0, 1], a bar under each image that is so much of its width; empty for none.
+        colours: (N,), places in the palette, of the bars.
+        outlined: the image that has a frame; -1 for none.
     """
 
     title: str
     images: Bytes
     columns: int
     captions: tuple[str, ...] = ()
+    levels: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    colours: Bytes = field(default_factory=lambda: np.empty(0, np.uint8))
+    outlined: int = -1
 
 
 @dataclass(frozen=True)

@@ -302,13 +302,23 @@ def _bars(ax: Axes, panel: Bars) -> None:
 def _montage(ax: Axes, panel: Montage) -> None:
     n, height, width, _ = panel.images.shape
     rows = -(-n // panel.columns)
-    below = max(2, height // 5) if panel.captions else 1  # room for a caption
+    bar = max(2, height // 14) if panel.levels.size else 0
+    below = (max(2, height // 5) if panel.captions else 1) + bar  # room for a caption
     sheet = np.full((rows * panel.columns, height + 1 + below, width + 2, 3), 255, np.uint8)
     sheet[:n, 1:-below, 1:-1] = panel.images
     # (rows * columns, h, w, 3) -> (rows, h, columns, w, 3) -> (rows * h, columns * w, 3)
     grid = sheet.reshape(rows, panel.columns, *sheet.shape[1:]).swapaxes(1, 2)
     ax.imshow(grid.reshape(rows * sheet.shape[1], panel.columns * sheet.shape[2], 3), interpolation="nearest")
     ax.set_axis_off()
+    for i, (level, colour) in enumerate(zip(panel.levels.tolist(), panel.colours.tolist(), strict=True)):
+        row, column = divmod(i, panel.columns)
+        corner = column * sheet.shape[2], row * sheet.shape[1] + height + 1.5
+        ax.add_patch(Rectangle(corner, width, bar - 1, color="0.88", linewidth=0))
+        ax.add_patch(Rectangle(corner, width * level, bar - 1, color=OKABE_ITO[colour % len(OKABE_ITO)], linewidth=0))
+    if panel.outlined >= 0:
+        row, column = divmod(panel.outlined, panel.columns)
+        corner = column * sheet.shape[2] + 1, row * sheet.shape[1] + 1
+        ax.add_patch(Rectangle(corner, width - 2, height - 2, fill=False, edgecolor=OKABE_ITO[4], linewidth=1.5))
     for i, caption in enumerate(panel.captions):
         row, column = divmod(i, panel.columns)
         place = ((column + 0.5) * sheet.shape[2], (row + 1) * sheet.shape[1])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
+from course_lib.augmentation.widgets.answers import ASKED, DRAWS, Answers, answers, score
 from course_lib.augmentation.widgets.labels import SUBJECTS, TRANSFORMATIONS, verdict
-from course_lib.augmentation.widgets.sheets import as_bytes, originals, sharp, transformed
-from course_lib.widgets.controls import Choice, Seed, Slider, steps
+from course_lib.augmentation.widgets.sheets import Sheet, as_bytes, originals, sharp, transformed
+from course_lib.widgets.controls import Choice, Seed, Slider, Votes, steps
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Pick
-from course_lib.widgets.scene import Montage, Scene
+from course_lib.widgets.scene import Axis, Curve, Montage, Panel, Plane, Scene
 
 __all__ = ["DESIGN", "augmentation_gallery", "numbers"]
 
@@ -28,11 +31,62 @@ def numbers(state: State) -> Scene:
         return Scene((Montage("three tasks", as_bytes(images), 3, asked),), line, height=330)
     subject, name = state["subject"], state["transformation"]
     sheet = transformed(subject, name, state["strength"], state["seed"])
+    found = answers(subject, name, state["strength"], state["seed"])
+    votes = state["votes"]
+    next_tile = sum(list(vote[:-1]) == [state[control.name] for control in _ABOUT] for vote in votes)
     title = f"{TRANSFORMATIONS[name]}: {len(sheet.tiles)} results"
-    montage = Montage(title, as_bytes(sheet.tiles), sheet.columns, sheet.captions)
+    outlined = next_tile if next_tile < len(sheet.tiles) else -1
+    montage = Montage(title, as_bytes(sheet.tiles), sheet.columns, sheet.captions, outlined=outlined)
+    if found is not None:
+        levels, wrong = found.probabilities.numpy(), (~found.right).to(torch.uint8).numpy()
+        montage = replace(montage, captions=_captions(sheet, found), levels=levels, colours=wrong)
     kept = verdict(subject, name, state["strength"])
-    line = f"{SUBJECTS[subject].name}, {TRANSFORMATIONS[name]}: {sheet.said}. {SUBJECTS[subject].task} {kept.short}"
-    return Scene((sheet.left, montage), line, height=330, weights=(1.0, 2.6))
+    line = (
+        f"{SUBJECTS[subject].name}, {TRANSFORMATIONS[name]}: {sheet.said}. {SUBJECTS[subject].task} {kept.short} "
+        f"{_network(subject, found)} {_running(votes)}"
+    )
+    return Scene((_left(subject, sheet, found), montage), line, height=330, weights=(1.0, 2.6))
+
+
+def _captions(sheet: Sheet, found: Answers) -> tuple[str, ...]:
+    """Below every tile the probability of the right answer, crossed out where another one comes first."""
+    signs = sheet.signs or ("",) * len(sheet.tiles)
+    rows = zip(signs, found.right.tolist(), found.probabilities.tolist(), strict=True)
+    return tuple(f"{sign}{'' if right else '✗'} {p:.2f}".strip() for sign, right, p in rows)
+
+
+def _network(subject: str, found: Answers | None) -> str:
+    if found is None:
+        return "The network cannot be asked: ImageNet has no class for this."
+    right, many = int(found.right.sum()), len(found.right)
+    return (
+        f"To the network it is {ASKED[subject]} in {right} of {many} (✗ where not); "
+        f"mean probability {found.probabilities.mean():.2f}."
+    )
+
+
+def _running(votes: Sequence[Sequence[Any]]) -> str:
+    total = score(votes)
+    if not total.pictures:
+        return "Score: no picture judged yet."
+    words = f"Score: to you the label is still right for {total.person} of {total.pictures} pictures"
+    if total.shared:
+        of = "" if total.shared == total.pictures else f" of the {total.shared} that it was asked about"
+        words += f", to the network for {total.network}{of}; you agree on {total.agreed}"
+    return f"{words}."
+
+
+def _left(subject: str, sheet: Sheet, found: Answers | None) -> Panel:
+    """What explains the tiles; for mixtures, what the network says over the share that the picture has."""
+    if sheet.shares is None or found is None:
+        return sheet.left
+    shares = sheet.shares.numpy().astype(np.float32)
+    ends = np.array([0, 1], np.float32)
+    curves = (
+        Curve("the soft label", ends, ends, "dashed"),
+        Curve("the network", shares, found.probabilities.numpy(), "rings", 1),
+    )
+    return Plane(f"probability of {ASKED[subject]}", curves, Axis(0, 1, "λ, its share"), Axis(0, 1))
 
 
 OPTIONS: Mapping[str, str] = {
@@ -70,14 +124,22 @@ _WHY = {
 """What each answer overlooks."""
 
 
+_SUBJECT = Choice("subject", "Picture and task", {key: s.choice for key, s in SUBJECTS.items()}, "cat")
+_TRANSFORMATION = Choice("transformation", "Transformation", TRANSFORMATIONS, "flip")
+_STRENGTH = Slider("strength", "Strength", steps(0, 1, 0.1), 0.5)
+_SEED = Seed(count=DRAWS)
+_ABOUT = (_SUBJECT, _TRANSFORMATION, _STRENGTH, _SEED)
+"""What decides which tiles are shown."""
+
 DESIGN = Design(
     name="augmentation-gallery",
     title="Is the label still right?",
     controls=(
-        Choice("subject", "Picture and task", {key: s.choice for key, s in SUBJECTS.items()}, "cat"),
-        Choice("transformation", "Transformation", TRANSFORMATIONS, "flip"),
-        Slider("strength", "Strength", steps(0, 1, 0.1), 0.5),
-        Seed(),
+        _SUBJECT,
+        _TRANSFORMATION,
+        _STRENGTH,
+        Votes("votes", "Framed: still right?", {"same": "Yes", "other": "No"}, _ABOUT, 200),
+        _SEED,
     ),
     prediction=Pick(
         "Every picture is mirrored left to right. For which of the three tasks is the old label still right? "

@@ -46,10 +46,10 @@ class Verdict:
 
 SUBJECTS: Mapping[str, Subject] = {
     "cat": Subject("Cat", "Which animal?"),
-    "coffee": Subject("Coffee", "What is in the cup?"),
+    "coffee": Subject("Coffee", "Which drink?"),
     "digits": Subject("Digits", "Which digit?"),
     "retina": Subject("Retina", "Left or right eye?"),
-    "galaxies": Subject("Galaxies", "How many are there?"),
+    "galaxies": Subject("Galaxies", "How many?"),
 }
 
 TRANSFORMATIONS: Mapping[str, str] = {

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +17,13 @@ from course_lib.lab.data import digits
 from course_lib.lab.photographs import photograph
 from course_lib.widgets.scene import Bars, Lines, Montage, Panel, Series
 
-__all__ = ["CROP_PROBABILITIES", "Sheet", "as_bytes", "originals", "sharp", "ten_crops", "transformed"]
+__all__ = ["Sheet", "as_bytes", "originals", "sharp", "ten_crops", "tiles_of", "transformed"]
 
 TILES, SIDE, WHOLE = 36, 64, 96
 """Tiles in the montage, their side, and the side of the picture that crops are cut from."""
+
+Pictures = Callable[[str], Tensor]
+"""Subject -> its pictures (TILES, 3, H, H), in whatever size."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,25 @@ class Sheet:
         tiles: (N, 3, SIDE, SIDE).
         said: what was drawn, in words.
         left: the panel beside the tiles.
+        again: the same draws, made of larger pictures.
         captions: one below each tile, or none.
+        signs: the same in a sign or two, where a number has to stand beside them; or none.
         columns: of the montage.
+        shares: (N,), of the picture itself where it is mixed with another.
     """
 
     tiles: Tensor
     said: str
     left: Panel
+    again: Callable[[Pictures], Tensor]
     captions: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
     columns: int = 9
+    shares: Tensor | None = None
+
+    def in_full(self) -> Tensor:
+        """The tiles once more, made of the sharp pictures: (N, 3, H, H)."""
+        return self.again(_full)
 
 
 @functools.cache
@@ -64,6 +75,11 @@ def sharp(subject: str) -> Tensor:
     return image[None, :, top : top + 224, left : left + 224]
 
 
+def _full(subject: str) -> Tensor:
+    """The sharp picture in the place of every tile; digits have no more pixels than the originals here."""
+    return originals(subject) if subject == "digits" else sharp(subject).expand(TILES, -1, -1, -1)
+
+
 @functools.cache
 def _small(subject: str) -> Tensor:
     """The same at the side of a tile."""
@@ -82,9 +98,13 @@ def _original(subject: str) -> Montage:
 
 def _flip(subject: str, strength: float, generator: torch.Generator) -> Sheet:
     flipped = augment.draw_flips(TILES, strength, generator)
-    said = f"p = {strength:g}, {int(flipped.sum())} of {TILES} are mirrored"
-    captions = tuple("mirrored" if f else "" for f in flipped.tolist())
-    return Sheet(augment.horizontal_flip(_small(subject), flipped), said, _original(subject), captions)
+    said = f"p = {strength:g}, {int(flipped.sum())} of {TILES} are mirrored (↔)"
+    signs = tuple("↔" if f else "" for f in flipped.tolist())
+
+    def again(of: Pictures) -> Tensor:
+        return augment.horizontal_flip(of(subject), flipped)
+
+    return Sheet(again(_small), said, _original(subject), again, signs, signs)
 
 
 def _scale_crop(subject: str, strength: float, generator: torch.Generator) -> Sheet:
@@ -95,36 +115,31 @@ def _scale_crop(subject: str, strength: float, generator: torch.Generator) -> Sh
     share = float((SIDE / crops[:, 0]).square().mean())
     said = f"short side {SIDE} to {high}, crops of {SIDE}, on average {share:.0%} of the area"
     left = _boxed(sharp(subject)[0], boxes[:6] / WHOLE, "the original, six of the boxes")
-    return Sheet(augment.scale_crop(originals(subject), crops, SIDE), said, left)
+
+    def again(of: Pictures) -> Tensor:
+        whole = of(subject)
+        side = SIDE if whole.shape[-1] == WHOLE else whole.shape[-1]  # a sharp picture is cut out at its full size
+        return augment.scale_crop(whole, crops * (side / SIDE), side)
+
+    return Sheet(again(originals), said, left, again)
 
 
 def _ten_crop(subject: str, strength: float, generator: torch.Generator) -> Sheet:
-    crops = ten_crops(originals(subject)[0], strength)
     corners, size = _five_corners(WHOLE, strength)
-    tiles = F.interpolate(crops, (SIDE, SIDE), mode="bilinear", antialias=True)
     boxes = torch.cat([corners, corners + size], dim=1) / WHOLE
     left = _boxed(sharp(subject)[0], boxes, "the original, five boxes")
-    said = f"five crops with {size / WHOLE:.0%} of the side, and their mirror images, nothing is random"
-    captions = _FIVE + tuple(f"{name}, m." for name in _FIVE)
-    if subject in _ASKED:
-        found = _crop_probabilities()[subject][round(10 * strength)]
-        captions = tuple(f"{caption} {p:.2f}" for caption, p in zip(captions, found, strict=True))
-        mean = sum(found) / len(found)
-        said += f"; probability of {_ASKED[subject]}: center {found[4]:.2f}, mean of the ten {mean:.2f}"
-    return Sheet(tiles, said, left, captions, 5)
+    said = f"five crops with {size / WHOLE:.0%} of the side, and their mirror images (↔), nothing is random"
+
+    def again(of: Pictures) -> Tensor:
+        return ten_crops(of(subject)[0], strength)
+
+    tiles = F.interpolate(again(originals), (SIDE, SIDE), mode="bilinear", antialias=True)
+    signs = _FIVE + tuple(f"{sign}↔" for sign in _FIVE)
+    return Sheet(tiles, said, left, again, signs, signs, 5)
 
 
-_FIVE = ("top left", "top right", "bottom left", "bottom right", "center")
-_ASKED = {"cat": "a cat", "coffee": "coffee", "digits": "the right digit"}
-"""Subjects that a network was asked about (scripts/make_crop_probabilities.py)."""
-CROP_PROBABILITIES = Path(__file__).parent.parent / "data" / "ten_crop.json"
-
-
-@functools.cache
-def _crop_probabilities() -> dict[str, list[list[float]]]:
-    """Subject -> for strengths 0, 0.1, ..., 1 the probability of the right answer for each of the ten crops."""
-    found: dict[str, list[list[float]]] = json.loads(CROP_PROBABILITIES.read_text("utf-8"))
-    return found
+_FIVE = ("↖", "↗", "↙", "↘", "•")
+"""Corners and center; words would not fit below a tile on a phone."""
 
 
 def ten_crops(image: Tensor, strength: float) -> Tensor:
@@ -143,18 +158,26 @@ def _five_corners(side: int, strength: float) -> tuple[Tensor, int]:
 def _jitter(subject: str, strength: float, generator: torch.Generator) -> Sheet:
     brightness, contrast = (augment.draw_factors(TILES, 0.8 * strength, generator) for _ in range(2))
     said = f"brightness times a number between {_range(brightness)}, contrast between {_range(contrast)}"
-    return Sheet(augment.colour_jitter(_small(subject), brightness, contrast), said, _original(subject))
+
+    def again(of: Pictures) -> Tensor:
+        return augment.colour_jitter(of(subject), brightness, contrast)
+
+    return Sheet(again(_small), said, _original(subject), again)
 
 
 def _lighting(subject: str, strength: float, generator: torch.Generator) -> Sheet:
     values, vectors = _basis(subject)
     alphas = augment.draw_alphas(TILES, 6 * strength, generator)
-    tiles = augment.pca_lighting(_small(subject), values, vectors, alphas)
+
+    def again(of: Pictures) -> Tensor:
+        return augment.pca_lighting(of(subject), values, vectors, alphas)
+
+    tiles = again(_small)
     first = float(values[0] / values.sum())
     said = (
         f"alphas of standard deviation {6 * strength:.1f} (AlexNet: 0.1), {first:.0%} of the variance on the first axis"
     )
-    return Sheet(tiles, said, _cloud(subject, tiles[0]))
+    return Sheet(tiles, said, _cloud(subject, tiles[0]), again)
 
 
 @functools.cache
@@ -190,33 +213,46 @@ def _rotation(subject: str, strength: float, generator: torch.Generator) -> Shee
     angles = augment.draw_angles(TILES, most, generator)
     said = f"up to {most:g} degrees to either side"
     captions = tuple(f"{angle:.0f}°".replace("-", "−") for angle in angles.tolist())
-    return Sheet(augment.rotate(_small(subject), angles), said, _original(subject), captions)
+
+    def again(of: Pictures) -> Tensor:
+        return augment.rotate(of(subject), angles)
+
+    return Sheet(again(_small), said, _original(subject), again, captions)
 
 
 def _cutout(subject: str, strength: float, generator: torch.Generator) -> Sheet:
     length = round(strength * SIDE)
     images = _small(subject)
-    tiles = augment.cutout(images, augment.draw_centres(images, generator), length)
+    centers = augment.draw_centres(images, generator)
+
+    def again(of: Pictures) -> Tensor:
+        larger = of(subject).shape[-1] / SIDE
+        return augment.cutout(of(subject), (centers * larger).round().long(), round(length * larger))
+
+    tiles = again(_small)
     hidden = float((tiles == 0).all(dim=1).float().mean() - (images == 0).all(dim=1).float().mean())
     said = f"squares of {length} pixels in {SIDE}, clipped at the border, hide {max(0.0, hidden):.0%} on average"
-    return Sheet(tiles, said, _original(subject))
+    return Sheet(tiles, said, _original(subject), again)
 
 
 def _mixup(subject: str, strength: float, generator: torch.Generator) -> Sheet:
     alpha = max(0.05, 2 * strength)
     partner = "digits" if subject == "digits" else ("coffee" if subject == "cat" else "cat")
     lam, order = augment.draw_mix(TILES, alpha, generator)
-    both = torch.cat([_small(subject), _small(partner)])
-    index = torch.cat([TILES + order, order])
-    shares = torch.cat([lam, lam])
-    tiles, _ = augment.mixup(both, torch.zeros(len(both), 1), shares, index)
+
+    def again(of: Pictures) -> Tensor:
+        both = torch.cat([of(subject), of(partner)])
+        index, shares = torch.cat([TILES + order, order]), torch.cat([lam, lam])
+        mixed, _ = augment.mixup(both, torch.zeros(len(both), 1), shares, index)
+        return mixed[:TILES]
+
     smaller = float(torch.minimum(lam, 1 - lam).mean())
     said = f"α = {alpha:.2g}, λ between {_range(lam)}, the smaller share is {smaller:.2f} on average"
     names = ("its own label", "its partner's label") if subject == "digits" else (subject, partner)
     first = lam[:3].numpy().astype(np.float32)
     series = (Series(names[0], first), Series(names[1], 1 - first))
     left = Bars("labels of the first three tiles", ("tile 1", "tile 2", "tile 3"), series, 0, 1)
-    return Sheet(tiles[:TILES], said, left, tuple(f"λ {share:.2f}" for share in lam.tolist()))
+    return Sheet(again(_small), said, left, again, tuple(f"λ {share:.2f}" for share in lam.tolist()), shares=lam)
 
 
 def _range(factors: Tensor) -> str:
@@ -244,6 +280,11 @@ _MAKERS: Mapping[str, Callable[[str, float, torch.Generator], Sheet]] = {
     "cutout": _cutout,
     "mixup": _mixup,
 }
+
+
+def tiles_of(transformation: str) -> int:
+    """How many results there are."""
+    return 2 * len(_FIVE) if transformation == "ten-crop" else TILES
 
 
 def transformed(subject: str, transformation: str, strength: float, seed: int) -> Sheet:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from course_lib.lab.plots import DASHES, MARKERS, OKABE_ITO, curves, figure, montage, show_figure, spread
+from course_lib.lab.plots import DASHES, MARKERS, OKABE_ITO, curves, figure, montage, show_figure, spread, titled
 from course_lib.transfer.experiments.faults import Drift, HeadRun, RateRun
 
 __all__ = [
@@ -189,17 +189,24 @@ def draw_rate_runs(runs: Sequence[RateRun]) -> None:
     show_figure(drawn, f"Accuracy over the decay. {said}.", "Band: smallest to largest seed.")
 
 
-def draw_tuning(accuracy: Mapping[str, Sequence[float]], classes: Sequence[str]) -> None:
+def draw_tuning(accuracy: Mapping[str, Sequence[float]], classes: Sequence[str], scratch: str) -> None:
     """Accuracy on new images for several ways to learn two classes; a dot for each draw of the images.
 
     Args:
-        accuracy: way -> one value for each draw.
+        accuracy: way -> one value for each draw; pixels first.
         classes: names of the two.
+        scratch: the way that began from random weights; it may have fewer draws than the others, the first ones.
     """
     drawn, (ax,) = figure(width=8.2, height=0.9 + 0.55 * len(accuracy))
     _across(ax, list(accuracy), list(accuracy.values()))
     ax.axvline(0.5, color="black", linestyle=":")
-    ax.set(xlabel=f"accuracy on new images: {' or '.join(classes).lower()}?", xlim=(0.45, 1))
+    ax.set(xlabel=f"accuracy on new images: {' or '.join(classes).lower()}?", xlim=(0.35, 1))
+    least = accuracy[scratch]
+    others = [values for way, values in accuracy.items() if way != scratch]
+    below = len(least) > 2 and all(low < min(row) for low, *row in zip(least, *others, strict=False))
+    ax.set_title(
+        titled("From scratch is last on each of its draws, behind the pixels", below, "Four ways to learn two classes")
+    )
     said = "; ".join(f"{way}: {np.mean(values):.2f}" for way, values in accuracy.items())
     show_figure(
         drawn, f"Mean accuracy. {said}.", "One dot per draw of the images, a bar at the mean. Dotted: guessing."

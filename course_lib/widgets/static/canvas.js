@@ -28,6 +28,17 @@ const NARROWEST = { histogram: 160, montage: 150, bars: 140, lines: 240, plane: 
 // So high is a row of panels that stand one above the other.
 const STACKED = { histogram: 140, montage: 250, bars: 180, lines: 260, plane: 270, cells: 250 };
 
+// Fewer small images in a row where the words below them would not fit.
+function columnsOf(panel, width) {
+  return panel.captions.length ? Math.min(panel.columns, Math.max(3, Math.floor(width / 44))) : panel.columns;
+}
+
+function stackedHeight(panel, width, most) {
+  if (panel.kind !== "montage" || !panel.captions.length) return Math.min(most, STACKED[panel.kind]);
+  const [n, h, w] = panel.images.shape, columns = columnsOf(panel, width - 16);
+  return Math.max(STACKED.montage, Math.ceil(30 + Math.ceil(n / columns) * (18 + ((width - 16) / columns) * (h / w))));
+}
+
 // Where each panel goes, in CSS pixels, in a picture of the available width.
 function arranged(spec, available) {
   const width = Math.max(240, Math.min(spec.width, Math.floor(available || spec.width)));
@@ -51,7 +62,7 @@ function arranged(spec, available) {
   const w = width / columns, areas = [];
   let y = 0;
   for (let first = 0; first < spec.panels.length; first += columns) {
-    const row = spec.panels.slice(first, first + columns), h = Math.min(spec.height, Math.max(...row.map((panel) => STACKED[panel.kind])));
+    const row = spec.panels.slice(first, first + columns), h = Math.max(...row.map((panel) => stackedHeight(panel, w, spec.height)));
     row.forEach((panel, k) => areas.push({ x: k * w, y, w, h }));
     y += h;
   }

@@ -173,7 +173,7 @@ function seed(view, control, id) {
   // What was taken by guess belongs to what was drawn before.
   const emptied = Object.fromEntries(view.design.controls.filter((c) => c.kind === "picks").map((c) => [c.name, []]));
   button.addEventListener("click", () => {
-    move(view, { [control.name]: view.state[control.name] + 1, ...emptied });
+    move(view, { [control.name]: (view.state[control.name] + 1) % control.count, ...emptied });
     follow(view);
   });
   view.setters.push(set);
@@ -200,6 +200,28 @@ function picks(view, control, id) {
   return make("div", { className: "cw-control" }, button, output);
 }
 
-const CONTROLS = { slider, choice, picks, seed };
+function votes(view, control, id) {
+  const output = make("output", { className: "cw-value" });
+  const label = make("span", { id: `${id}-label` }, control.label);
+  const cast = () => view.state[control.name], now = () => control.about.map((name) => view.state[name]);
+  const buttons = control.options.map(([key, words], i) => {
+    const button = make("button", { type: "button", className: "cw-button", id: `${id}-${i}` }, words);
+    button.addEventListener("click", () => {
+      if (cast().length < control.most) move(view, { [control.name]: [...cast(), [...now(), key]] });
+      follow(view);
+    });
+    return button;
+  });
+  const set = () => {
+    output.textContent = `${cast().length} said`;
+    buttons.forEach((button) => button.setAttribute("aria-disabled", String(cast().length >= control.most)));
+  };
+  view.setters.push(set);
+  set();
+  const group = make("div", { className: "cw-votes", role: "group", "aria-labelledby": label.id }, ...buttons);
+  return make("div", { className: "cw-control" }, label, group, output);
+}
+
+const CONTROLS = { slider, choice, picks, seed, votes };
 
 export default { render };

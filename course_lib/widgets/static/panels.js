@@ -207,22 +207,35 @@ function bars(ctx, box, panel, theme, get) {
 }
 
 function montage(ctx, box, panel, theme, get) {
-  const [n, h, w] = panel.images.shape, pixels = get(panel.images), rows = Math.ceil(n / panel.columns);
-  const below = panel.captions.length ? 13 : 2;
-  const scale = Math.min(box.w / panel.columns / (w + 2), (box.h / rows - below) / h);
+  const [n, h, w] = panel.images.shape, pixels = get(panel.images);
+  const columns = columnsOf(panel, box.w), rows = Math.ceil(n / columns);
+  const levels = get(panel.levels), colours = get(panel.colours), bar = levels.length ? 5 : 0;
+  const below = (panel.captions.length ? 13 : 2) + bar;
+  const scale = Math.min(box.w / columns / (w + 2), (box.h / rows - below) / h);
   const stamp = montage.stamp || (montage.stamp = document.createElement("canvas"));
   stamp.width = w; stamp.height = h;
   const paper = stamp.getContext("2d"), image = paper.createImageData(w, h);
-  const left = box.x + (box.w - panel.columns * (w + 2) * scale) / 2;
+  const left = box.x + (box.w - columns * (w + 2) * scale) / 2;
   ctx.imageSmoothingEnabled = scale < 1;
   for (let i = 0; i < n; i++) {
     for (let p = 0, q = i * h * w * 3; p < h * w * 4; p += 4, q += 3) {
       image.data[p] = pixels[q]; image.data[p + 1] = pixels[q + 1]; image.data[p + 2] = pixels[q + 2]; image.data[p + 3] = 255;
     }
     paper.putImageData(image, 0, 0);
-    const x = left + (i % panel.columns) * (w + 2) * scale, y = box.y + Math.floor(i / panel.columns) * (h * scale + below);
+    const x = left + (i % columns) * (w + 2) * scale, y = box.y + Math.floor(i / columns) * (h * scale + below);
     ctx.drawImage(stamp, x, y, w * scale, h * scale);
-    if (panel.captions[i]) text(ctx, panel.captions[i], x + (w * scale) / 2, y + h * scale + 10, theme.text, "center", "9.5px", w * scale);
+    if (bar) {
+      ctx.fillStyle = theme.grid;
+      ctx.fillRect(x, y + h * scale + 1, w * scale, 4);
+      ctx.fillStyle = theme.palette[colours[i] % theme.palette.length];
+      ctx.fillRect(x, y + h * scale + 1, w * scale * levels[i], 4);
+    }
+    if (i === panel.outlined) {
+      ctx.strokeStyle = theme.palette[4];
+      ctx.lineWidth = 3;
+      ctx.strokeRect(x + 1.5, y + 1.5, w * scale - 3, h * scale - 3);
+    }
+    if (panel.captions[i]) text(ctx, panel.captions[i], x + (w * scale) / 2, y + h * scale + bar + 10, theme.text, "center", "9.5px", w * scale);
   }
 }
 

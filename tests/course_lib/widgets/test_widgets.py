@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from course_lib.batchnorm.widgets import batchnorm_pipeline
 from course_lib.widgets import explorer
-from course_lib.widgets.controls import Choice, Picks, Seed, Slider, clean, defaults, steps
+from course_lib.widgets.controls import Choice, Picks, Seed, Slider, Votes, clean, defaults, steps
 from course_lib.widgets.explorer import Design, Explorer, show_widget
 from course_lib.widgets.predictions import (
     FILE_NAME,
@@ -60,7 +60,8 @@ CONTROLS = (
     Slider("a", "A", (1.0, 2.0, 4.0), 2.0),
     Choice("b", "B", {"x": "ex", "y": "why"}, "x"),
     Picks("c", "C", "a", (1.0, 2.0, 4.0), 2),
-    Seed(),
+    Seed(count=3),
+    Votes("d", "D", {"yes": "Yes", "no": "No"}, (Slider("a", "A", (1.0, 2.0, 4.0), 2.0), Seed(count=3)), 2),
 )
 STYLES = ("line", "dashed", "faint", "area", "dots", "rings", "crosses", "stars", "diamonds", "rug-x", "rug-y")
 JSON = st.recursive(
@@ -68,6 +69,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+
+
+ALMOST_VOTES = st.lists(st.lists(JSON | st.sampled_from([1.0, 2.0, 0, 1, "yes"]), min_size=2, max_size=4), max_size=3)
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +115,11 @@ def an_answer(widget: Explorer) -> Any:
     return some[type(prediction)](prediction)
 
 
+def _vote(control: Votes, answer: str) -> list[Any]:
+    """About what the widget shows first."""
+    return [*(other.start for other in control.about), answer]
+
+
 def other_values(control: Any, current: Any) -> list[Any]:
     """What a control can be set to besides its present value."""
     known = {
@@ -118,6 +127,7 @@ def other_values(control: Any, current: Any) -> list[Any]:
         Choice: lambda c: list(c.options),
         Picks: lambda c: [list(c.values[:1]), list(c.values[1:3])],
         Seed: lambda c: [1, 2],
+        Votes: lambda c: [[_vote(c, key)] for key in c.options],
     }
     return [value for value in known[type(control)](control) if value != current]
 
@@ -415,11 +425,11 @@ def test_a_still_picture_has_its_numbers_in_words(widget: Explorer) -> None:
     assert [int(n) for n in re.findall(r"\d+", widget.alt)][:3] == [int(n) for n in re.findall(r"\d+", found[1])][:3]
 
 
-@given(state=st.dictionaries(st.sampled_from(["a", "b", "seed", "c"]), JSON, max_size=4))
+@given(state=st.dictionaries(st.sampled_from(["a", "b", "seed", "c", "d"]), JSON | ALMOST_VOTES, max_size=5))
 def test_a_state_is_cleaned_whatever_the_page_sends(state: dict[str, Any]) -> None:
     """Every control ends at a value that it allows."""
     found = clean(CONTROLS, state)
-    assert set(found) == {"a", "b", "c", "seed"}
+    assert set(found) == {"a", "b", "c", "d", "seed"}
     assert all(control.allows(found[control.name]) for control in CONTROLS)
 
 
@@ -494,6 +504,7 @@ def test_a_histogram_loses_no_value() -> None:
         ),
         Bars("b", ("g", "h"), (Series("s", np.array([1, -1], np.float32)),), -2, 2),
         Montage("m", np.zeros((3, 4, 4, 3), np.uint8), 2, ("a", "b", "c")),
+        Montage("m", np.zeros((2, 4, 4, 3), np.uint8), 2, (), np.ones(2, np.float32), np.ones(2, np.uint8), 1),
         Cells("c", (1, 2, 2, 2), np.zeros(8, np.uint8), np.ones(8, np.uint8)),
     ],
     ids=lambda panel: type(panel).__name__.lower(),
