@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from course_lib.widgets.controls import Choice, Control, Picks, Seed, Slider
+from course_lib.widgets.controls import Choice, Control, Picks, Seed, Slider, Votes
 from course_lib.widgets.explorer import Design
 from course_lib.widgets.predictions import Placing
 
-__all__ = ["Dial", "dials_of", "groups_of", "places_of", "with_dials"]
+__all__ = ["Dial", "dials_of", "groups_of", "places_of", "with_dials", "without_votes"]
 
 _STOPS, _PICKED = 21, 10
 """A slider with more values stops at some of them only; one from which values are taken at fewer."""
@@ -72,6 +72,8 @@ def _dial(control: Control, sliders: Mapping[str, Dial], fewer: int) -> Dial:
             longest = max(k for k in range(1, most + 1) if k == 1 or len(values) ** k <= _LISTS // fewer)
             lists = [taken for k in range(longest + 1) for taken in itertools.product(values, repeat=k)]
             return Dial(name, tuple(lists), 0, 0, slider=slider)
+        case Votes():
+            raise TypeError(f"{control.name} cannot be recorded: see `without_votes`")
 
 
 def _slider(control: Slider, most: int) -> Dial:
@@ -96,6 +98,11 @@ def groups_of(dials: Sequence[Dial], number: int) -> list[tuple[Dial, ...]]:
     if number == 1:  # nothing can be taken from a slider that stands still
         groups += [(dial, slider) for dial in dials for slider in dials if dial.slider == slider.name]
     return [tuple(sorted(group, key=lambda dial: len(dial.values))) for group in groups]
+
+
+def without_votes(design: Design) -> Design:
+    """The widget without what counts votes, since each changes all that is said later."""
+    return replace(design, controls=tuple(one for one in design.controls if not isinstance(one, Votes)))
 
 
 def with_dials(design: Design, dials: Sequence[Dial]) -> Design:

@@ -62,6 +62,8 @@ def _told(recording: Recording) -> Iterator[str]:
             yield "The answer is given by axes; in the live widget single cells can be marked, and the star moved."
         case Placing(values=values) if (stops := len(recording.answers)) < len(values):
             yield f"Your answer can be put in {stops} of {len(values)} places."
+    for label in recording.left_out:
+        yield f"In the live widget only: “{label}”, with a running score."
     if PHOTOGRAPH in recording.data["nodes"]:
         yield "Photographs are smaller and softer than in the live widget."
 

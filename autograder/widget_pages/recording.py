@@ -11,16 +11,16 @@ import json
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autograder.widget_pages.answers import Span, alike, listed_answers, members, spans_of, spreads
-from autograder.widget_pages.dials import Dial, dials_of, groups_of, places_of, with_dials
+from autograder.widget_pages.dials import Dial, dials_of, groups_of, places_of, with_dials, without_votes
 from autograder.widget_pages.pictures import tree_of, with_stops
 from autograder.widget_pages.pool import Pool
 from autograder.widget_pages.remembered import Remembered
 from autograder.widget_pages.size import Size
-from course_lib.widgets.controls import Slider
+from course_lib.widgets.controls import Slider, Votes
 from course_lib.widgets.explorer import Design, State, described_design, explained, first_state, whole_state
 from course_lib.widgets.predictions import Estimate, Marking, Placing
 from course_lib.widgets.scene import Scene
@@ -48,6 +48,7 @@ class Recording:
         data: everything but the arrays, for JSON.
         arrays: of the pictures.
         pictures: how many there are that differ.
+        left_out: labels of controls that only the live widget has.
     """
 
     design: Design
@@ -58,6 +59,7 @@ class Recording:
     data: Mapping[str, Any]
     arrays: bytes
     pictures: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def packed(self) -> bytes:
@@ -75,6 +77,8 @@ def record(design: Design, budget: int = BUDGET) -> Recording:
     Raises:
         NotAlikeError: if what it says to a number depends on it in a way that cannot be recorded.
     """
+    left_out = tuple(one.label for one in design.controls if isinstance(one, Votes))
+    design = without_votes(design)
     for fewer in _FEWER:
         recorder = _Recorder(design, dials_of(design.controls, fewer))
         for group in groups_of(recorder.dials, 1):
@@ -86,7 +90,7 @@ def record(design: Design, budget: int = BUDGET) -> Recording:
         for group in sorted(costs, key=lambda group: (*_worth(group), costs[group])):
             share = (1 if all(dial.named for dial in group) else 1 / 2) if number == 2 else 1 / 4
             recorder.add_cheap(group, costs[group], budget * share)
-    return recorder.recording()
+    return replace(recorder.recording(), left_out=left_out)
 
 
 class _Recorder:

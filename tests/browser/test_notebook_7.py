@@ -72,7 +72,7 @@ def test_cards_widgets_and_stills_in_notebook_7(
     page.locator("[data-status=idle]").first.wait_for()
     choose(page, "Run", "Run All Cells")
     widget, still = page.locator(WIDGET), page.locator(".course-still")
-    widget.locator("canvas[data-frame]").wait_for()
+    widget.locator("canvas[data-frame]").wait_for(timeout=120_000)
     expect(page.get_by_text("of 5 points").first).to_be_visible()
     expect(still).to_be_hidden()
     accessible(page)

@@ -97,8 +97,9 @@ def test_two_graders_do_not_overwrite_each_other(
     first.keyboard.press("Shift+Tab")
     first.keyboard.press("Enter")
     expect(one.locator(".state")).to_have_text("Saved: 1.5 of 4")
-    # Not `to_be_focused`: of two open pages only one has the browser's focus.
-    first.wait_for_function("() => document.activeElement === document.querySelectorAll('.answer .points')[1]")
+    # Not `to_be_focused`: of two open pages only one has the browser's focus, and only one is drawn.
+    focused = "() => document.activeElement === document.querySelectorAll('.answer .points')[1]"
+    first.wait_for_function(focused, polling=100)
     expect(first.locator("#left")).to_have_text("3 of 5 wait")
     assert (1.5, "Say more.") in _marks(course).values()
 

@@ -32,10 +32,9 @@ def numbers(state: State) -> Scene:
     subject, name = state["subject"], state["transformation"]
     sheet = transformed(subject, name, state["strength"], state["seed"])
     found = answers(subject, name, state["strength"], state["seed"])
-    votes = state["votes"]
-    next_tile = sum(list(vote[:-1]) == [state[control.name] for control in _ABOUT] for vote in votes)
+    votes = state.get("votes")  # none in a recording, where nobody can vote
     title = f"{TRANSFORMATIONS[name]}: {len(sheet.tiles)} results"
-    outlined = next_tile if next_tile < len(sheet.tiles) else -1
+    outlined = -1 if votes is None else _next_tile(votes, state, len(sheet.tiles))
     montage = Montage(title, as_bytes(sheet.tiles), sheet.columns, sheet.captions, outlined=outlined)
     if found is not None:
         levels, wrong = found.probabilities.numpy(), (~found.right).to(torch.uint8).numpy()
@@ -43,8 +42,8 @@ def numbers(state: State) -> Scene:
     kept = verdict(subject, name, state["strength"])
     line = (
         f"{SUBJECTS[subject].name}, {TRANSFORMATIONS[name]}: {sheet.said}. {SUBJECTS[subject].task} {kept.short} "
-        f"{_network(subject, found)} {_running(votes)}"
-    )
+        f"{_network(subject, found)} {'' if votes is None else _running(votes)}"
+    ).rstrip()
     return Scene((_left(subject, sheet, found), montage), line, height=330, weights=(1.0, 2.6))
 
 
@@ -63,6 +62,12 @@ def _network(subject: str, found: Answers | None) -> str:
         f"To the network it is {ASKED[subject]} in {right} of {many} (✗ where not); "
         f"mean probability {found.probabilities.mean():.2f}."
     )
+
+
+def _next_tile(votes: Sequence[Sequence[Any]], state: State, tiles: int) -> int:
+    """The first tile of these settings without a vote; -1 if each has one."""
+    voted = sum(list(vote[:-1]) == [state[control.name] for control in _ABOUT] for vote in votes)
+    return voted if voted < tiles else -1
 
 
 def _running(votes: Sequence[Sequence[Any]]) -> str:
