@@ -67,6 +67,13 @@ def _grader(chromium: Browser, server: Lab) -> Page:
     return page
 
 
+# A server that takes its time: points, comment and Enter come while the first of them is on its way.
+SLOW = """() => {
+    const fetched = window.fetch;
+    window.fetch = async (...all) => { await new Promise((go) => setTimeout(go, 700)); return fetched(...all); };
+}"""
+
+
 def _marks(course: Course) -> dict[str, tuple[float | None, str]]:
     with Gradebook(course.db_url) as book:
         found = {}
@@ -87,6 +94,7 @@ def test_two_graders_do_not_overwrite_each_other(
     errors: list[str] = []
     for page in (first, second):
         page.on("pageerror", lambda error: errors.append(str(error)))
+    first.evaluate(SLOW)
     expect(first.locator("#left")).to_have_text("4 of 5 wait")
     expect(first.locator("aside")).to_contain_text("that is the whole story of it")
     one = first.locator(".answer").first

@@ -15,6 +15,7 @@ class Answer {
     this.seen = { score: element.dataset.score === "" ? null : Number(element.dataset.score), comment: this.comment.value };
     this.saved = this.typed();
     this.open = "waits" in element.dataset;
+    this.turn = Promise.resolve(true);
     this.busy = false;
     this.points.addEventListener("change", () => this.save());
     this.comment.addEventListener("change", () => this.save());
@@ -39,13 +40,18 @@ class Answer {
 
   say(kind, text) { this.state.className = `state ${kind}`; this.state.textContent = text; }
 
+  // One after the other: two at the same time would take each other for somebody else's.
+  save(again = false) {
+    this.turn = this.turn.then(() => this.saveNow(again));
+    return this.turn;
+  }
+
   // Points that stand there and wait for a second look are kept by saving them again.
-  async save(again = false) {
-    if (this.busy) { await this.busy; }
+  async saveNow(again) {
     const typed = this.typed();
     if (typed === this.saved && !again) return true;
-    this.busy = this.send(typed);
-    const good = await this.busy;
+    this.busy = true;
+    const good = await this.send(typed);
     this.busy = false;
     return good;
   }
