@@ -19,7 +19,6 @@ from course_lib.widgets.still import PAGES
 
 __all__ = ["write_pages"]
 
-_SUFFIXES = (".py", ".js", ".css", ".j2", ".npz", ".json", ".csv")
 _PACKAGES = ("numpy", "torch", "pillow", "matplotlib")
 
 
@@ -87,7 +86,7 @@ def _version(libraries: tuple[str, ...]) -> str:
     digest = hashlib.sha256(f"{sys.version} {[importlib.metadata.version(name) for name in _PACKAGES]}".encode())
     folders = [folder for name in libraries for folder in import_module(name).__path__]
     for folder in (*folders, str(Path(__file__).parent)):
-        files = sorted(path for path in Path(folder).rglob("*") if path.suffix in _SUFFIXES)
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file() and path.suffix != ".pyc")
         for path in files:
             digest.update(f"{path.relative_to(folder)}\0".encode())
             digest.update(path.read_bytes())

@@ -74,7 +74,8 @@ def _running(votes: Sequence[Sequence[Any]]) -> str:
     total = score(votes)
     if not total.pictures:
         return "Score: no picture judged yet."
-    words = f"Score: to you the label is still right for {total.person} of {total.pictures} {'picture' if total.pictures == 1 else 'pictures'}"
+    pictures = "picture" if total.pictures == 1 else "pictures"
+    words = f"Score: to you the label is still right for {total.person} of {total.pictures} {pictures}"
     if total.shared:
         of = "" if total.shared == total.pictures else f" of the {total.shared} that it was asked about"
         words += f", to the network for {total.network}{of}; you agree on {total.agreed}"

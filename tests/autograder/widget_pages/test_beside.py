@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,24 @@ def test_a_page_is_made_anew_when_what_it_is_made_of_changes(
     kept.write_text(kept.read_text()[:1000])
     write_pages(release, LIBRARIES, tmp_path / "kept", told.append)
     assert len(told) == 3
+
+
+@pytest.mark.parametrize("name", ["drawing.js", "runs.npz", "answers.safetensors", "words.txt"])
+def test_every_file_of_a_library_decides_whether_pages_are_made_anew(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whatever kind: a widget may read any of them."""
+    folder = tmp_path / "library_with_data"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / name).write_bytes(b"before")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, folder.name, raising=False)
+    version = beside._version.__wrapped__
+    before = version((folder.name,))
+    assert version((folder.name,)) == before
+    (folder / name).write_bytes(b"after")
+    assert version((folder.name,)) != before
 
 
 def test_a_widget_that_cannot_be_recorded_is_named_and_stops_nothing(
