@@ -18,7 +18,7 @@ from tests.support.all_widgets import WIDGETS, show
 
 def _saved(widget: Any, indent: int | None = 1) -> bytes:
     """A notebook as a front end saves it."""
-    output = {"output_type": "display_data", "data": {"text/html": widget._still_html()}, "metadata": {}}
+    output = {"output_type": "display_data", "data": widget._still_bundle(), "metadata": {}}
     return json.dumps({"cells": [{"cell_type": "code", "outputs": [output]}]}, indent=indent).encode()
 
 
