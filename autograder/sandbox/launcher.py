@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import glob
 import importlib.util
 import json
 import os
@@ -228,10 +229,10 @@ def _gpu_environment(device: str | None) -> dict[str, str]:
 
 
 def _gpu_paths() -> list[str]:
-    """The NVIDIA device nodes and what the driver reads; nothing else."""
+    """The NVIDIA device nodes and what the driver reads of the machine; nothing else."""
     command = [part for node in gpu_nodes() for part in ("--dev-bind", node, node)]
     shown = tuple(f"{path}/" for path in _system_paths())
-    for path in ("/proc/driver/nvidia", *_driver_folders()):
+    for path in ("/sys/bus/pci", "/sys/devices", *glob.glob("/sys/module/nvidia*"), *_driver_folders()):
         if os.path.exists(path) and not path.startswith(shown):
             command += _shown(path, path)
     return command
@@ -365,7 +366,7 @@ class Sandbox:
             with contextlib.suppress(OSError):  # whoever asks for a session hears of it
                 self._control.send(json.dumps({"forbidden": [list(rules) for rules in forbidden]}).encode())
 
-    def session(self, limits: Limits, allowed_calls: Sequence[str] = ()) -> Session:
+    def session(self, limits: Limits) -> Session:
         """Fork a child for one submission; a context manager that kills it at the end."""
         from autograder.sandbox.session import Session
 
@@ -373,14 +374,7 @@ class Sandbox:
             raise SandboxError("the sandbox is not running")
         channel, child_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         status, child_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        request = json.dumps(
-            {
-                **limits.as_dict(),
-                "allowed_calls": list(allowed_calls),
-                "processors": self.processors,
-                "device": self.device,
-            }
-        ).encode()
+        request = json.dumps({**limits.as_dict(), "processors": self.processors, "device": self.device}).encode()
         try:
             socket.send_fds(self._control, [request], [child_channel.fileno(), child_status.fileno()])
         except OSError as error:

@@ -35,8 +35,14 @@ _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 _NOBODY = 65534
-_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 1, 2, 4, 0x4000, 0x40000
+_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_MOVE, _MS_REC, _MS_PRIVATE = 1, 2, 4, 0x1000, 0x2000, 0x4000, 0x40000
 _MADV_COLLAPSE, _LARGE_PAGE = 25, 1 << 21
+_DRIVER_READS = (
+    *("cpuinfo", "devices", "driver/nvidia", "meminfo", "modules", "sys/vm/mmap_min_addr"),
+    *("self/cmdline", "self/maps", "self/stat", "self/status"),
+)
+_THREADS = 512
+"""Numbers of threads that can be named; CUDA starts a handful before any code of a student's."""
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 3, 4, 24, 38, 22
 
 
@@ -124,13 +130,14 @@ def _pass_over(number: int) -> None:
         thread.join()
 
 
-def settle_in(uid: int, gid: int, scratch_mib: float) -> None:
+def settle_in(uid: int, gid: int, scratch_mib: float, device: str = "cpu") -> None:
     """Furnish the namespaces that this process was forked into.
 
     It sees an empty /proc, so no other process; /tmp and /dev/shm are fresh, small and private.
 
     Args:
         uid, gid: who it was outside, and stays.
+        device: for "cuda", /proc holds what the driver asks for.
     """
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
@@ -142,7 +149,45 @@ def settle_in(uid: int, gid: int, scratch_mib: float) -> None:
     _mount("tmpfs", "/dev/shm", _MS_NOSUID | _MS_NODEV, "size=4m,nr_inodes=256,mode=0700")
     if os.path.isdir("/dev/pts"):  # two children could write to each other through a terminal of theirs
         _mount("tmpfs", "/dev/pts", _MS_NOSUID | _MS_NODEV | _MS_RDONLY, "size=4k,nr_inodes=2,mode=0500")
-    _mount("tmpfs", "/proc", _MS_NOSUID | _MS_NODEV | _MS_RDONLY, "size=4k,nr_inodes=2,mode=0500")
+    if device == "cuda":
+        _show_the_driver_proc()
+    else:
+        _mount("tmpfs", "/proc", _MS_NOSUID | _MS_NODEV | _MS_RDONLY, "size=4k,nr_inodes=2,mode=0500")
+
+
+def _show_the_driver_proc() -> None:
+    """Put a /proc in place that holds what CUDA's start reads of the machine and of this process, and nothing else.
+
+    The kernel lets no process mount a whole one here: parts of the outer one are covered.  CUDA names its threads, by
+    writing to /proc/self/task/<thread>/comm, and does not start where it can't (error 304).  In the outer /proc threads
+    have other numbers than in this process's own namespace, so each number leads to one and the same file.
+    """
+    new = "/tmp/proc"
+    os.mkdir(new)
+    _mount("tmpfs", new, _MS_NOSUID | _MS_NODEV, f"size=64k,nr_inodes={_THREADS + 64},mode=0700")
+    for path in _DRIVER_READS:
+        if os.path.exists(f"/proc/{path}"):
+            _show(f"/proc/{path}", f"{new}/{path}")
+    os.makedirs(f"{new}/self/task/all")
+    with open(f"{new}/self/task/all/comm", "w"):
+        pass
+    for number in range(1, _THREADS + 1):
+        os.symlink("all", f"{new}/self/task/{number}")
+    os.symlink(os.readlink("/proc/self/exe"), f"{new}/self/exe")
+    os.symlink("self", f"{new}/{os.getpid()}")
+    os.symlink("self/task/all", f"{new}/thread-self")
+    _check(_libc.mount(new.encode(), b"/proc", None, _MS_MOVE, None), "mount /proc")
+    os.rmdir(new)
+
+
+def _show(path: str, at: str) -> None:
+    if os.path.isdir(path):
+        os.makedirs(at)
+    else:
+        os.makedirs(os.path.dirname(at), exist_ok=True)
+        with open(at, "w"):
+            pass
+    _check(_libc.mount(path.encode(), at.encode(), None, _MS_BIND | _MS_REC, None), f"mount {at}")
 
 
 def rehearse() -> bool:
@@ -320,11 +365,16 @@ def _program(column: int, architecture: int, allowed: frozenset[str]) -> bytes:
     return b"".join(struct.pack("<HBBI", *step) for step in steps)
 
 
-def filter_system_calls(allowed: frozenset[str] = frozenset()) -> bool:
+# CUDA does not start without memory files (error 304), and looks for its services' sockets: there is no network, and no
+# socket's file is shown.
+_CUDA_NEEDS = frozenset({"memfd_create", "socket"})
+
+
+def filter_system_calls(device: str = "cpu") -> bool:
     """Refuse what no graded cell needs: new processes, programs, namespaces, sockets, debugging.
 
     Args:
-        allowed: names left out of the list (a GPU's driver needs some).
+        device: for "cuda", what the driver needs is not refused.
 
     Returns:
         False on a processor for which the numbers are not known; nothing is filtered then.
@@ -332,7 +382,7 @@ def filter_system_calls(allowed: frozenset[str] = frozenset()) -> bool:
     known = _ARCHITECTURES.get(platform.machine())
     if known is None:
         return False
-    program = _program(*known, allowed)
+    program = _program(*known, _CUDA_NEEDS if device == "cuda" else frozenset())
     buffer = ctypes.create_string_buffer(program, len(program))
 
     class Filter(ctypes.Structure):

@@ -175,6 +175,7 @@ class WarmParent:
 
     def _be_the_student(self, limits: dict[str, Any], channel_fd: int, report: int, uid: int, gid: int) -> None:
         """Never returns.  What hinders the isolation is written to `report`, whose closing says that all is well."""
+        device = limits.get("device", "cpu")
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -182,18 +183,18 @@ class WarmParent:
             if limits.get("processors"):
                 os.sched_setaffinity(0, limits["processors"])
             if self._isolate:
-                isolation.settle_in(uid, gid, limits["scratch_mib"])
+                isolation.settle_in(uid, gid, limits["scratch_mib"], device)
             scratch = "/tmp/work" if self._isolate else os.environ.get("TMPDIR", "/tmp")
             os.makedirs(scratch, exist_ok=True)
             os.chdir(scratch)
             # Signals to "my process group" cross the borders of namespaces: without a group of its own, one submission
             # could kill this parent.
             os.setsid()
-            isolation.set_limits(limits, self._base_mib, limits.get("device", "cpu"))
+            isolation.set_limits(limits, self._base_mib, device)
             if self._isolate:
                 isolation.give_up_privileges()
-                isolation.filter_system_calls(frozenset(limits.get("allowed_calls", ())))
-            if limits.get("device") == "cuda":  # before any code of the student's: what fails here is not theirs
+                isolation.filter_system_calls(device)
+            if device == "cuda":  # before any code of the student's: what fails here is not theirs
                 share_gpu(int(limits["gpu_slots"]))
         except BaseException as error:
             os.write(report, f"{type(error).__name__}: {error}".encode())

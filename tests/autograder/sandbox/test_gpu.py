@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -197,6 +198,67 @@ def test_a_driver_outside_the_system_folders_is_found_inside(tmp_path: Path, mon
     assert ["--ro-bind", str(driver), str(driver)] in [command[n : n + 3] for n in range(len(command))]
     assert str(other) not in command
     assert "LD_LIBRARY_PATH" not in launcher._bubblewrap("cpu", None)
+
+
+STARTED_AS_CUDA_STARTS = """
+import ctypes, json, os, sys, threading
+from inside import isolation
+isolation.be_nobody()
+uid, gid = os.getuid(), os.getgid()
+read, write = os.pipe()
+if isolation.fork_into_namespaces() == 0:
+    isolation.settle_in(uid, gid, 8, sys.argv[1])
+    isolation.give_up_privileges()
+    isolation.filter_system_calls(sys.argv[1])
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.pthread_self.restype = ctypes.c_ulong
+    named, done, handles = threading.Event(), threading.Event(), []
+    def thread():
+        handles.append((libc.pthread_self(), threading.get_native_id()))
+        named.set()
+        done.wait()
+    threading.Thread(target=thread, daemon=True).start()
+    named.wait()
+    (handle, number), = handles
+    def can(path, rights):
+        try:
+            os.close(os.open(path, rights))
+            return True
+        except OSError:
+            return False
+    found = {
+        "memory file": libc.memfd_create(b"x", 0) >= 0,
+        "names another thread": libc.pthread_setname_np(ctypes.c_ulong(handle), b"cuda-EvtHandlr") == 0,
+        "names it by numbers": can(f"/proc/{os.getpid()}/task/{number}/comm", os.O_RDWR),
+        "own memory": can("/proc/self/maps", os.O_RDONLY) and "python" in open("/proc/self/maps").read(),
+        "socket": libc.socket(1, 1, 0) >= 0,
+        "network": os.path.exists("/sys/class/net"),
+        "/proc": sorted(os.listdir("/proc")),
+        "process": libc.fork() >= 0,
+    }
+    os.write(write, json.dumps(found).encode())
+    os._exit(0)
+os.close(write)
+print(os.read(read, 65536).decode())
+"""
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_a_child_on_a_gpu_may_do_what_cuda_does_at_its_start(device: str) -> None:
+    """Else it is error 304 for everybody.  No other process is seen, and a child on the processor has no /proc."""
+    command = [*launcher._bubblewrap("cuda"), launcher._program(), "-c", STARTED_AS_CUDA_STARTS, device]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    found = json.loads(done.stdout or json.dumps(done.stderr))
+    shown = found.pop("/proc")
+    assert found.pop("network") is False
+    assert found.pop("process") is False
+    if device == "cpu":
+        assert shown == []
+        assert not any(found.values())
+    else:
+        assert all(found.values()), found
+        assert set(shown) <= {"1", "self", "thread-self", "cpuinfo", "devices", "driver", "meminfo", "modules", "sys"}
 
 
 LIMITED = """
