@@ -37,10 +37,9 @@ _CLONE_NEWUSER, _CLONE_NEWPID, _CLONE_NEWNET = 0x10000000, 0x20000000, 0x4000000
 _NOBODY = 65534
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_MOVE, _MS_REC, _MS_PRIVATE = 1, 2, 4, 0x1000, 0x2000, 0x4000, 0x40000
 _MADV_COLLAPSE, _LARGE_PAGE = 25, 1 << 21
-_DRIVER_READS = (
-    *("cpuinfo", "devices", "driver/nvidia", "meminfo", "modules", "sys/vm/mmap_min_addr"),
-    *("self/cmdline", "self/maps", "self/stat", "self/status"),
-)
+# What libcuda opens in /proc, as its strings and a trace of its start say (535.261); /proc/<pid>/exe besides.
+_MACHINES = ("cpuinfo", "devices", "driver", "meminfo", "modules", "sys/kernel/modprobe", "sys/vm/mmap_min_addr")
+_PROCESSES = ("cmdline", "comm", "maps", "stat", "status")
 _THREADS = 512
 """Numbers of threads that can be named; CUDA starts a handful before any code of a student's."""
 _PR_GET_DUMPABLE, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 3, 4, 24, 38, 22
@@ -162,25 +161,28 @@ def _show_the_driver_proc() -> None:
     writing to /proc/self/task/<thread>/comm, and does not start where it can't (error 304).  In the outer /proc threads
     have other numbers than in this process's own namespace, so each number leads to one and the same file.
     """
-    new = "/tmp/proc"
+    new, mine = "/tmp/proc", f"/tmp/proc/{os.getpid()}"
     os.mkdir(new)
     _mount("tmpfs", new, _MS_NOSUID | _MS_NODEV, f"size=64k,nr_inodes={_THREADS + 64},mode=0700")
-    for path in _DRIVER_READS:
-        if os.path.exists(f"/proc/{path}"):
-            _show(f"/proc/{path}", f"{new}/{path}")
-    os.makedirs(f"{new}/self/task/all")
-    with open(f"{new}/self/task/all/comm", "w"):
+    for path in _MACHINES:
+        _show(f"/proc/{path}", f"{new}/{path}")
+    for path in _PROCESSES:
+        _show(f"/proc/self/{path}", f"{mine}/{path}")
+    os.symlink(os.readlink("/proc/self/exe"), f"{mine}/exe")
+    os.makedirs(f"{mine}/task/all")
+    with open(f"{mine}/task/all/comm", "w"):
         pass
     for number in range(1, _THREADS + 1):
-        os.symlink("all", f"{new}/self/task/{number}")
-    os.symlink(os.readlink("/proc/self/exe"), f"{new}/self/exe")
-    os.symlink("self", f"{new}/{os.getpid()}")
+        os.symlink("all", f"{mine}/task/{number}")
+    os.symlink(str(os.getpid()), f"{new}/self")
     os.symlink("self/task/all", f"{new}/thread-self")
     _check(_libc.mount(new.encode(), b"/proc", None, _MS_MOVE, None), "mount /proc")
     os.rmdir(new)
 
 
 def _show(path: str, at: str) -> None:
+    if not os.path.exists(path):
+        return
     if os.path.isdir(path):
         os.makedirs(at)
     else:
