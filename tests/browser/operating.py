@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-__all__ = ["frame", "lock_in", "move_every_control", "reachable_by_tab", "theme"]
+__all__ = ["frame", "lock_in", "move_every_control", "reachable_by_tab", "theme", "walk_through"]
 
 _CHANGED = """([canvas, frame, alt]) => canvas.dataset.frame !== frame && canvas.getAttribute("aria-label") !== alt"""
 
@@ -123,3 +123,58 @@ def reachable_by_tab(page: Page, widget: Locator) -> None:
         seen.append(here)
         page.keyboard.press("Tab")
     assert seen == expected, f"Tab visited {seen}, expected {expected}"
+
+
+_OPERABLE = """() => {
+    const kinds = "a[href], summary, button:enabled, select:enabled, input:enabled, [tabindex='0']";
+    const shown = (e) => e.checkVisibility() && e.getBoundingClientRect().width > 0;
+    // Links beside headings are shown to the mouse alone: what they do is in the table of contents, too.
+    const within = ":is(.jp-OutputArea-output, .jp-MarkdownOutput)";
+    const all = [...document.querySelectorAll(`${within} :is(${kinds})`)].filter(
+        (e) => shown(e) && !e.matches(".jp-InternalAnchorLink") && (e.type !== "radio" || e.checked));
+    all.forEach((e, number) => { e.dataset.walk = number; });
+    return all.map((e) => e.outerHTML.slice(0, 200));
+}"""
+_WALKED = """() => {
+    const focused = document.activeElement;
+    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(focused);
+    const box = focused.getBoundingClientRect();
+    const seen = document.elementFromPoint(box.x + Math.min(box.width / 2, 20), box.y + box.height / 2);
+    return {
+        number: focused.dataset.walk === undefined ? null : Number(focused.dataset.walk),
+        inside: Boolean(focused.closest(".jp-Notebook")),
+        outlined: outlineStyle !== "none" && parseFloat(outlineWidth) >= 1 || boxShadow !== "none",
+        covered: box.width > 1
+            && !(focused.contains(seen) || seen?.contains(focused) || focused.labels?.[0]?.contains(seen)),
+        what: focused.outerHTML.slice(0, 200),
+    };
+}"""
+
+
+def walk_through(page: Page) -> None:
+    """From the first cell Tab alone visits every fold, link and control of the notebook, in the order of reading.
+
+    Where it is can be seen each time, and nothing holds it.
+    """
+    wanted = page.evaluate(_OPERABLE)
+    assert wanted
+    page.evaluate(
+        """() => {
+            window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0;
+            window.jupyterapp.commands.execute("notebook:enter-command-mode");
+        }"""
+    )
+    reached, unseen = [], []
+    for _ in range(3 * len(wanted) + 300):
+        page.keyboard.press("Tab")
+        here = page.evaluate(_WALKED)
+        if reached and not here["inside"]:
+            break
+        if here["number"] is not None:
+            reached.append(here["number"])
+            if here["covered"] or not here["outlined"]:
+                unseen.append(here)
+    missed = [wanted[number] for number in sorted(set(range(len(wanted))) - set(reached))]
+    assert missed == []
+    assert reached == sorted(reached)
+    assert unseen == []

@@ -100,7 +100,7 @@ def test_a_solved_notebook_from_first_cell_to_reopening(
     from playwright.sync_api import expect
 
     from tests.browser.lab import Notebook
-    from tests.browser.operating import lock_in, move_every_control, reachable_by_tab
+    from tests.browser.operating import lock_in, move_every_control, reachable_by_tab, walk_through
 
     notebook = Notebook(server, page, f"{assignment}/solution.ipynb")
     notebook.run_all()
@@ -120,6 +120,7 @@ def test_a_solved_notebook_from_first_cell_to_reopening(
         move_every_control(widget)
         screenshot(widget, f"{assignment}-widget-{number}")
     accessible(page)
+    walk_through(page)
     photograph(page, screenshot, assignment, "solved")
 
     notebook.save()
