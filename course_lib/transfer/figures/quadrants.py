@@ -7,19 +7,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from course_lib.lab.plots import OKABE_ITO, figure, show_figure, show_table
-from course_lib.transfer.experiments.quadrants import RECIPES, TARGETS, Run, Summary, best_recipes, summaries
+from course_lib.transfer.experiments.quadrants import ADVICE, RECIPES, TARGETS, Run, Summary, best_recipes, summaries
 
 __all__ = ["draw_runs", "draw_table", "show_runs"]
 
 _ENOUGH_SEEDS = 3
 """With fewer, no test can tell recipes apart, and none is marked."""
-_ADVICE = {
-    ("similar", "little"): ("linear classifier on the top layer", {"probe-3"}),
-    ("different", "little"): ("linear classifier from different stages", {"probe-1", "probe-2"}),
-    ("similar", "much"): ("fine-tune a few layers", {"tune-1"}),
-    ("different", "much"): ("fine-tune a larger number of layers", {"tune-2", "tune-3"}),
-}
-"""The cells of the lecture's table, and the recipes here that follow the advice."""
 _STAR = "Star: the highest mean, and whatever cannot be told from it. "
 
 Table = dict[tuple[str, int, str], Summary]
@@ -55,12 +48,10 @@ def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
     found = summaries(runs)
     recipes = [recipe for recipe in RECIPES if recipe in {run.recipe for run in runs}] or list(RECIPES)
     drawn, axes = figure(2, 2, width=4.9, height=0.6 + 0.36 * len(recipes), sharex="row", sharey=True)
-    cells = [(target, amount) for amount in ("little", "much") for target in ("similar", "different")]
     said, stars = [], []
-    for ax, (target, amount) in zip(axes, cells, strict=True):
+    for ax, ((target, amount), advice) in zip(axes, ADVICE.items(), strict=True):
         per_class = little if amount == "little" else much
-        advice, follow = _ADVICE[target, amount]
-        ax.set_title(f"{amount} data, {target} images\nlecture: {advice}", fontsize=11)
+        ax.set_title(f"{amount} data, {target} images\nlecture: {advice.words}", fontsize=11)
         measured = [recipe for recipe in recipes if (target, per_class, recipe) in found]
         ax.set_yticks(range(len(recipes)), recipes)
         ax.set_ylim(len(recipes) - 0.5, -0.5)
@@ -70,10 +61,10 @@ def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
         best = _level(found, target, per_class)
         stars.append(best)
         for recipe in measured:
-            _row(ax, recipes.index(recipe), found[target, per_class, recipe], recipe in follow, recipe in best)
+            _row(ax, recipes.index(recipe), found[target, per_class, recipe], recipe in advice.recipes, recipe in best)
         top = best_recipes(found, target, per_class)[0]
         said.append(
-            f"{amount} data, {target} images, the lecture says {advice}: {top} has the highest mean, "
+            f"{amount} data, {target} images, the lecture says {advice.words}: {top} has the highest mean, "
             f"{found[target, per_class, top].mean:.2f}"
         )
     for ax in axes[2:]:

@@ -1,4 +1,4 @@
-// The panel kinds (course_lib/widgets/scene.py), each one function of (context, box, panel, theme, get, cursor).
+// The panel kinds (course_lib/widgets/scene.py), each one function of (context, box, panel, theme, get, cursor, seen).
 
 function histogram(ctx, box, panel, theme, get) {
   const plot = { x: box.x + 4, y: box.y, w: box.w - 8, h: box.h - 20 };
@@ -274,4 +274,45 @@ function cells(ctx, box, panel, theme, get, cursor) {
   return { cells: { shape: panel.shape, find } };
 }
 
-const PANELS = { histogram, lines, plane, bars, montage, cells };
+// Returns where each entry is, so that a click finds it.
+function table(ctx, box, panel, theme, get, cursor, seen) {
+  const left = box.x + 18, top = box.y + 16, w = (box.x + box.w - left) / panel.columns.length, h = (box.y + box.h - top) / panel.rows.length;
+  const known = new Set([...seen, panel.now]), areas = [];
+  panel.columns.forEach((name, j) => text(ctx, name, left + (j + 0.5) * w, box.y + 10, theme.text, "center", "11px", w - 4));
+  panel.rows.forEach((name, i) => {
+    ctx.save();
+    ctx.translate(box.x + 10, top + (i + 0.5) * h);
+    ctx.rotate(-Math.PI / 2);
+    text(ctx, name, 0, 0, theme.text, "center", "11px", h - 4);
+    ctx.restore();
+  });
+  panel.entries.forEach((entries, cell) => {
+    const x = left + (cell % panel.columns.length) * w, y = top + Math.floor(cell / panel.columns.length) * h;
+    ctx.strokeStyle = theme.faint;
+    ctx.lineWidth = 1;
+    ctx.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
+    const heading = wrapped(ctx, panel.headings[cell], w - 12, "600 11px");
+    heading.forEach((row, k) => text(ctx, row, x + 6, y + 14 + 13 * k, theme.text, "left", "600 11px", w - 12));
+    const below = y + 18 + 13 * heading.length, height = (y + h - 3 - below) / entries.length;
+    entries.forEach((entry, k) => {
+      const at = below + k * height, number = areas.length;
+      if (number === panel.now) {
+        ctx.fillStyle = theme.empty;
+        ctx.fillRect(x + 3, at, w - 6, height - 2);
+        ctx.strokeStyle = theme.palette[1];
+        ctx.lineWidth = 2;
+        ctx.strokeRect(x + 3, at, w - 6, height - 2);
+      }
+      const [first, ...others] = entry.found && known.has(number) ? entry.found.split("\n") : ["?"];
+      ctx.font = `11px ${FONT}`;
+      const fits = ctx.measureText(`${entry.label}: ${first}`).width <= w - 14;
+      const words = fits ? [`${entry.label}: ${first}`, ...others] : [`${entry.label}:`, first, ...others];
+      words.forEach((row, i) => text(ctx, row, x + 8, at + 11 + 12 * i, theme.text, "left", "11px", w - 14));
+      areas.push([x + 3, at, w - 6, height - 2]);
+    });
+  });
+  const find = (px, py) => areas.findIndex(([x, y, w, h]) => px >= x && px < x + w && py >= y && py < y + h);
+  return { entries: { all: panel.entries.flat(), find } };
+}
+
+const PANELS = { histogram, lines, plane, bars, montage, cells, table };
