@@ -123,7 +123,7 @@ def _story(verdict: Verdict, fault: Fault | None, advice: Sequence[str]) -> _Sto
     if verdict.banned:
         return _Story("fail", headline, withheld(verdict), criteria, (), (), "", more)
     if verdict.passed:
-        summary = f"Every criterion holds. {_accuracy(verdict)}Grading asks the same with other numbers."
+        summary = f"Every criterion holds. {_accuracy(verdict)}Grading asks the same with different numbers."
         return _Story("pass", headline, summary, criteria, (), (), "", more)
     if verdict.failure is not None and verdict.failure.kind in ("NotImplementedError", "missing"):
         return _Story("open", headline, _open(verdict), (), (), (), "", more)

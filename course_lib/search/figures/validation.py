@@ -85,5 +85,5 @@ def draw_estimates(found: Estimates) -> None:
     ax.legend(frameon=False, loc="upper left")
     fewer = (found.folds - found.true).std() < (found.split - found.true).std()
     title = titled("Five folds scatter less than one split", fewer, "Errors of two estimates")
-    ax.set(xlabel="estimated less true accuracy", ylabel="samples", title=title)
+    ax.set(xlabel="estimated minus true accuracy", ylabel="samples", title=title)
     show_figure(drawn, f"Error of the estimated accuracy over {len(found.true)} samples. {'; '.join(words)}.")
