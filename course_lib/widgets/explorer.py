@@ -66,7 +66,7 @@ class Explorer(anywidget.AnyWidget):
 
     Attributes:
         state: values of the controls; the browser and Python may set it.
-        answer: the prediction: "value", "locked", and "moved" once a control was moved afterwards.
+        answer: the prediction: "value", "locked", and "moved" once a control was moved afterward.
         picture: the scene's description, and the explanation.
         pixels: the scene's arrays.
         alt: the scene in words.

@@ -161,7 +161,7 @@ def images_of_the_reversed_batch(t, lam, permutation):
 @exercise.wrong(loses=(IMAGES, LABELS), costs=0.5)
 @both_alike
 def permutation_inverted(t, lam, permutation):
-    """The permutation was applied the other way round. Example i is mixed with the one whose number stands at place
+    """The permutation was applied the other way around. Example i is mixed with the one whose number stands at place
     i."""
     return mix(t, lam, permutation.argsort())
 

@@ -232,7 +232,7 @@ def pooling(costs):
 
 @pooling(0.75)
 def rows_and_columns_exchanged(x, rows, cols):
-    """The row boundaries cut the columns and the other way round. In (N, C, H, W) rows divide H, axis 2."""
+    """The row boundaries cut the columns and the other way around. In (N, C, H, W) rows divide H, axis 2."""
     return rows_then_columns(x, cols, rows)
 
 @exercise.also(rows_and_columns_exchanged, of="fractional_max_pool")

@@ -52,7 +52,7 @@ def cases(g):
     yield "mixed modes", case(4, 2, "mixed", ("features", *left))
 
 def in_evaluation(run):
-    """The extraction `run` in evaluation mode; afterwards each module has the mode that it had."""
+    """The extraction `run` in evaluation mode; afterward each module has the mode that it had."""
 
     @functools.wraps(run)
     def extract(backbone, images, batch_size):
@@ -161,7 +161,7 @@ def gradients_left_off(backbone, images, batch_size):
 @exercise.wrong(loses=GRADIENTS)
 @in_evaluation
 def backbone_frozen(backbone, images, batch_size):
-    """The parameters of the backbone are frozen afterwards. Extracting should leave no trace; whether the backbone
+    """The parameters of the backbone are frozen afterward. Extracting should leave no trace; whether the backbone
     trains later is another decision."""
     backbone.requires_grad_(False)
     return rows(backbone, images, batch_size)
@@ -169,7 +169,7 @@ def backbone_frozen(backbone, images, batch_size):
 @exercise.wrong(loses=GRADIENTS)
 @in_evaluation
 def backbone_unfrozen(backbone, images, batch_size):
-    """All parameters of the backbone require gradients afterwards, also those that were frozen before. Leave the flags
+    """All parameters of the backbone require gradients afterward, also those that were frozen before. Leave the flags
     as they are; whether gradients are recorded can be said for a block."""
     backbone.requires_grad_(False)
     features = rows(backbone, images, batch_size)
