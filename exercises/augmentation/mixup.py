@@ -138,7 +138,7 @@ def weights_swapped(t, lam, permutation):
 @labels_by
 def another_partner_for_labels(t, lam, permutation):
     """Images and labels are mixed with different partners: in the labels the permutation was applied the other way
-    round."""
+    around."""
     return mix(t, lam, permutation.argsort())
 
 def reversed_batch(t, lam, permutation):

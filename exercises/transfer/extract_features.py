@@ -110,7 +110,7 @@ def chunks_through_a_copy(backbone, images, batch_size):
 @exercise.wrong(loses=EVAL)
 def evaluation_mode_forgotten(backbone, images, batch_size):
     """The backbone works in the mode in which it came. In training mode, batch normalization uses each batch's own
-    statistics and changes the stored ones: the same image has other features in other company."""
+    statistics and changes the stored ones: the same image has different features in different company."""
     with torch.no_grad():
         return rows(backbone, images, batch_size)
 
@@ -217,7 +217,8 @@ def mean_over_the_batch(backbone, images, batch_size):
 
 @exercise.wrong(loses=ALL, costs=1)
 def features_rescaled(backbone, images, batch_size):
-    """Each row was scaled to length one. That may be a sensible next step, but asked for is what the backbone says."""
+    """Each row was scaled to length one. That may be a sensible next step, but the exercise asks for what the backbone
+    says."""
     return nn.functional.normalize(extract(backbone, images, batch_size))
 
 @exercise.wrong(loses=MODES, costs=0.5)
@@ -248,7 +249,7 @@ def order_reversed(backbone, images, batch_size):
 @in_evaluation
 def statistics_of_the_batch(backbone, images, batch_size):
     """The features are those of evaluation mode, but the stored statistics of batch normalization moved: images went
-    through in training mode besides."""
+    through in training mode as well."""
     with torch.no_grad():
         features = rows(backbone, images, batch_size)
         if len(images) > 1:
