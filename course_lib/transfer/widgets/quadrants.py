@@ -130,9 +130,9 @@ def explain(answer: Any, state: State) -> str:
     if answer == best:
         text = f"{said}, and that is right. {_WHY[answer]}"
     elif answer in ties:
-        text = f"{said}; within noise of the winner, which is: {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
+        text = f"{said}. That is within noise of the best, {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
     else:
-        text = f"{said}, but not here; it is: {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
+        text = f"{said}. Better here: {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
     target, per_class = state["target"], int(state["per_class"])
     now, *others = best_recipes(_table(), target, per_class)
     tied = f"; {', '.join(others)} cannot be told from it" if others else ", ahead of all others"
