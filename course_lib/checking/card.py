@@ -173,7 +173,7 @@ def _open(verdict: Verdict) -> str:
     wanted = " and ".join(f"`{signature}`" for signature in verdict.key.signatures)
     if all(takes_a_value(case.driver) for case in verdict.key.cases):
         return plain(f"{verdict.failure.message[:1].upper()}{verdict.failure.message[1:]}. Then check again.")
-    return f"Not implemented yet. Replace `raise NotImplementedError()` by your {wanted}, run that cell, check again."
+    return f"Not implemented yet. Replace `raise NotImplementedError()` with your {wanted}, run that cell, check again."
 
 
 def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iterator[str]:
