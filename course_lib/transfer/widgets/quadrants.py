@@ -49,8 +49,8 @@ def numbers(state: State) -> Scene:
         (_two_by_two(state), bars, _over_sizes(target, recipe, per_class)),
         _line(target, per_class, recipe, shown),
         width=860,
-        height=345,
-        weights=(1.25, 1.0, 1.05),
+        height=302,
+        weights=(1.1, 1.05, 1.05),
     )
 
 

@@ -202,7 +202,9 @@ function bars(ctx, box, panel, theme, get) {
     if (width > 22) text(ctx, value.toFixed(panel.decimals).replace("-", "\u2212"), x + width / 2, value < 0 ? upper + height + 11 : upper - 3, theme.text, "center", "10px");
   }));
   line(ctx, plot.x, zero, plot.x + plot.w, zero, theme.faint);
-  panel.groups.forEach((name, k) => text(ctx, name, plot.x + (k + 0.5) * slot, box.y + box.h - 4, theme.text, "center", "11px", slot - 2));
+  ctx.font = `11px ${FONT}`;
+  const font = panel.groups.some((name) => ctx.measureText(name).width > slot - 2) ? "9px" : "11px";
+  panel.groups.forEach((name, k) => text(ctx, name, plot.x + (k + 0.5) * slot, box.y + box.h - 4, theme.text, "center", font, slot - 2));
   return { plot };
 }
 
@@ -292,8 +294,8 @@ function table(ctx, box, panel, theme, get, cursor, seen) {
     ctx.lineWidth = 1;
     ctx.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
     const heading = wrapped(ctx, panel.headings[cell], w - 12, "600 11px");
-    heading.forEach((row, k) => text(ctx, row, x + 6, y + 14 + 13 * k, theme.text, "left", "600 11px", w - 12));
-    const below = y + 18 + 13 * heading.length, height = (y + h - 3 - below) / entries.length;
+    heading.forEach((row, k) => text(ctx, row, x + 6, y + 13 + 12 * k, theme.text, "left", "600 11px", w - 12));
+    const below = y + 17 + 12 * heading.length, height = (y + h - 3 - below) / entries.length;
     entries.forEach((entry, k) => {
       const at = below + k * height, number = areas.length;
       if (number === panel.now) {
@@ -307,7 +309,7 @@ function table(ctx, box, panel, theme, get, cursor, seen) {
       ctx.font = `11px ${FONT}`;
       const fits = ctx.measureText(`${entry.label}: ${first}`).width <= w - 14;
       const words = fits ? [`${entry.label}: ${first}`, ...others] : [`${entry.label}:`, first, ...others];
-      words.forEach((row, i) => text(ctx, row, x + 8, at + 11 + 12 * i, theme.text, "left", "11px", w - 14));
+      words.forEach((row, i) => text(ctx, row, x + 8, at + 11 + 11 * i, theme.text, "left", "11px", w - 14));
       areas.push([x + 3, at, w - 6, height - 2]);
     });
   });
