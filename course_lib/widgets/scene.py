@@ -246,6 +246,7 @@ class Cells:
         groups: (N * C * H * W,), which group a cell belongs to, for its color; 255 for none.
         signs: (N * C * H * W,), index into `letters`, what is written in the cell; 0 for nothing.
         letters: the signs.
+        framed: (N * C * H * W,), 1 where a cell has a frame; empty for none.
     """
 
     title: str
@@ -253,6 +254,7 @@ class Cells:
     groups: Bytes
     signs: Bytes
     letters: tuple[str, ...] = ("", "★", "✓", "✗")
+    framed: Bytes = field(default_factory=lambda: np.empty(0, np.uint8))
 
 
 @dataclass(frozen=True)

@@ -345,6 +345,8 @@ def _cells(ax: Axes, panel: Cells) -> None:
         colour = "0.88" if group == _NO_GROUP else OKABE_ITO[group % len(OKABE_ITO)]
         alpha = 1.0 if group == _NO_GROUP else 0.55
         ax.add_patch(_square(x, y, colour, alpha))
+        if panel.framed.size and panel.framed[index]:
+            ax.add_patch(Rectangle((x + 0.09, y + 0.09), 0.76, 0.76, fill=False, edgecolor="0.1", linewidth=1.2))
         sign = panel.letters[panel.signs[index]]
         if sign:
             # Matplotlib's font lacks some of the signs that a browser has.

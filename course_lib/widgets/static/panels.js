@@ -243,7 +243,7 @@ function montage(ctx, box, panel, theme, get) {
 
 // Returns where each cell is, so that clicks and the keyboard find it.
 function cells(ctx, box, panel, theme, get, cursor) {
-  const [n, c, h, w] = panel.shape, groups = get(panel.groups), signs = get(panel.signs), gap = 0.6;
+  const [n, c, h, w] = panel.shape, groups = get(panel.groups), signs = get(panel.signs), framed = get(panel.framed), gap = 0.6;
   const size = Math.min((box.w - 34) / (c * (w + gap)), (box.h - 18) / (n * (h + gap)));
   const left = box.x + 30 + (box.w - 34 - size * c * (w + gap)) / 2, top = box.y + 16;
   const corner = (index) => {
@@ -258,6 +258,11 @@ function cells(ctx, box, panel, theme, get, cursor) {
     ctx.fillStyle = group === 255 ? theme.empty : theme.palette[group % theme.palette.length];
     ctx.fillRect(x, y, size - 1, size - 1);
     ctx.globalAlpha = 1;
+    if (framed[index]) {
+      ctx.strokeStyle = theme.text;
+      ctx.lineWidth = 1.6;
+      ctx.strokeRect(x + 1.3, y + 1.3, size - 3.6, size - 3.6);
+    }
     if (sign) text(ctx, sign, x + (size - 1) / 2, y + size / 2 + 4, theme.text, "center", `600 ${Math.min(12, size * 0.6)}px`);
   }
   if (cursor >= 0) {
