@@ -31,7 +31,7 @@ def scaled(full: _T, short: _T) -> _T:
 
 
 _NARROW = """<style>@media (max-width: 600px) {
-.jp-RenderedMarkdown :is(h1, h2, h3, p, li) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+.jp-RenderedMarkdown :is(h1, h2, h3, p, li, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
 }</style>"""
 """On a phone, names of functions in the text break instead of being cut off."""
 

@@ -30,11 +30,16 @@ def show_runs(runs: Sequence[Run]) -> None:
         best = _level(found, target, per_class)
         cells = (found[target, per_class, recipe] for recipe in recipes)
         texts = [
-            f"{100 * cell.mean:.1f} ± {100 * cell.std:.1f}{' *' if recipe in best else ''}"
+            f"{100 * cell.mean:.1f}{_spread(cell)}{' *' if recipe in best else ''}"
             for recipe, cell in zip(recipes, cells, strict=True)
         ]
         rows.append([target, str(per_class), *texts])
     show_table(["target", "per class", *recipes], rows)
+
+
+def _spread(cell: Summary) -> str:
+    """The standard deviation between seeds, where there are several."""
+    return f" ± {100 * cell.std:.1f}" if len(cell.accuracies) > 1 else ""
 
 
 def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
