@@ -113,7 +113,7 @@ The start page lists the notebooks and what you have done: {notebooks}.
 
 ## Hand in
 *Kernel, Restart Kernel and Run All Cells*, save, and hand in the `.ipynb` file under its own name.
-Grading asks the same questions with other numbers. Cells tagged `experiment` are not run when grading.
+Grading asks the same questions with different numbers. Cells tagged `experiment` are not run when grading.
 
 ## If something fails
 - `No module named 'course_lib'`: the notebook's kernel is not the one of this folder; choose `.venv`.

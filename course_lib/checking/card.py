@@ -123,7 +123,7 @@ def _story(verdict: Verdict, fault: Fault | None, advice: Sequence[str]) -> _Sto
     if verdict.banned:
         return _Story("fail", headline, withheld(verdict), criteria, (), (), "", more)
     if verdict.passed:
-        summary = f"Every criterion holds. {_accuracy(verdict)}Grading asks the same with other numbers."
+        summary = f"Every criterion holds. {_accuracy(verdict)}Grading asks the same with different numbers."
         return _Story("pass", headline, summary, criteria, (), (), "", more)
     if verdict.failure is not None and verdict.failure.kind in ("NotImplementedError", "missing"):
         return _Story("open", headline, _open(verdict), (), (), (), "", more)
@@ -173,7 +173,7 @@ def _open(verdict: Verdict) -> str:
     wanted = " and ".join(f"`{signature}`" for signature in verdict.key.signatures)
     if all(takes_a_value(case.driver) for case in verdict.key.cases):
         return plain(f"{verdict.failure.message[:1].upper()}{verdict.failure.message[1:]}. Then check again.")
-    return f"Not implemented yet. Replace `raise NotImplementedError()` by your {wanted}, run that cell, check again."
+    return f"Not implemented yet. Replace `raise NotImplementedError()` with your {wanted}, run that cell, check again."
 
 
 def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The instant check: a student's function, the public cases, and a card that says what holds.
 
 It compares with the numbers that ship with the course.  The grader asks the
-same with other numbers, under the same watch for forbidden operations, and
+same with different numbers, under the same watch for forbidden operations, and
 judges with the same code (`verdict`), so what this check accepts, grading
 accepts.
 """

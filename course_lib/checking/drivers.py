@@ -209,7 +209,7 @@ def attempt(
     forbidden: tuple[str, ...] = (),
     twice: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """As `run_case`, but hands over the copies of the inputs as they are afterwards instead of judging them."""
+    """As `run_case`, but hands over the copies of the inputs as they are afterward instead of judging them."""
     if function not in namespace:
         return {"error": "missing", "message": f"{function} is not defined"}, {}
     with Watch(forbidden, "functions") as watch:

@@ -335,7 +335,7 @@ def patterns(drop: Drop, connect: Connect, connect_test: ConnectTest, seeds: Seq
     data, validation = few_images()
     complete: list[dict[str, float]] = []
     total = 4 * len(seeds) * epochs
-    with Live("Four kinds of noise", total, "epoch", "validation loss", keep=False, partial=True) as live:
+    with Live("Three kinds of noise", total, "epoch", "validation loss", keep=False, partial=True) as live:
         for seed in seeds:
             models: dict[str, nn.Module] = {
                 "none": dropout_net(1.0, drop, 128, 128, seed),

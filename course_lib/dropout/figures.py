@@ -96,7 +96,11 @@ def draw_overfitting(runs: Sequence[Run]) -> None:
     for ax, name in zip(axes, ("training", "validation"), strict=True):
         lines = {f"p_keep = {p:g}": [getattr(run, name) for run in runs if run.p_keep == p] for p in p_keeps}
         spread(ax, runs[0].epochs, lines)
-        ax.set(xlabel="epoch", title=f"{name} loss")
+        ends = [float(np.mean([row[-1] for row in rows])) for rows in lines.values()]
+        claims = {"training": ("lowest", ends[0] == min(ends)), "validation": ("highest", ends[0] == max(ends))}
+        place, holds = claims[name]
+        plain = len(ends) > 1 and p_keeps[0] == 1 and holds
+        ax.set(xlabel="epoch", title=titled(f"{name} loss: {place} without dropout", plain, f"{name} loss"))
     last = [[run.validation[-1] for run in runs if run.p_keep == p] for p in p_keeps]
     said = "; ".join(f"p_keep {p:g}: {np.mean(losses):.2f}" for p, losses in zip(p_keeps, last, strict=True))
     caption = "Line: mean; band: smallest to largest seed. Losses are measured in evaluation mode, without noise."
@@ -123,7 +127,9 @@ def draw_losing_units(kept: Sequence[float], accuracy: dict[str, list[list[float
     drawn, (ax,) = figure(width=6.0, height=3.2)
     spread(ax, kept, accuracy)
     ax.set(xlabel="share of hidden units that are left", ylabel="validation accuracy", ylim=(0, 1))
-    ax.set_title("Accuracy while hidden units are removed")
+    lost = [float(np.mean([run[0] - run[-1] for run in rows])) for rows in accuracy.values()]
+    less = len(lost) > 1 and lost[-1] < lost[0]
+    ax.set_title(titled("Trained with dropout, a network loses less", less, "Accuracy while hidden units are removed"))
     ax.invert_xaxis()
     said = "; ".join(
         f"{label}: from {np.mean([run[0] for run in runs]):.2f} to {np.mean([run[-1] for run in runs]):.2f}"

@@ -30,6 +30,12 @@ def scaled(full: _T, short: _T) -> _T:
     return short if quick() else full
 
 
+_NARROW = """<style>@media (max-width: 600px) {
+.jp-RenderedMarkdown :is(h1, h2, h3, p, li, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+}</style>"""
+"""On a phone, names of functions in the text break instead of being cut off."""
+
+
 class Banner:
     """One line about the machine and the time, for the head of a notebook."""
 
@@ -49,7 +55,7 @@ class Banner:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f'<div role="note" style="border-left:4px solid #0072B2;padding:.3em .8em">{self.text}</div>'
+        return f'{_NARROW}<div role="note" style="border-left:4px solid #0072B2;padding:.3em .8em">{self.text}</div>'
 
 
 def banner(minutes: float) -> None:

@@ -59,7 +59,7 @@ class Fault:
     mend: str
 
     def __str__(self) -> str:
-        return f"Environment: {self.wrong}. To mend it: {self.mend}"
+        return f"Environment: {self.wrong}. To fix it: {self.mend}"
 
 
 def check_environment() -> None:
@@ -110,7 +110,7 @@ def faults(
     """
     if sys.version_info[:2] < _numbers(PYTHON.oldest):
         old = f"Python {platform.python_version()} is too old"
-        yield Fault(old, f"install Python {PYTHON.oldest} or newer, and the course anew")
+        yield Fault(old, f"install Python {PYTHON.oldest} or newer, and set the course up again")
     install = "in a terminal: " + _install(bundle)
     missing = [name for name in _PACKAGES if not (find or importlib.util.find_spec)(name)]
     if missing:

@@ -67,7 +67,7 @@ def batches(size: int, batch_size: int, generator: torch.Generator) -> Iterator[
 def evaluate(
     model: nn.Module, images: torch.Tensor, labels: torch.Tensor, batch_size: int = 500, training: bool = False
 ) -> tuple[float, float]:
-    """Mean cross-entropy and accuracy; the model's mode is as before afterwards.
+    """Mean cross-entropy and accuracy; the model's mode is as before afterward.
 
     Args:
         model: images (N, C, H, W) -> logits (N, K).

@@ -1,6 +1,6 @@
 """Many small networks at once: one architecture, stacked, each copy with its own learning rate and weight decay.
 
-All copies see the same batches and, for a given seed, start from the same weights.  What they differ in afterwards is
+All copies see the same batches and, for a given seed, start from the same weights.  What they differ in afterward is
 the work of their hyperparameters alone.
 """
 

@@ -230,8 +230,8 @@ def _extraction(namespace: Mapping[str, Any], function: str, inputs: dict[str, A
         batch_size: images at a time.
 
     Returns a dict: `features`; `ran`, whether at least as many images went through as there are; `statistics`, the
-    buffers afterwards in one row; `fits`, whether images came in batches of at most `batch_size`; `graph`, whether the
-    result still hangs on an autograd graph; `grad_mode`, whether gradients are enabled afterwards; `others`, whether
+    buffers afterward in one row; `fits`, whether images came in batches of at most `batch_size`; `graph`, whether the
+    result still hangs on an autograd graph; `grad_mode`, whether gradients are enabled afterward; `others`, whether
     each parameter requires a gradient; `modes`, whether each module is in training mode.
     """
     with _own_randomness(), torch.enable_grad():

@@ -30,6 +30,8 @@ __all__ = ["Design", "Explorer", "State", "described_design", "explained", "firs
 State = Mapping[str, Any]
 _STATIC = Path(__file__).parent / "static"
 _QUIET_S = 1.5
+_ENTRIES = 64
+"""A table has fewer."""
 _SCRIPTS = ("canvas", "panels", "handles", "questions", "cells", "explorer")
 
 
@@ -42,9 +44,10 @@ class Design:
         title: what the student reads above it.
         controls: at most four, and a seed.
         prediction: the question asked first.
-        numbers: pure function from the state to the picture.  The state has a value for each control, "locked", and
-            "answer", what was locked in, or None; with a `Marking` also "marked" (the cells marked so far) and "star"
-            (the cell pointed at), with a `Placing` also "guess".
+        numbers: pure function from the state to the picture.  The state has a value for each control, "locked",
+            "answer" (what was locked in, or None) and "seen" (which entries of a `Table` the page has shown); with a
+            `Marking` also "marked" (the cells marked so far) and "star" (the cell pointed at), with a `Placing` also
+            "guess".
         explain: pure function from the answer and the state to "You said ..., it is ..., because ...".
         right: pure function from the answer and the state to whether it is right, which the explanation shows.
     """
@@ -63,7 +66,7 @@ class Explorer(anywidget.AnyWidget):
 
     Attributes:
         state: values of the controls; the browser and Python may set it.
-        answer: the prediction: "value", "locked", and "moved" once a control was moved afterwards.
+        answer: the prediction: "value", "locked", and "moved" once a control was moved afterward.
         picture: the scene's description, and the explanation.
         pixels: the scene's arrays.
         alt: the scene in words.
@@ -214,6 +217,7 @@ def whole_state(design: Design, state: State, answer: Mapping[str, Any]) -> dict
     found = clean(design.controls, state)
     found["locked"] = bool(answer.get("locked"))
     found["answer"] = answer["value"] if found["locked"] else None
+    found["seen"] = _entries_of(state.get("seen"))
     if isinstance(design.prediction, Marking):
         found |= _cells_of(design.prediction, state)
     if isinstance(design.prediction, Placing):
@@ -234,6 +238,12 @@ def explained(design: Design, state: State, moved: bool = True) -> tuple[str, st
     text = design.explain(state["answer"], state)
     verdict = "right" if design.right(state["answer"], state) else "wrong"
     return text if moved else f"{text} {design.prediction.then}", verdict
+
+
+def _entries_of(seen: Any) -> tuple[int, ...]:
+    """Numbers of a table's entries, from a page that may send anything; none where it is no short list of those."""
+    known = isinstance(seen, list | tuple) and len(seen) <= _ENTRIES
+    return tuple(sorted({n for n in seen if type(n) is int and 0 <= n < _ENTRIES})) if known else ()
 
 
 def _cells_of(prediction: Marking, state: State) -> dict[str, Any]:

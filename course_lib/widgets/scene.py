@@ -17,6 +17,7 @@ __all__ = [
     "Bars",
     "Cells",
     "Curve",
+    "Entry",
     "Handle",
     "Histogram",
     "Lines",
@@ -26,6 +27,7 @@ __all__ = [
     "Plane",
     "Scene",
     "Series",
+    "Table",
     "decades",
     "histogram",
     "pack",
@@ -244,6 +246,7 @@ class Cells:
         groups: (N * C * H * W,), which group a cell belongs to, for its color; 255 for none.
         signs: (N * C * H * W,), index into `letters`, what is written in the cell; 0 for nothing.
         letters: the signs.
+        framed: (N * C * H * W,), 1 where a cell has a frame; empty for none.
     """
 
     title: str
@@ -251,9 +254,49 @@ class Cells:
     groups: Bytes
     signs: Bytes
     letters: tuple[str, ...] = ("", "★", "✓", "✗")
+    framed: Bytes = field(default_factory=lambda: np.empty(0, np.uint8))
 
 
-Panel = Histogram | Lines | Plane | Bars | Montage | Cells
+@dataclass(frozen=True)
+class Entry:
+    """One line in a cell of a `Table`.
+
+    Attributes:
+        label: what it is about.
+        found: what was found there, in two short lines; empty where nothing may be told yet.
+        settings: (name of a control, its value): what shows it.  Clicking the entry sets them.
+    """
+
+    label: str
+    found: str
+    settings: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in words that fills: an entry shows what was found once the picture has been about it.
+
+    The page keeps the numbers of those entries, counted through all cells row by row, in the state as "seen".
+
+    Attributes:
+        columns: their headings.
+        rows: their headings.
+        headings: of the cells, row by row.
+        entries: of each cell.
+        now: number of the entry that the picture is about.
+        seen: numbers of the entries that it was about before.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+    headings: tuple[str, ...]
+    entries: tuple[tuple[Entry, ...], ...]
+    now: int
+    seen: tuple[int, ...] = ()
+
+
+Panel = Histogram | Lines | Plane | Bars | Montage | Cells | Table
 
 
 @dataclass(frozen=True)

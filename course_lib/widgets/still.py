@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import textwrap
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -30,6 +31,7 @@ from course_lib.widgets.scene import (
     Panel,
     Plane,
     Scene,
+    Table,
 )
 
 __all__ = ["PAGES", "PREDICTION", "draw", "page_beside", "png", "still", "still_bundle"]
@@ -43,6 +45,8 @@ PAGES = "widgets"
 _DPI = 96
 _COLORS = 128
 _HATCHES = ("", "////", "....", "xxxx")
+_CROWDED = 40
+"""Letters of the names of groups of bars, beyond which they would run into each other."""
 _NO_GROUP = 255
 _SIGNS = {"dots": "o", "rings": "o", "crosses": "x", "stars": "*", "diamonds": "D"}
 
@@ -177,6 +181,8 @@ def _panel(ax: Axes, panel: Panel) -> None:
             _montage(ax, panel)
         case Cells():
             _cells(ax, panel)
+        case Table():
+            _table(ax, panel)
 
 
 def _histogram(ax: Axes, panel: Histogram) -> None:
@@ -293,7 +299,12 @@ def _bars(ax: Axes, panel: Bars) -> None:
             known = ["?" if np.isnan(value) else f"{value:.{panel.decimals}f}" for value in series.y]
             ax.bar_label(drawn, known, fontsize=7)
     ax.set(ylim=(panel.low, panel.high))
+    crowded = sum(map(len, panel.groups)) > _CROWDED
     ax.set_xticks(np.arange(len(panel.groups)), panel.groups)
+    if crowded:
+        ax.tick_params("x", rotation=30, pad=1)
+        for label in ax.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
     ax.axhline(0, color="0.4", linewidth=0.8)
     if len(panel.series) > 1:
         _legend(ax, [series.label for series in panel.series])
@@ -334,6 +345,8 @@ def _cells(ax: Axes, panel: Cells) -> None:
         colour = "0.88" if group == _NO_GROUP else OKABE_ITO[group % len(OKABE_ITO)]
         alpha = 1.0 if group == _NO_GROUP else 0.55
         ax.add_patch(_square(x, y, colour, alpha))
+        if panel.framed.size and panel.framed[index]:
+            ax.add_patch(Rectangle((x + 0.09, y + 0.09), 0.76, 0.76, fill=False, edgecolor="0.1", linewidth=1.2))
         sign = panel.letters[panel.signs[index]]
         if sign:
             # Matplotlib's font lacks some of the signs that a browser has.
@@ -347,6 +360,31 @@ def _cells(ax: Axes, panel: Cells) -> None:
     ax.set_yticks([i * (h + 0.6) + h / 2 for i in range(n)], [f"n={i}" for i in range(n)])
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
+
+
+def _table(ax: Axes, panel: Table) -> None:
+    rows, columns = len(panel.rows), len(panel.columns)
+    ax.set(xlim=(0, columns), ylim=(rows, 0))
+    ax.set_xticks([j + 0.5 for j in range(columns)], panel.columns)
+    ax.set_yticks([i + 0.5 for i in range(rows)], panel.rows, rotation=90, va="center")
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    known, number = {*panel.seen, panel.now}, 0
+    for cell, entries in enumerate(panel.entries):
+        y, x = divmod(cell, columns)
+        ax.add_patch(Rectangle((x + 0.01, y + 0.01), 0.98, 0.98, fill=False, edgecolor="0.5", linewidth=0.8))
+        heading = textwrap.fill(panel.headings[cell], 24)
+        ax.text(x + 0.05, y + 0.05, heading, fontsize=7, weight="bold", va="top")
+        first = 0.1 + 0.1 * (heading.count("\n") + 1)
+        for k, entry in enumerate(entries):
+            top, height = y + first + k * (0.97 - first) / len(entries), (0.97 - first) / len(entries)
+            if number == panel.now:
+                corner, tall = (x + 0.03, top), height - 0.02
+                ax.add_patch(Rectangle(corner, 0.94, tall, facecolor="0.92", edgecolor=OKABE_ITO[1], linewidth=1.5))
+            found = entry.found if entry.found and number in known else "?"
+            ax.text(x + 0.06, top + height / 2, f"{entry.label}: {found}", fontsize=6.5, va="center", linespacing=1.3)
+            number += 1
 
 
 def _square(x: float, y: float, colour: str, alpha: float) -> Rectangle:

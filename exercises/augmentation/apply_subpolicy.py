@@ -100,7 +100,7 @@ def always_applied(u, i, probability):
 @exercise.wrong(loses=CHANCE, costs=0.75)
 @where
 def comparison_reversed(u, i, probability):
-    """A step is applied where it should be left out, and the other way round: it happens where u is below the
+    """A step is applied where it should be left out, and the other way around: it happens where u is below the
     probability."""
     return u[i] >= probability
 

@@ -220,7 +220,7 @@ def channels_taken_for_rows(image, length, centre_y, centre_x):
 
 @exercise.wrong(loses=INSIDE, costs=0.75)
 def everything_else_cut(image, length, centre_y, centre_x):
-    """Only the square is left and all else is zero. It should be the other way round."""
+    """Only the square is left and all else is zero. It should be the other way around."""
     return image - clipped_slices(image, length, centre_y, centre_x)
 
 @exercise.wrong(loses=INSIDE, costs=0.75)

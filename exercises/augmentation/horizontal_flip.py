@@ -123,7 +123,7 @@ def always_flips(x, p, u):
 
 @exercise.wrong(loses=DECIDES, costs=0.75)
 def comparison_reversed(x, p, u):
-    """Those examples are flipped that should stay, and the other way round: an example is flipped where u is below p,
+    """Those examples are flipped that should stay, and the other way around: an example is flipped where u is below p,
     so that p is the probability of flipping."""
     return flipped(x, u >= p)
 

@@ -138,7 +138,7 @@ def weights_swapped(t, lam, permutation):
 @labels_by
 def another_partner_for_labels(t, lam, permutation):
     """Images and labels are mixed with different partners: in the labels the permutation was applied the other way
-    round."""
+    around."""
     return mix(t, lam, permutation.argsort())
 
 def reversed_batch(t, lam, permutation):
@@ -161,7 +161,7 @@ def images_of_the_reversed_batch(t, lam, permutation):
 @exercise.wrong(loses=(IMAGES, LABELS), costs=0.5)
 @both_alike
 def permutation_inverted(t, lam, permutation):
-    """The permutation was applied the other way round. Example i is mixed with the one whose number stands at place
+    """The permutation was applied the other way around. Example i is mixed with the one whose number stands at place
     i."""
     return mix(t, lam, permutation.argsort())
 

@@ -135,7 +135,7 @@ def axes_of_other_lengths(images):
 
 @exercise.wrong(loses=(VALUES, AXES), costs=0.5)
 def results_exchanged(images):
-    """The eigenvectors come first and the eigenvalues second. It is the other way round."""
+    """The eigenvectors come first and the eigenvalues second. It is the other way around."""
     return eigh_of_the_covariance(images)[::-1]
 
 def other_values(change):

@@ -100,7 +100,7 @@ def turned(image, radians, middle=None, **options):
 @exercise.wrong(loses=(QUARTERS, ANGLES), costs=1)
 def clockwise(image, degrees):
     """The image turns clockwise. Either the matrix says where a pixel goes instead of where it comes from, or it was
-    forgotten that rows count downwards."""
+    forgotten that rows count downward."""
     return turned(image, -math.radians(degrees))
 
 @exercise.wrong(loses=(QUARTERS, ANGLES), costs=1)

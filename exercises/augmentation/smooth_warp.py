@@ -125,7 +125,7 @@ def other_direction(rows, columns, down, right, height, width):
 @read_at
 def down_and_across_swapped(rows, columns, down, right, height, width):
     """The two displacements are exchanged: the first is for the rows (dy), the second for the columns (dx). A sampling
-    grid has them the other way round."""
+    grid has them the other way around."""
     return rows + right, columns + down
 
 @exercise.wrong(loses=MOVES, costs=1)

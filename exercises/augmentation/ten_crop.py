@@ -204,7 +204,7 @@ def corners_exchanged(right, image, crop):
 @exercise.wrong(loses=CORNERS, costs=0.25)
 @ten_crops_at
 def corners_clockwise(right, image, crop):
-    """The corners go round the image. Their order is that of reading: first the two at the top, then the two at the
+    """The corners go around the image. Their order is that of reading: first the two at the top, then the two at the
     bottom, each from left to right."""
     a, b, c, d, e = right
     return [a, b, d, c, e]

@@ -424,7 +424,7 @@ class StatisticsKeepHistory(Plain):
 
 @exercise.wrong(loses=BUFFERS)
 class WeightsAreBuffers(Plain):
-    """weight and bias are no parameters, so an optimizer would leave them where they start. What is learned is a
+    """weight and bias are not parameters, so an optimizer would leave them where they start. What is learned is a
     parameter."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
@@ -474,7 +474,7 @@ class BatchesNotCounted(Plain):
 
 @exercise.wrong(loses=STATE, costs=0.25)
 class CounterIsFloat(Plain):
-    """num_batches_tracked is a tensor of floating point. It counts, so it is an integer tensor: as a float it would
+    """num_batches_tracked is a floating-point tensor. It counts, so it is an integer tensor: as a float it would
     change its dtype with the module, and in half precision stop counting at 2048."""
 
     def make_statistics(self, c):

@@ -125,8 +125,8 @@ def initial_values(x, eps):
 
 @exercise.wrong(loses=(GAMMA, BETA), costs=1)
 def parameters_of_the_normalization(x, eps):
-    """These are the scale and the shift that normalize x. The forward pass does that already; wanted are the two that
-    undo it."""
+    """These are the scale and the shift that normalize x. The forward pass does that already; the two that undo it
+    are wanted."""
     return 1 / deviation(x, eps), -x.mean(0) / deviation(x, eps)
 
 @exercise.wrong(loses=GAMMA, hint=UNBIASED)

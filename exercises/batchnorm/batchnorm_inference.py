@@ -117,7 +117,7 @@ def batch_variance_around_the_running_mean(x, gamma, beta, mean, var, eps):
 
 @exercise.wrong(loses=(STATS, ROW), costs=1)
 def statistics_updated_first(x, gamma, beta, mean, var, eps):
-    """The running statistics seem to be moved towards this batch before they are used. At inference nothing is learned:
+    """The running statistics seem to be moved toward this batch before they are used. At inference nothing is learned:
     the answer for a row must not depend on the rows beside it."""
     return gamma * normal(x, 0.9 * mean + 0.1 * x.mean(0), var, eps) + beta
 

@@ -193,7 +193,7 @@ def statistics_of_each_row(rm, rv, x, m):
 
 @exercise.wrong(loses=(MEAN, UNBIASED), costs=1.25)
 def one_mean_for_everything(rm, rv, x, m):
-    """Mean and variance seem to be taken over the whole array, so that all features move towards the same numbers.
+    """Mean and variance seem to be taken over the whole array, so that all features move toward the same numbers.
     There is one running value for each feature, taken over the batch."""
     return mix(rm, x.mean(), m), mix(rv, x.var(), m)
 

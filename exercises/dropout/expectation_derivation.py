@@ -269,7 +269,7 @@ def p_is_always_half(w1, w2, x, y, p):
 @exercise.wrong(loses=(FOUR, MEAN, TEST, SCALE), costs=1.5)
 @derivation_by
 def drop_for_keep(w1, w2, x, y, p):
-    """p stands where 1 - p belongs and the other way round. In the lecture p is the probability of keeping an input;
+    """p stands where 1 - p belongs and the other way around. In the lecture p is the probability of keeping an input;
     PyTorch's p is the probability of dropping it."""
     return {
         "both": (1 - p) ** 2 * (w1 * x + w2 * y),

@@ -166,7 +166,7 @@ def rounded_to_nearest(n_in, n_out, u):
 
 @exercise.wrong(loses=SEQUENCE, costs=0.5)
 def noise_subtracted(n_in, n_out, u):
-    """u was subtracted from the index. It is added, so that the sequence is shifted forwards."""
+    """u was subtracted from the index. It is added, so that the sequence is shifted forward."""
     return from_zero(torch.ceil(n_in / n_out * (numbers(n_out + 1) - u)))
 
 @exercise.wrong(loses=SEQUENCE, costs=0.25)
@@ -177,7 +177,7 @@ def rounded_down(n_in, n_out, u):
 
 @exercise.wrong(loses=SEQUENCE, costs=0.75)
 def not_rounded(n_in, n_out, u):
-    """The boundaries are no whole numbers: they are evenly spaced. Rounding up is what makes steps of 1 and 2 of
+    """The boundaries are not whole numbers: they are evenly spaced. Rounding up is what makes steps of 1 and 2 of
     them."""
     terms = n_in / n_out * (numbers(n_out + 1) + u)
     return terms - terms[0]
@@ -199,8 +199,8 @@ def ratio_upside_down_and_n_in_put_last(n_in, n_out, u):
 
 @exercise.wrong(loses=(PROPERTIES, SEQUENCE), costs=1)
 def all_steps_of_one(n_in, n_out, u):
-    """Every step is 1, so that the last boundary is n_out. The ratio n_in / n_out is no whole number: with `//` only 1
-    is left of it."""
+    """Every step is 1, so that the last boundary is n_out. The ratio n_in / n_out is not a whole number: with `//` only
+    1 is left of it."""
     return torch.arange(n_out + 1)
 
 @exercise.wrong(loses=(PROPERTIES, SEQUENCE), costs=0.75)
@@ -232,7 +232,7 @@ def pooling(costs):
 
 @pooling(0.75)
 def rows_and_columns_exchanged(x, rows, cols):
-    """The row boundaries cut the columns and the other way round. In (N, C, H, W) rows divide H, axis 2."""
+    """The row boundaries cut the columns and the other way around. In (N, C, H, W) rows divide H, axis 2."""
     return rows_then_columns(x, cols, rows)
 
 @exercise.also(rows_and_columns_exchanged, of="fractional_max_pool")

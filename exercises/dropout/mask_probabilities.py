@@ -171,7 +171,7 @@ def one_column(masks, p_keep):
 
 @exercise.wrong(loses=(ANY_P, HALF), costs=0.75)
 def number_of_units_from_the_rows(masks, p_keep):
-    """The number of dropped units is reckoned from the number of masks, M, in place of the number of units, n."""
+    """The number of dropped units is computed from the number of masks, M, in place of the number of units, n."""
     kept = masks.sum(dim=1)
     return p_keep**kept * (1 - p_keep) ** (len(masks) - kept)
 
@@ -194,7 +194,7 @@ def logarithms_left(masks, p_keep):
 
 @exercise.wrong(loses=CERTAIN)
 def logarithm_of_zero(masks, p_keep):
-    """At p_keep = 1 and at p_keep = 0 the result is no number. If you sum logarithms: that of a factor 0 is minus
+    """At p_keep = 1 and at p_keep = 0 the result is not a number. If you sum logarithms: that of a factor 0 is minus
     infinity, and infinity times the 0 of the mask has no value. A product of the factors has no such trouble."""
     p = torch.tensor(p_keep).to(masks)
     return (masks * p.log() + (1 - masks) * (1 - p).log()).sum(dim=1).exp()

@@ -208,7 +208,7 @@ class AfterSoManyEpochs(Plain):
 
 @exercise.wrong(loses=PATIENCE, costs=0.75)
 class TheOtherWayRound(Plain):
-    """It says stop where training should go on, and the other way round. True means stop."""
+    """It says stop where training should go on, and the other way around. True means stop."""
 
     def enough(self):
         return not super().enough()
@@ -382,7 +382,7 @@ class MinDeltaForTheCounterOnly(Plain):
 
 @exercise.wrong(loses=NAN)
 class NanBecomesTheBest(Plain):
-    """NaN was taken for an improvement, and afterwards nothing is better than it. Every comparison with NaN is false,
+    """NaN was taken for an improvement, and afterward nothing is better than it. Every comparison with NaN is false,
     so asking whether a loss is not worse says yes: ask whether it is better."""
 
     def improves(self, loss):
@@ -402,7 +402,7 @@ class BestReplacedBeforeTheComparison(Plain):
 
 @exercise.wrong(loses=NAN, costs=0.25)
 class NanAsTheFirstBest(Plain):
-    """The first loss was taken for the best whatever it is. Where it is NaN, nothing is better afterwards: start from a
+    """The first loss was taken for the best whatever it is. Where it is NaN, nothing is better afterward: start from a
     loss that every number beats."""
 
     def improves(self, loss):
@@ -411,7 +411,7 @@ class NanAsTheFirstBest(Plain):
 @exercise.wrong(loses=NAN, costs=0.25)
 class NanNotCounted(Plain):
     """A step whose loss is NaN was passed over. It is a step without improvement like any other: it counts as an epoch
-    and towards the patience."""
+    and toward the patience."""
 
     def step(self, loss, state):
         return self.enough() if math.isnan(loss) else super().step(loss, state)

@@ -165,20 +165,20 @@ def order_exchanged(u, s, vh, k):
 @exercise.wrong(loses=(BEST, SHAPES), costs=0.75)
 @factors
 def both_transposed(u, s, vh, k):
-    """Both factors are transposed: asked for are (m, k) and (k, n), so that their product has the shape of W."""
+    """Both factors are transposed: they should be (m, k) and (k, n), so that their product has the shape of W."""
     return (u[:, :k] * s[:k]).T, vh[:k].T
 
 @exercise.wrong(loses=(BEST, SHAPES), costs=0.75)
 @factors
 def right_factor_transposed(u, s, vh, k):
-    """The second factor is transposed: asked for is (k, n), with the directions in its rows."""
+    """The second factor is transposed: it should be (k, n), with the directions in its rows."""
     return u[:, :k] * s[:k], vh[:k].T
 
 @exercise.wrong(loses=(BEST, WHOLE), costs=1)
 @factors
 def roots_in_one_factor(u, s, vh, k):
-    """The product has the roots of the singular values. Roots belong in both factors; in one of them alone goes the
-    whole value."""
+    """The product has the roots of the singular values. Roots belong in both factors; if only one of them gets the
+    value, it gets all of it."""
     return u[:, :k] * s[:k].sqrt(), vh[:k]
 
 @exercise.wrong(loses=BEST, costs=1.5)

@@ -155,7 +155,7 @@ def distance_in_length_scales_not_squared(X, y, X_new, length_scale, noise):
 
 @exercise.wrong(loses=MEAN, costs=0.75)
 def values_centered(X, y, X_new, length_scale, noise):
-    """The mean of the observations was taken off before and added afterwards. This process has the mean 0 before any
+    """The mean of the observations was subtracted before and added afterward. This process has the mean 0 before any
     observation; centering is up to whoever calls the function."""
     mean, std = posterior(X, y - y.mean(), X_new, length_scale, noise)
     # One observation alone is its own mean.

@@ -155,7 +155,7 @@ def rounded_down(confidence, top):
 
 @needed(0.25)
 def not_rounded(confidence, top):
-    """The number of draws is no whole number. The exercise asks for the smallest whole number that is enough."""
+    """The number of draws is not a whole number. The exercise asks for the smallest whole number that is enough."""
     return trials(confidence, top)
 
 @needed(0.25)

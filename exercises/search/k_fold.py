@@ -126,7 +126,7 @@ def permutation_ignored(n, k, permutation):
 
 @exercise.wrong(loses=ORDER, costs=0.25)
 def permutation_inverted(n, k, permutation):
-    """The permutation was applied the other way round. Its entries are the examples, in the order in which to cut
+    """The permutation was applied the other way around. Its entries are the examples, in the order in which to cut
     them."""
     return consecutive(n, k, permutation.argsort())
 

@@ -254,7 +254,7 @@ def one_in_eta_dropped(curves, rungs, eta):
 
 @exercise.wrong(loses=EPOCHS, costs=0.5)
 def always_halved(curves, rungs, eta):
-    """Half of the runs go on at every rung. How many do, eta says."""
+    """Half of the runs go on at every rung. eta says how many do."""
     return played(keep=lambda n, eta: max(1, n // 2))(curves, rungs, eta)
 
 @exercise.wrong(loses=KEEPS)

@@ -52,7 +52,7 @@ def cases(g):
     yield "mixed modes", case(4, 2, "mixed", ("features", *left))
 
 def in_evaluation(run):
-    """The extraction `run` in evaluation mode; afterwards each module has the mode that it had."""
+    """The extraction `run` in evaluation mode; afterward each module has the mode that it had."""
 
     @functools.wraps(run)
     def extract(backbone, images, batch_size):
@@ -110,7 +110,7 @@ def chunks_through_a_copy(backbone, images, batch_size):
 @exercise.wrong(loses=EVAL)
 def evaluation_mode_forgotten(backbone, images, batch_size):
     """The backbone works in the mode in which it came. In training mode, batch normalization uses each batch's own
-    statistics and changes the stored ones: the same image has other features in other company."""
+    statistics and changes the stored ones: the same image has different features in different company."""
     with torch.no_grad():
         return rows(backbone, images, batch_size)
 
@@ -161,7 +161,7 @@ def gradients_left_off(backbone, images, batch_size):
 @exercise.wrong(loses=GRADIENTS)
 @in_evaluation
 def backbone_frozen(backbone, images, batch_size):
-    """The parameters of the backbone are frozen afterwards. Extracting should leave no trace; whether the backbone
+    """The parameters of the backbone are frozen afterward. Extracting should leave no trace; whether the backbone
     trains later is another decision."""
     backbone.requires_grad_(False)
     return rows(backbone, images, batch_size)
@@ -169,7 +169,7 @@ def backbone_frozen(backbone, images, batch_size):
 @exercise.wrong(loses=GRADIENTS)
 @in_evaluation
 def backbone_unfrozen(backbone, images, batch_size):
-    """All parameters of the backbone require gradients afterwards, also those that were frozen before. Leave the flags
+    """All parameters of the backbone require gradients afterward, also those that were frozen before. Leave the flags
     as they are; whether gradients are recorded can be said for a block."""
     backbone.requires_grad_(False)
     features = rows(backbone, images, batch_size)
@@ -217,7 +217,8 @@ def mean_over_the_batch(backbone, images, batch_size):
 
 @exercise.wrong(loses=ALL, costs=1)
 def features_rescaled(backbone, images, batch_size):
-    """Each row was scaled to length one. That may be a sensible next step, but asked for is what the backbone says."""
+    """Each row was scaled to length one. That may be a sensible next step, but the exercise asks for what the backbone
+    says."""
     return nn.functional.normalize(extract(backbone, images, batch_size))
 
 @exercise.wrong(loses=MODES, costs=0.5)
@@ -248,7 +249,7 @@ def order_reversed(backbone, images, batch_size):
 @in_evaluation
 def statistics_of_the_batch(backbone, images, batch_size):
     """The features are those of evaluation mode, but the stored statistics of batch normalization moved: images went
-    through in training mode besides."""
+    through in training mode as well."""
     with torch.no_grad():
         features = rows(backbone, images, batch_size)
         if len(images) > 1:

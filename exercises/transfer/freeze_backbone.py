@@ -300,7 +300,7 @@ def gradients_set_to_zero(model):
 
 @exercise.wrong(loses=STATISTICS, costs=2)
 def statistics_reset(model):
-    """The running statistics were reset. They were learned on the source data, and the backbone's weights fit to them:
+    """The running statistics were reset. They were learned on the source data, and the backbone's weights fit them:
     they should stay, not start anew."""
     freeze(model)
     for norm in norms_of(model):

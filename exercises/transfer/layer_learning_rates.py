@@ -85,7 +85,7 @@ def decay_not_used(num_layers, base_lr, decay):
 
 @exercise.wrong(loses=EARLIER, costs=1.5)
 def rates_grow_downwards(num_layers, base_lr, decay):
-    """Rates grow towards the first layer. It was divided by decay where it should be multiplied."""
+    """Rates grow toward the first layer. It was divided by decay where it should be multiplied."""
     return a_list(num_layers, base_lr, 1 / decay)
 
 @exercise.wrong(loses=EARLIER, costs=1.5)

@@ -189,14 +189,14 @@ def features_standardized(features, labels, num_classes, lam):
 
 @exercise.wrong(loses=WEIGHTS, costs=1)
 def weights_transposed(features, labels, num_classes, lam):
-    """The weights are transposed: asked for is (K, F), a row for each class, as in a linear layer."""
+    """The weights are transposed: (K, F) is asked for, a row for each class, as in a linear layer."""
     weights, bias = fit(features, labels, num_classes, lam)
     return weights.T, bias
 
 @exercise.wrong(loses=SIZES, costs=1.5)
 def classes_counted_from_labels(features, labels, num_classes, lam):
     """The number of classes was taken from the labels. A class without an image then has no row, and the head does not
-    fit to the others."""
+    fit the others."""
     return fit(features, labels, int(labels.max()) + 1, lam)
 
 @exercise.wrong(loses=WEIGHTS, costs=1.5)

@@ -106,7 +106,7 @@ def frozen_instead_of_total(model):
 
 @exercise.wrong(loses=TRAINABLE, costs=1)
 def frozen_not_told_apart(model):
-    """Both numbers are the total. Whether a parameter trains is written on it."""
+    """Both numbers are the total. Each parameter says for itself whether it trains."""
     return count(model)[1], count(model)[1]
 
 @exercise.wrong(loses=TOTAL, costs=1.5)

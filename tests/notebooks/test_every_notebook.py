@@ -153,6 +153,12 @@ def test_every_part_ends_with_what_one_can_answer(assignment: str, notebook: Any
             assert "**Move on once you can answer:**" in last.source, part
 
 
+def test_every_part_ends_with_the_progress_so_far(notebook: Any) -> None:
+    """The bar, and a link to the exercise to go on with; at the very end it stands below the results."""
+    *parts, _ = parts_of(notebook).items()
+    assert [cells[-1].id for _, cells in parts] == [f"progress-{part}" for part, _ in parts]
+
+
 EXPLAINED_OTHERWISE = {
     ("01_batchnorm", "widget-fuse-it"): "the widget explains itself, once the prediction is locked in",
     ("02_dropout", "see-derivation"): "shows the student's own expressions",

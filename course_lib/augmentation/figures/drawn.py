@@ -80,7 +80,7 @@ def draw_ten_crops(scale: float = 0.62) -> None:
             body.append(_box(x, y, small, small, OKABE_ITO[index], index == 4))
             body.append(words((x + small / 2, y + small + 12), f"{index + 5 * mirrored}"))
     end = first + 5 * (small + 14) - 14
-    body.append(words(((first + end) / 2, top - 14), "their crops (0 to 4), and the mirror images (5 to 9)"))
+    body.append(words(((first + end) / 2, top - 14), "their crops (0 to 4), mirrored (5 to 9)"))
     said = (
         "A photograph of a cat with five square crops: top left, top right, bottom left, bottom right and center. "
         "Beside it the five crops, numbered 0 to 4 in this order, and below them their mirror images, 5 to 9."

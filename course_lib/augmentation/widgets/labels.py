@@ -95,8 +95,8 @@ _REASONS: Mapping[str, str] = {
 }
 
 _EXCEPTIONS: Mapping[tuple[str, str], Verdict] = {
-    ("digits", "flip"): Verdict(False, "most mirrored digits are no digits: look at the 2, the 3 and the 6."),
-    ("digits", "ten-crop"): Verdict(False, "five of the ten are mirrored, and a mirrored digit is none."),
+    ("digits", "flip"): Verdict(False, "most mirrored digits are not digits: look at the 2, the 3 and the 6."),
+    ("digits", "ten-crop"): Verdict(False, "five of the ten are mirrored, and a mirrored digit is not a digit."),
     ("digits", "rotation"): Verdict(False, "turned far enough, a 6 is a 9 and a 9 is a 6."),
     ("digits", "scale-crop"): Verdict(False, "a digit has to be seen whole: half an 8 looks like a 3 or a 0."),
     ("digits", "cutout"): Verdict(False, "a hole can hide the stroke that tells a 6 from a 0, or an 8 from a 3."),

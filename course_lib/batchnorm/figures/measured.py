@@ -65,7 +65,7 @@ def draw_histograms(stages: dict[str, torch.Tensor], alt: str) -> None:
     numbers = []
     for i, (ax, (title, values)) in enumerate(zip(axes, stages.items(), strict=True)):
         # The biased standard deviation: the one that batch normalization divides by.
-        mean, std = float(values.mean()), float(values.std(correction=0))
+        mean, std = round(float(values.mean()), 2) + 0.0, float(values.std(correction=0))  # never -0.00
         ax.hist(values.numpy(), bins=30, color=OKABE_ITO[i], edgecolor="white", linewidth=0.3)
         ax.axvline(mean, color="black", linestyle="--")
         ax.set(title=title, xlabel=f"mean {mean:.2f}, std {std:.2f}", yticks=[])
@@ -99,7 +99,9 @@ def draw_activations(runs: Sequence[Activations]) -> None:
     """Spread of the outputs over the depth, and histograms of the last layer."""
     drawn, (left, right) = figure(1, 2, width=5.0, height=3.4)
     _by_scale(left, {(run.scale, run.normalized): run.stds for run in runs}, 1)
-    left.set(xlabel="hidden layer", ylabel="standard deviation of the outputs", title="Spread over the depth")
+    kept = all(0.5 < run.growth < 2 for run in runs if run.normalized)
+    title = titled("With batch norm the spread stays the same", kept, "Spread over the depth")
+    left.set(xlabel="hidden layer", ylabel="standard deviation of the outputs", title=title)
     for run in runs:
         positive = run.layers[-1][run.layers[-1] > 0]
         counts, edges = np.histogram(np.log10(positive.numpy()), bins=60, density=True)
@@ -120,7 +122,12 @@ def draw_gradients(runs: Sequence[Gradients]) -> None:
     """Size of the gradient of every layer's weights."""
     drawn, (ax,) = figure(width=8.0, height=3.2)
     _by_scale(ax, {(run.scale, run.normalized): run.norms for run in runs}, 1)
-    ax.set(xlabel="linear layer", ylabel="norm of the gradient", title="Gradient of each layer's weights, at the start")
+    ends = {way: [norm for run in runs if run.normalized == way for norm in run.norms] for way in (False, True)}
+    free = max(ends[True]) / min(ends[True]) < 100 < 1000 < max(ends[False]) / min(ends[False])
+    claim = "With batch norm the scale of the weights no longer decides the gradient"
+    title = titled(claim, free, "Gradient of each layer's weights, at the start")
+    ax.set(xlabel="linear layer", ylabel="norm of the gradient")
+    ax.set_title(title, fontsize=_TITLE)
     legend_beside(ax)
     said = "; ".join(
         f"{WITH if run.normalized else WITHOUT}, weights {run.scale:g} x He: from {min(run.norms):.1e} to "
@@ -220,7 +227,7 @@ def draw_company(result: Company) -> None:
     ax.minorticks_off()
     legend_beside(ax)
     said = ", ".join(f"{v:.2f} at {size}" for v, size in zip(result.noise, result.sizes, strict=True))
-    caption = f"In evaluation mode the company makes no difference (standard deviation {result.eval_noise:.0e})."
+    caption = f"In evaluation mode the company makes no difference (standard deviation {result.eval_noise:.1g})."
     show_figure(drawn, f"Standard deviation of the logits of one image over random batches: {said}. {caption}", caption)
 
 
@@ -236,6 +243,8 @@ def draw_regularizing(result: Regularizing) -> None:
         ax.set_xticks(range(len(labels)), [label.replace(" ", "\n", 1) for label in labels], fontsize=_SHORT)
         ax.set_title(f"{name} loss")
         said.append(f"{name} loss: " + ", ".join(f"{label} {np.mean(losses[label]):.2f}" for label in labels))
+    smallest, largest = (float(np.mean(result.validation[label])) for label in (labels[-1], labels[1]))
+    axes[1].set_title(titled("validation loss: more noise does not help", smallest > largest, "validation loss"))
     axes[0].set(ylabel="loss at the end", ylim=(0, None))
     show_figure(drawn, f"500 images with wrong labels. {'; '.join(said)}.", "A dot for each seed.")
 
@@ -270,7 +279,10 @@ def draw_modes(result: Modes) -> None:
     }
     drawn, (ax,) = figure(width=8.0, height=3.0)
     bars(ax, list(values), {"accuracy in %": list(values.values())})
-    ax.set(ylim=(0, 100), title="The same weights, evaluated in five ways")
+    fails = max(result.sorted, result.single) < result.right - 20
+    claim = "The same weights fail in training mode on sorted batches and single images"
+    ax.set(ylim=(0, 100))
+    ax.set_title(titled(claim, fails, "The same weights, evaluated in five ways"), fontsize=_TITLE)
     words = "; ".join(f"{name.replace(chr(10), ' ')}: {value:.0f} %" for name, value in values.items())
     show_figure(drawn, f"Validation accuracy of the same trained weights, evaluated in five ways. {words}.")
 
@@ -283,7 +295,8 @@ def draw_fusion(result: Fusion) -> None:
         [f"{result.layers[0]} layers", f"{result.layers[1]} layers, fused"],
         {"milliseconds for one image": [result.before_ms, result.after_ms]},
     )
-    ax.set_title("One image at a time")
+    saved = 1 - result.after_ms / result.before_ms
+    ax.set_title(titled(f"Fused, one image takes {100 * saved:.0f} % less time", saved > 0, "One image at a time"))
     caption = (
         f"Largest difference of two logits {result.error:.1e} (the largest logit is {result.largest:.1f}); "
         f"{100 * result.same_class:.0f} % of the images keep their class; "

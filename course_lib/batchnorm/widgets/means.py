@@ -82,7 +82,9 @@ def _solved_scene(state: State) -> Scene:
     letters = ("", "★", *(str(i + 1) for i in range(int(number.max()) + 1)))
     signs = (number + 2).astype(np.uint8)
     signs[star] = 1
-    panel = Cells(_title(shape), shape, (number % 6).astype(np.uint8), signs, letters)
+    own = np.isin(np.arange(number.size), list(state.get("answer") or ())).astype(np.uint8)
+    title = f"{_title(shape)}; framed: your marks"
+    panel = Cells(title, shape, (number % 6).astype(np.uint8), signs, letters, own)
     name = NAMES[kind] + (f" with {groups} groups" if kind == "group" else "")
     line = (
         f"{name}: {number_of_means(kind, shape, groups)} means for {shape}, each over {int(shared.sum())} cells. "

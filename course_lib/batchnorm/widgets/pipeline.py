@@ -129,7 +129,7 @@ def _right() -> str:
 _WHY = {
     "both-stay": "You are right about training; the stored statistics know nothing of the shift. ",
     "eval-moves": "",
-    "train-moves": "It is the other way round. ",
+    "train-moves": "It is the other way around. ",
     "both-move": "You are right about evaluation; in training the layer sees the shift and takes it out. ",
 }
 """What each answer overlooks."""

@@ -1,4 +1,4 @@
-"""When it is wrong: what all right calls have and no wrong one, or the other way round."""
+"""When it is wrong: what all right calls have and no wrong one, or the other way around."""
 
 from __future__ import annotations
 

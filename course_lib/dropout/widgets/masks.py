@@ -66,19 +66,28 @@ def _weighed(state: State) -> Masks:
 
 
 def numbers(state: State) -> Scene:
-    """The probability of each mask, and the mean of sampled masks closing in on the exact one."""
+    """The probability of each mask, and the mean of sampled masks closing in on the exact one.
+
+    Before the prediction it shows the neuron of the question, without anything that tells its mean.
+    """
     found = _weighed(state)
+    hidden = np.float32(1 if state["locked"] else np.nan)
     names = tuple(f"{name}: {_signed(value)}" for name, value in zip(_NAMES, found.output, strict=True))
-    shares = Bars("masks: output and probability", names, (Series("p", found.probability.astype(np.float32)),), 0, 1)
+    known = (Series("p", hidden * found.probability.astype(np.float32)),)
+    shares = Bars("masks: output and probability", names, known, 0, 1)
     drawn = np.random.default_rng(state["seed"]).random((SAMPLES, 2)) < _keep(state)
     sampled = found.output[drawn[:, 0] * 2 + drawn[:, 1]]
     count = np.arange(1, SAMPLES + 1)
     series = (
-        Series("mean of sampled masks", (np.cumsum(sampled) / count).astype(np.float32)),
-        Series("exact mean", np.full(SAMPLES, found.mean, np.float32), "dashed"),
-        Series("scaled weights", np.where(count % 12 == 0, found.scaled, np.nan).astype(np.float32), "dots"),
+        Series("mean of sampled masks", hidden * (np.cumsum(sampled) / count).astype(np.float32)),
+        Series("exact mean", hidden * np.full(SAMPLES, found.mean, np.float32), "dashed"),
+        Series("scaled weights", hidden * np.where(count % 12 == 0, found.scaled, np.nan).astype(np.float32), "dots"),
     )
     means = Lines("three ways to the mean", count.astype(np.float32), series, -2, 13, "sampled masks")
+    if not state["locked"]:
+        outputs = ", ".join(f"{_signed(value)} with {name}" for name, value in zip(_NAMES, found.output, strict=True))
+        line = f"The neuron of the question, p_keep = {_keep(state):g}. Its output: {outputs}."
+        return Scene((shares, means), line, height=270, weights=(1.0, 1.2))
     name = "relu(a)" if state["after"] == "relu" else "a"
     line = (
         f"p_keep = {_keep(state):g}, p_drop = {1 - _keep(state):.3g}: "
@@ -123,8 +132,9 @@ def explain(answer: Any, state: State) -> str:
 def _slip(answer: float) -> str:
     """What leads to a wrong answer, where that can be told."""
     whole = FIRST + SECOND
+    cases = 100 * _ASKED_P**2
     slips = {
-        whole: f"{whole:g} is the output when nothing is dropped, which happens in {_ASKED_P**2:.0%} of the cases.",
+        whole: f"{whole:g} is the output when nothing is dropped, which happens in {cases:.0f} % of the cases.",
         (1 - _ASKED_P) * whole: f"For that, inputs would be dropped with probability {_ASKED_P:g}.",
         _ASKED_P**2 * whole: "That counts the mask which keeps both inputs, and forgets the two which keep one.",
         whole / 2: "That is the plain average of the four outputs, but the four masks are not equally likely.",
@@ -137,14 +147,14 @@ DESIGN = Design(
     name="all-masks",
     title="All four masks of one neuron",
     controls=(
-        Slider("p", "p", steps(0.1, 1, 0.1), 0.7),
+        Slider("p", "p", steps(0.1, 1, 0.1), _ASKED_P),
         Choice(
             "meaning",
             "p is the probability of",
             {"keep": "keeping, p_keep (the lecture)", "drop": "dropping, p_drop (PyTorch)"},
             "keep",
         ),
-        Slider("second", "w₂y", steps(-8, 6, 1), -2.0),
+        Slider("second", "w₂y", steps(-8, 6, 1), SECOND),
         Choice("after", "After the neuron", {"nothing": "nothing", "relu": "a ReLU"}, "nothing"),
         Seed(label="Other samples"),
     ),
@@ -154,8 +164,7 @@ DESIGN = Design(
         "",
         -100,
         100,
-        f"Now set p to {_ASKED_P:g} and w₂y to {SECOND:g}; then read p as PyTorch does; "
-        "then make w₂y negative and put a ReLU behind.",
+        "Now move p; then read it as PyTorch does; then make w₂y negative and put a ReLU behind the neuron.",
     ),
     numbers=numbers,
     explain=explain,

@@ -68,7 +68,7 @@ class Sweep:
 
     @property
     def gap(self) -> list[list[float]]:
-        """Validation loss less training loss, as `at_the_end`."""
+        """Validation loss minus training loss, as `at_the_end`."""
         pairs = zip(self.at_the_end("validation"), self.at_the_end("training"), strict=True)
         return [[a - b for a, b in zip(validation, training, strict=True)] for validation, training in pairs]
 

@@ -74,9 +74,9 @@ class Ends:
     """Where a rule ended in each of the runs.
 
     Attributes:
-        regrets: test loss at the weights kept, less the lowest test loss of the whole run.
+        regrets: test loss at the weights kept, minus the lowest test loss of the whole run.
         stops: checks that were made.
-        optimism: test loss at the weights kept, less the value of the curve by which they were chosen.
+        optimism: test loss at the weights kept, minus the value of the curve by which they were chosen.
     """
 
     regrets: tuple[float, ...]

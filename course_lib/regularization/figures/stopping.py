@@ -86,7 +86,7 @@ def draw_patience(ends: Mapping[tuple[float, int], Ends]) -> None:
     show_figure(
         drawn,
         f"Mean regret over the patience. {said}.",
-        "Regret: test loss of the weights that were kept, less the lowest test loss of the run. Small dots: seeds.",
+        "Regret: test loss of the weights that were kept, minus the lowest test loss of the run. Small dots: seeds.",
     )
 
 

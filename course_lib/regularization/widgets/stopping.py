@@ -64,7 +64,7 @@ class Outcome:
     Attributes:
         stop: epochs that were trained.
         kept: the epoch whose weights were kept.
-        regret: test loss of those weights less the lowest test loss of the whole run.
+        regret: test loss of those weights minus the lowest test loss of the whole run.
     """
 
     stop: int

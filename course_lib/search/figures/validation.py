@@ -22,11 +22,11 @@ def draw_curse(equal: Mapping[int, Sequence[float]], trials: Sequence[int], real
         real: searches on the table.
     """
     drawn, (left, right) = figure(1, 2, width=4.6, height=3.4, sharey=True)
-    curves(left, {f"{on} images": (list(trials), list(values)) for on, values in equal.items()})
+    curves(left, {f"{on:,} images": (list(trials), list(values)) for on, values in equal.items()})
     left.set(xscale="log", xlabel="trials compared", title="Equally good trials: nothing but luck")
     left.set_xticks(trials, [str(t) for t in trials])
     left.minorticks_off()
-    left.set_ylabel("reported less true accuracy")
+    left.set_ylabel("reported minus true accuracy")
     places = range(len(real))
     means = [float((c.reported - c.fresh).mean()) for c in real]
     spread = [np.quantile(c.reported - c.fresh, [0.1, 0.9]) for c in real]
@@ -34,11 +34,13 @@ def draw_curse(equal: Mapping[int, Sequence[float]], trials: Sequence[int], real
         right.plot([x, x], [low, high], color=OKABE_ITO[1], linewidth=6, alpha=0.35, solid_capstyle="butt")
     right.plot(places, means, "o", color=OKABE_ITO[1], markersize=8)
     right.axhline(0, color="black", linewidth=0.8)
-    right.set_xticks(places, [str(c.on) for c in real])
+    right.set_xticks(places, [f"{c.on:,}" for c in real])
     title = titled("50 real runs: the winner disappoints", min(means) > 0, "50 real runs")
     right.set(xlabel="validation images", title=title)
-    words = [f"{on} images: " + ", ".join(f"{v:+.3f}" for v in values) for on, values in equal.items()]
-    of_real = [f"{c.on} images: {m:+.3f}" for c, m in zip(real, means, strict=True)]
+    words = [
+        f"{on:,} images: " + ", ".join(f"{round(v, 3) + 0.0:+.3f}" for v in values) for on, values in equal.items()
+    ]
+    of_real = [f"{c.on:,} images: {m:+.3f}" for c, m in zip(real, means, strict=True)]
     of_equal = f"Equally good trials, {', '.join(map(str, trials))} of them: {'; '.join(words)}."
     alt = f"{of_equal} Real runs: {'; '.join(of_real)}."
     show_figure(drawn, alt, "Right: mean, and the range from the lowest to the highest tenth of 1,000 searches.")
@@ -85,5 +87,5 @@ def draw_estimates(found: Estimates) -> None:
     ax.legend(frameon=False, loc="upper left")
     fewer = (found.folds - found.true).std() < (found.split - found.true).std()
     title = titled("Five folds scatter less than one split", fewer, "Errors of two estimates")
-    ax.set(xlabel="estimated less true accuracy", ylabel="samples", title=title)
+    ax.set(xlabel="estimated minus true accuracy", ylabel="samples", title=title)
     show_figure(drawn, f"Error of the estimated accuracy over {len(found.true)} samples. {'; '.join(words)}.")

@@ -199,9 +199,9 @@ def _f32(values: Floats) -> NDArray[np.float32]:
 
 
 OPTIONS: Mapping[str, str] = {
-    "both": "both clearly: the best run and the median",
-    "best": "the best run clearly, the median hardly",
-    "median": "the median clearly, the best run hardly",
+    "both": "both of them, clearly",
+    "best": "mainly the best run",
+    "median": "mainly the median run",
     "neither": "neither: nine runs are too few",
 }
 

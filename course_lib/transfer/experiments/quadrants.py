@@ -27,11 +27,14 @@ from course_lib.lab.training import Batch, evaluate, train
 from course_lib.transfer.nets.quadrants import BLOCKS, SOURCE_CLASSES, grid_features, shifted, small_backbone, small_net
 
 __all__ = [
+    "ADVICE",
+    "AMOUNTS",
     "PER_CLASS",
     "RECIPES",
     "RUNS",
     "SEEDS",
     "TARGETS",
+    "Advice",
     "Fit",
     "Run",
     "Summary",
@@ -41,6 +44,7 @@ __all__ = [
     "ridge",
     "run_cell",
     "run_of",
+    "standing",
     "stored_runs",
     "summaries",
     "target_images",
@@ -51,6 +55,8 @@ TARGETS = {"similar": "five other clothes", "different": "handwritten digits"}
 """Target -> what it is."""
 PER_CLASS = (1, 5, 20, 100)
 """Labeled images a class."""
+AMOUNTS = {"little": (1, 5), "much": (20, 100)}
+"""Row of the lecture's table -> the numbers of images that stand for it here."""
 RECIPES = {
     "probe-1": "linear classifier on block 1",
     "probe-2": "linear classifier on block 2",
@@ -61,6 +67,28 @@ RECIPES = {
     "scratch": "train all from scratch",
 }
 """Recipe -> what is done; every recipe also gets a new last layer."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a cell of the lecture's table says.
+
+    Attributes:
+        words: the lecture's.
+        recipes: keys of `RECIPES` that follow it.
+    """
+
+    words: str
+    recipes: frozenset[str]
+
+
+ADVICE = {
+    ("similar", "little"): Advice("linear classifier on the top layer", frozenset({"probe-3"})),
+    ("different", "little"): Advice("linear classifier from different stages", frozenset({"probe-1", "probe-2"})),
+    ("similar", "much"): Advice("fine-tune a few layers", frozenset({"tune-1"})),
+    ("different", "much"): Advice("fine-tune a larger number of layers", frozenset({"tune-2", "tune-3"})),
+}
+"""(target, amount) -> the lecture's advice, in the order of its table."""
 SEEDS = tuple(range(5))
 RUNS = "transfer_runs.csv"
 _RIDGE = 0.03
@@ -278,6 +306,15 @@ def best_recipes(found: dict[tuple[str, int, str], Summary], target: str, per_cl
     ranked = sorted(cells, key=lambda recipe: -cells[recipe].mean)
     last = max(i for i, recipe in enumerate(ranked) if i == 0 or _ties(cells[ranked[0]], cells[recipe]))
     return tuple(ranked[: last + 1])
+
+
+def standing(found: dict[tuple[str, int, str], Summary], target: str, per_class: int) -> str:
+    """How the lecture's advice does with so many images: "wins", "is level" with other recipes, or "is behind"."""
+    (amount,) = (name for name, numbers in AMOUNTS.items() if per_class in numbers)
+    advised, level = ADVICE[target, amount].recipes, best_recipes(found, target, per_class)
+    if advised.isdisjoint(level):
+        return "is behind"
+    return "wins" if advised.issuperset(level) else "is level"
 
 
 def _ties(best: Summary, other: Summary) -> bool:

@@ -1,7 +1,8 @@
 """Fine-tuning the network that knows photographs, on forty small pictures, against the same network from scratch.
 
-What does not train is computed once: after pretraining only the last block of the network and its head run in every
-step.  The claims of the notebook about it are asserted by `tests/course_lib/transfer/test_claims.py`.
+What does not train is computed once, and what two recipes do not train is computed once for both; the new images, which
+are the same for every draw, pass it once altogether.  The claims of the notebook about it are asserted by
+`tests/course_lib/transfer/test_claims.py`.
 """
 
 from __future__ import annotations
@@ -103,14 +104,22 @@ def tuning_runs(
         scratch: so many of the seeds, the first ones, are trained from scratch as well, which takes longest.
     """
     runs: list[Tuned] = []
+    frozen = _Frozen(model)
     planned = {seed: [name for name in RECIPES if name != "scratch" or n < scratch] for n, seed in enumerate(seeds)}
     total = steps * sum(map(len, planned.values()))
     with Live("Two classes", total, "step", keep=False, partial=True) as live:
+        new, new_labels = two_classes(per_class, seeds[0])[1]
+        tests = frozen(new)
         for seed, recipes in planned.items():
-            known, new = two_classes(per_class, seed)
+            known, labels = two_classes(per_class, seed)[0]
+            inputs = frozen(known)
             of_seed = []
             for recipe in recipes:
-                losses, accuracy = _tuned(model, prepare, known, new, seed, steps, recipe, live)
+                net, groups = _training_part(model, prepare, recipe, seed)
+                losses = _train(net, inputs[recipe], labels, groups, seed, steps, f"{recipe}, seed {seed}", live)
+                if recipe == "scratch":
+                    _settle(net, inputs[recipe])
+                accuracy = _accuracy(net, tests[recipe], new_labels)
                 of_seed.append(Tuned(recipe, seed, accuracy, tuple(losses)))
             runs += of_seed
     if not runs:
@@ -133,42 +142,41 @@ def pixel_accuracy(fit: Fit, seed: int, per_class: int = 20, lam: float = 30.0) 
     return float((guesses == new_labels).float().mean())
 
 
-def _tuned(
-    model: EfficientNetLite0,
-    prepare: Prepare,
-    known: Batch,
-    new: Batch,
-    seed: int,
-    steps: int,
-    recipe: str,
-    live: Live,
-) -> tuple[list[float], float]:
-    fixed, net, groups = _divided(model, prepare, recipe, seed)
-    with torch.no_grad():
-        inputs, tests = (torch.cat([fixed(x) for x in torch.split(images, 25)]) for images in (known[0], new[0]))
-    optimizer = torch.optim.AdamW(groups)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # the network's dropout draws from the global generator
-        losses = _train(net, inputs, known[1], optimizer, seed, steps, f"{recipe}, seed {seed}", live)
-    if recipe == "scratch":
-        _settle(net, inputs)
-    return losses, _accuracy(net, tests, new[1])
+class _Frozen:
+    """What never changes: it gives each recipe its images as far as they can be computed before the training.
+
+    Args:
+        model: with its pretrained weights; a copy of it is used, in evaluation mode.
+    """
+
+    def __init__(self, model: EfficientNetLite0) -> None:
+        net = copy.deepcopy(model).eval()
+        below, above = net.features[:_LAST], net.features[_LAST:]
+        self._parts = {"scratch": Enlarged(_SIZE), "last block": below, "head": nn.Sequential(above, net.pool)}
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """Images (N, 1, 28, 28) -> recipe -> what its training part is given, (N, ...)."""
+        found = {}
+        for recipe, part in self._parts.items():
+            found[recipe] = images = torch.cat([part(batch) for batch in torch.split(images, 25)])
+        return found
 
 
-def _divided(
+def _training_part(
     model: EfficientNetLite0, prepare: Prepare, recipe: str, seed: int
-) -> tuple[nn.Module, nn.Module, list[dict[str, Any]]]:
-    """What is computed once, what runs in every step, and what of it trains at which rate."""
-    enlarged = Enlarged(_SIZE)
+) -> tuple[nn.Module, list[dict[str, Any]]]:
+    """What runs in every step, and what of it trains at which rate."""
     if recipe == "scratch":
         net = seeded(_untrained, seed)
-        return enlarged, net, [{"params": list(net.parameters()), "lr": _SCRATCH_RATE}]
+        return net, [{"params": list(net.parameters()), "lr": _SCRATCH_RATE}]
     tuned = seeded(lambda: _prepared(model, prepare), seed)
-    below, above = tuned.features[:_LAST], tuned.features[_LAST:]
     groups = [{"params": list(tuned.classifier.parameters()), "lr": _HEAD_RATE}]
-    if recipe == "last block":
-        groups.append({"params": list(above.requires_grad_(True).parameters()), "lr": _BLOCK_RATE})
-    return nn.Sequential(enlarged, below).eval(), nn.Sequential(above, tuned.pool, tuned.classifier), groups
+    if recipe == "head":
+        return tuned.classifier, groups
+    above = tuned.features[_LAST:]
+    groups.append({"params": list(above.requires_grad_(True).parameters()), "lr": _BLOCK_RATE})
+    return nn.Sequential(above, tuned.pool, tuned.classifier), groups
 
 
 def _untrained() -> EfficientNetLite0:
@@ -200,25 +208,28 @@ def _train(
     net: nn.Module,
     images: Tensor,
     labels: Tensor,
-    optimizer: torch.optim.Optimizer,
+    groups: list[dict[str, Any]],
     seed: int,
     steps: int,
     name: str,
     live: Live,
 ) -> list[float]:
+    optimizer = torch.optim.AdamW(groups)
     generator = torch.Generator().manual_seed(seed)
     losses: list[float] = []
     net.train()
-    while len(losses) < steps:
-        order = torch.split(torch.randperm(len(labels), generator=generator), _BATCH)
-        for index in order[: steps - len(losses)]:
-            optimizer.zero_grad()
-            loss = F.cross_entropy(net(images[index]), labels[index])
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            losses.append(loss.item())
-            live.add(name, len(losses), losses[-1])
-            live.advance()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # the network's dropout draws from the global generator
+        while len(losses) < steps:
+            order = torch.split(torch.randperm(len(labels), generator=generator), _BATCH)
+            for index in order[: steps - len(losses)]:
+                optimizer.zero_grad()
+                loss = F.cross_entropy(net(images[index]), labels[index])
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                losses.append(loss.item())
+                live.add(name, len(losses), losses[-1])
+                live.advance()
     return losses
 
 

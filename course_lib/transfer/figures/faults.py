@@ -80,8 +80,11 @@ def draw_head_runs(runs: Mapping[str, Sequence[HeadRun]]) -> None:
         legend.set_loc("lower left")
     _across(axes[1], [name.replace(" ", "\n", 1) for name in runs], [[r.accuracy for r in of] for of in runs.values()])
     moved = {name: float(np.mean([run.head_moved for run in of_name])) for name, of_name in runs.items()}
-    axes[1].set(xlabel="validation accuracy", xlim=(0, 1))
     right = {name: float(np.mean([run.accuracy for run in of_name])) for name, of_name in runs.items()}
+    first, *others = right.values()
+    worse = all(first > other + 0.05 for other in others)
+    title = titled("an optimizer made too early ends worse", worse, "accuracy")
+    axes[1].set(xlabel="validation accuracy", xlim=(0, 1), title=title)
     said = "; ".join(
         f"{name}: accuracy {right[name]:.2f}, head moved by {moved[name]:.2f} of its size" for name in runs
     )
@@ -104,7 +107,9 @@ def draw_momentum(values: Mapping[str, Sequence[float]], freeze_at: int) -> None
     drawn, (ax,) = figure(width=6.0, height=3.0)
     curves(ax, {name: (list(range(len(line))), list(line)) for name, line in values.items()})
     ax.axvline(freeze_at, color="black", linestyle=":")
-    ax.set(xlabel="step", ylabel="weight")
+    still, moving = ([abs(line[-1] - line[freeze_at]) for line in values.values()][k] for k in (0, -1))
+    claim = "A gradient of zero does not stop a weight with momentum"
+    ax.set(xlabel="step", ylabel="weight", title=titled(claim, still < 0.01 < moving, "A weight that is frozen"))
     said = "; ".join(
         f"{name}: {line[freeze_at]:.2f} when frozen, {line[-1]:.2f} at the end" for name, line in values.items()
     )
@@ -149,7 +154,10 @@ def draw_shift(
         axes[1].plot([0, 1], means, label=kind, color=color, marker=marker, linestyle=dashes)
         axes[1].annotate(f"{means[1]:.2f}", (1, means[1]), (8, 0), textcoords="offset points", va="center")
     axes[1].set_xticks([0, 1], ["as they are", "shifted"])
+    lost = {kind: float(np.mean([before - after for before, after in pairs])) for kind, pairs in accuracy.items()}
+    most, least = (choose(lost, key=lost.__getitem__) for choose in (max, min))
     axes[1].set(xlim=(-0.2, 1.3), ylim=(0, 1), ylabel="accuracy")
+    axes[1].set_title(f"{most} lose{'' if most == 'pixels' else 's'} most, {least} least", fontsize=11)
     drawn.legend(*axes[1].get_legend_handles_labels(), loc="outside lower right", ncols=2, frameon=False)
     said = "; ".join(
         f"{kind}: {before:.2f}, shifted {after:.2f}"
@@ -163,7 +171,9 @@ def draw_rates(rates: Mapping[str, Sequence[float]]) -> None:
     """Learning rates from the first layer to the last."""
     drawn, (ax,) = figure(width=5.0, height=2.8)
     curves(ax, {name: (list(range(1, len(row) + 1)), list(row)) for name, row in rates.items()})
+    title = "The smaller the decay, the slower the early layers"
     ax.set(xlabel="layer (the last is the head)", ylabel="learning rate", yscale="log")
+    ax.set_title(title, fontsize=11)
     ax.set_xticks(range(1, max(map(len, rates.values())) + 1))
     said = "; ".join(f"{name}: from {row[0]:.2g} to {row[-1]:.2g}" for name, row in rates.items())
     show_figure(drawn, f"Learning rate of each layer. {said}.")
@@ -182,6 +192,10 @@ def draw_rate_runs(runs: Sequence[RateRun]) -> None:
     ax.set_xticks(range(len(decays)), [names.get(decay, f"{decay:g}") for decay in decays])
     ax.set(xlabel="decay from layer to layer", ylabel="accuracy")
     means = {name: np.mean(rows, axis=0) for name, rows in lines.items()}
+    change = {name: row[-1] - row[0] for name, row in means.items()}
+    opposite = change.get("similar images", 0) < -0.05 and change.get("different images", 0) > 0.05
+    claim = "One rate for all: bad for similar images, good for different ones"
+    ax.set_title(titled(claim, opposite, "Accuracy over the decay"), fontsize=11)
     said = "; ".join(
         f"{name}: " + ", ".join(f"{mean:.2f} at {decay:g}" for mean, decay in zip(row, decays, strict=True))
         for name, row in means.items()

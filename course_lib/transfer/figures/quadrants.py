@@ -7,19 +7,12 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from course_lib.lab.plots import OKABE_ITO, figure, show_figure, show_table
-from course_lib.transfer.experiments.quadrants import RECIPES, TARGETS, Run, Summary, best_recipes, summaries
+from course_lib.transfer.experiments.quadrants import ADVICE, RECIPES, TARGETS, Run, Summary, best_recipes, summaries
 
 __all__ = ["draw_runs", "draw_table", "show_runs"]
 
 _ENOUGH_SEEDS = 3
 """With fewer, no test can tell recipes apart, and none is marked."""
-_ADVICE = {
-    ("similar", "little"): ("linear classifier on the top layer", {"probe-3"}),
-    ("different", "little"): ("linear classifier from different stages", {"probe-1", "probe-2"}),
-    ("similar", "much"): ("fine-tune a few layers", {"tune-1"}),
-    ("different", "much"): ("fine-tune a larger number of layers", {"tune-2", "tune-3"}),
-}
-"""The cells of the lecture's table, and the recipes here that follow the advice."""
 _STAR = "Star: the highest mean, and whatever cannot be told from it. "
 
 Table = dict[tuple[str, int, str], Summary]
@@ -37,11 +30,16 @@ def show_runs(runs: Sequence[Run]) -> None:
         best = _level(found, target, per_class)
         cells = (found[target, per_class, recipe] for recipe in recipes)
         texts = [
-            f"{100 * cell.mean:.1f} ± {100 * cell.std:.1f}{' *' if recipe in best else ''}"
+            f"{100 * cell.mean:.1f}{_spread(cell)}{' *' if recipe in best else ''}"
             for recipe, cell in zip(recipes, cells, strict=True)
         ]
         rows.append([target, str(per_class), *texts])
     show_table(["target", "per class", *recipes], rows)
+
+
+def _spread(cell: Summary) -> str:
+    """The standard deviation between seeds, where there are several."""
+    return f" ± {100 * cell.std:.1f}" if len(cell.accuracies) > 1 else ""
 
 
 def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
@@ -55,12 +53,10 @@ def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
     found = summaries(runs)
     recipes = [recipe for recipe in RECIPES if recipe in {run.recipe for run in runs}] or list(RECIPES)
     drawn, axes = figure(2, 2, width=4.9, height=0.6 + 0.36 * len(recipes), sharex="row", sharey=True)
-    cells = [(target, amount) for amount in ("little", "much") for target in ("similar", "different")]
     said, stars = [], []
-    for ax, (target, amount) in zip(axes, cells, strict=True):
+    for ax, ((target, amount), advice) in zip(axes, ADVICE.items(), strict=True):
         per_class = little if amount == "little" else much
-        advice, follow = _ADVICE[target, amount]
-        ax.set_title(f"{amount} data, {target} images\nlecture: {advice}", fontsize=11)
+        ax.set_title(f"{amount} data, {target} images\nlecture: {advice.words}", fontsize=11)
         measured = [recipe for recipe in recipes if (target, per_class, recipe) in found]
         ax.set_yticks(range(len(recipes)), recipes)
         ax.set_ylim(len(recipes) - 0.5, -0.5)
@@ -70,10 +66,10 @@ def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
         best = _level(found, target, per_class)
         stars.append(best)
         for recipe in measured:
-            _row(ax, recipes.index(recipe), found[target, per_class, recipe], recipe in follow, recipe in best)
+            _row(ax, recipes.index(recipe), found[target, per_class, recipe], recipe in advice.recipes, recipe in best)
         top = best_recipes(found, target, per_class)[0]
         said.append(
-            f"{amount} data, {target} images, the lecture says {advice}: {top} has the highest mean, "
+            f"{amount} data, {target} images, the lecture says {advice.words}: {top} has the highest mean, "
             f"{found[target, per_class, top].mean:.2f}"
         )
     for ax in axes[2:]:

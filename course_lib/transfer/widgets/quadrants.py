@@ -8,18 +8,21 @@ from typing import Any
 import numpy as np
 
 from course_lib.transfer.experiments.quadrants import (
+    ADVICE,
+    AMOUNTS,
     PER_CLASS,
     RECIPES,
     TARGETS,
     Summary,
     best_recipes,
+    standing,
     stored_runs,
     summaries,
 )
 from course_lib.widgets.controls import Choice, Slider
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Pick
-from course_lib.widgets.scene import Bars, Handle, Lines, Mark, Scene, Series, places
+from course_lib.widgets.scene import Bars, Entry, Handle, Lines, Mark, Scene, Series, Table, places
 
 __all__ = ["DESIGN", "numbers", "transfer_quadrants"]
 
@@ -34,7 +37,7 @@ def _table() -> dict[tuple[str, int, str], Summary]:
 
 
 def numbers(state: State) -> Scene:
-    """All recipes on one target with so many images, and the chosen one over the number of images."""
+    """The lecture's table, all recipes on one target with so many images, the chosen one over the number of images."""
     target, per_class, recipe = state["target"], int(state["per_class"]), state["recipe"]
     if not state["locked"]:
         recipe = _BARE
@@ -42,7 +45,45 @@ def numbers(state: State) -> Scene:
     means = np.array([_table()[target, per_class, r].mean if r in shown else np.nan for r in RECIPES], np.float32)
     series = (Series("mean accuracy", means),)
     bars = Bars(f"{TARGETS[target]}, {per_class} labeled a class", tuple(RECIPES), series, 0, 1)
-    return Scene((bars, _over_sizes(target, recipe, per_class)), _line(target, per_class, recipe, shown), height=290)
+    return Scene(
+        (_two_by_two(state), bars, _over_sizes(target, recipe, per_class)),
+        _line(target, per_class, recipe, shown),
+        width=860,
+        height=302,
+        weights=(1.1, 1.05, 1.05),
+    )
+
+
+def _two_by_two(state: State) -> Table:
+    """The lecture's table; its advice is shown only once it can't help to guess."""
+    entries, place = [], (state["target"], int(state["per_class"]))
+    for target, amount in ADVICE:
+        entries.append(
+            tuple(
+                Entry(
+                    f"{n} a class",
+                    _found(target, n) if state["locked"] else "",
+                    (("target", target), ("per_class", float(n))),
+                )
+                for n in AMOUNTS[amount]
+            )
+        )
+    order = [(target, n) for target, amount in ADVICE for n in AMOUNTS[amount]]
+    return Table(
+        "The lecture's table",
+        ("very similar images", "very different images"),
+        ("very little data", "quite a lot of data"),
+        tuple(advice.words if state["locked"] else "?" for advice in ADVICE.values()),
+        tuple(entries),
+        order.index(place),
+        tuple(state["seen"]),
+    )
+
+
+def _found(target: str, per_class: int) -> str:
+    best = best_recipes(_table(), target, per_class)[0]
+    accuracy = 100 * _table()[target, per_class, best].mean
+    return f"{best}, {accuracy:.0f} %\nadvice {standing(_table(), target, per_class)}"
 
 
 def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
@@ -58,7 +99,7 @@ def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
     x = np.log10(np.array(PER_CLASS)).astype(np.float32)
     mark = Mark(float(np.log10(per_class)), f"{per_class} a class")
     ticks = tuple(Mark(float(np.log10(n)), f"{n}") for n in PER_CLASS)
-    handle = Handle("per_class", "Labeled images a class", places(x), now=PER_CLASS.index(per_class))
+    handle = Handle("per_class", "Images a class", places(x), now=PER_CLASS.index(per_class))
     below = "labeled images a class"
     return Lines("test accuracy", x, tuple(series), 0, 1, below, (mark,), ticks, (handle,))
 
@@ -74,7 +115,11 @@ def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> s
         return line
     best, *ties = best_recipes(_table(), target, per_class)
     tied = f", level with {', '.join(ties)}" if ties else ""
-    return f"{line} Best: {best} with {100 * _table()[target, per_class, best].mean:.1f} %{tied}."
+    (advice,) = (ADVICE[target, amount].words for amount, sizes in AMOUNTS.items() if per_class in sizes)
+    return (
+        f"{line} Best: {best} with {100 * _table()[target, per_class, best].mean:.1f} %{tied}. "
+        f"The lecture's advice, {advice}, {standing(_table(), target, per_class)}."
+    )
 
 
 def explain(answer: Any, state: State) -> str:
@@ -85,14 +130,15 @@ def explain(answer: Any, state: State) -> str:
     if answer == best:
         text = f"{said}, and that is right. {_WHY[answer]}"
     elif answer in ties:
-        text = f"{said}; within noise of the winner, which is: {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
+        text = f"{said}. That is within noise of the best, {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
     else:
-        text = f"{said}, but not here; it is: {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
+        text = f"{said}. Better here: {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
     target, per_class = state["target"], int(state["per_class"])
     now, *others = best_recipes(_table(), target, per_class)
     tied = f"; {', '.join(others)} cannot be told from it" if others else ", ahead of all others"
     each = f"{per_class} labeled image{'s' * (per_class > 1)} of each class"
-    return f"{text} Now shown: with {each} of the {target} target, {now} wins{tied}."
+    leads = "has the highest mean" if others else "wins"
+    return f"{text} Now shown: with {each} of the {target} target, {now} {leads}{tied}."
 
 
 _WHY = {
@@ -105,19 +151,23 @@ _WHY = {
 """What the stored runs say about each answer."""
 
 
+_TARGETS = {"similar": "similar: other clothes", "different": "different: digits"}
+"""In few words, so that the list stands beside the slider."""
+
 DESIGN = Design(
     name="transfer-quadrants",
     title="How much data, how similar: which recipe wins?",
     controls=(
-        Slider("per_class", "Labeled images a class", tuple(float(n) for n in PER_CLASS), 1.0),
-        Choice("target", "Target", {k: f"{k}: {v}" for k, v in TARGETS.items()}, "different"),
-        Choice("recipe", "Recipe in the right picture", RECIPES, "probe-3"),
+        Slider("per_class", "Images a class", tuple(float(n) for n in PER_CLASS), 1.0),
+        Choice("target", "Target", _TARGETS, _ASKED[0]),
+        Choice("recipe", "Recipe on the right", RECIPES, "probe-3"),
     ),
     prediction=Pick(
         "A small network was pretrained on T-shirts, pullovers, sandals, sneakers and bags. "
         "Now one labeled image of each of ten handwritten digits: which recipe wins here?",
         {key: RECIPES[key] for key in ("probe-2", "probe-3", "tune-1", "tune-3", "scratch")},
-        "Now change the target and the number of images. Where does the lecture's advice win, where is it only level?",
+        "Now fill the table: change the target and the number of images, or click an entry. "
+        "Where does the lecture's advice win, where is it only level?",
     ),
     numbers=numbers,
     explain=explain,

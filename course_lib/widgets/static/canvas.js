@@ -23,10 +23,10 @@ function arraysOf(view) {
 }
 
 // Narrower than this a panel cannot be read: then the panels stand in several rows.
-const NARROWEST = { histogram: 160, montage: 150, bars: 140, lines: 240, plane: 230, cells: 250 };
+const NARROWEST = { histogram: 160, montage: 150, bars: 140, lines: 240, plane: 230, cells: 250, table: 250 };
 
 // So high is a row of panels that stand one above the other.
-const STACKED = { histogram: 140, montage: 250, bars: 180, lines: 260, plane: 270, cells: 250 };
+const STACKED = { histogram: 140, montage: 250, bars: 180, lines: 260, plane: 270, cells: 250, table: 330 };
 
 // Fewer small images in a row where the words below them would not fit.
 function columnsOf(panel, width) {
@@ -70,7 +70,7 @@ function arranged(spec, available) {
 }
 
 // Returns for each panel where its plot lies and how data become pixels, as far as it has those.
-function drawScene(canvas, spec, view, cursor = -1, available = 0) {
+function drawScene(canvas, spec, view, cursor = -1, available = 0, seen = []) {
   const ratio = window.devicePixelRatio || 1, place = arranged(spec, available);
   const [width, height] = [Math.round(place.width * ratio), Math.round(place.height * ratio)];
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
@@ -82,7 +82,7 @@ function drawScene(canvas, spec, view, cursor = -1, available = 0) {
   return spec.panels.map((panel, i) => {
     const { x, y, w, h } = place.areas[i];
     text(ctx, panel.title, x + w / 2, y + 13, theme.text, "center", "600 12px", w - 8);
-    return PANELS[panel.kind](ctx, { x: x + 8, y: y + 22, w: w - 16, h: h - 26 }, panel, theme, get, cursor) || {};
+    return PANELS[panel.kind](ctx, { x: x + 8, y: y + 22, w: w - 16, h: h - 26 }, panel, theme, get, cursor, seen) || {};
   });
 }
 
@@ -155,6 +155,18 @@ function marks(ctx, box, found, to, theme) {
     const at = right ? Math.max(x - 4, box.x + width) : Math.min(x + 4, box.x + box.w - width);
     if (mark.label) plate(ctx, mark.label, at, box.y + 10 + 14 * i, theme, right ? "right" : "left");
   });
+}
+
+// Words broken into lines that fit a width.
+function wrapped(ctx, words, width, font) {
+  ctx.font = `${font} ${FONT}`;
+  const rows = [];
+  for (const word of words.split(" ")) {
+    const longer = rows.length ? `${rows[rows.length - 1]} ${word}` : word;
+    if (rows.length && ctx.measureText(longer).width <= width) rows[rows.length - 1] = longer;
+    else rows.push(word);
+  }
+  return rows;
 }
 
 // Words on a patch of paper, so that they stay readable over whatever is drawn below.

@@ -33,7 +33,10 @@ function render({ model, el }) {
   view.picture = picture;
   const root = make("section", { className: "course-widget", "aria-label": design.title },
     make("p", { className: "cw-title" }, design.title), prediction(view), controls(view), picture, view.line, view.explanation, view.error);
-  if (!cells) view.canvas.setAttribute("role", "img");
+  if (!cells) {
+    view.canvas.setAttribute("role", "img");
+    view.canvas.addEventListener("click", (event) => showEntry(view, event));
+  }
   else makeClickable(view);
   // JupyterLab takes arrow keys for itself ("next heading"), unless the very element that has the focus says no.
   root.querySelectorAll("input, select, button, summary, canvas").forEach((e) => e.setAttribute(OURS, "true"));
@@ -105,8 +108,12 @@ function draw(view) {
   const spec = view.model.get("picture"), pixels = view.model.get("pixels");
   if (!spec.panels || !pixels) return;
   view.width = view.picture.clientWidth;
-  view.places = drawScene(view.canvas, spec, pixels, view.cursor, view.width);
+  remember(view, spec);
+  view.places = drawScene(view.canvas, spec, pixels, view.cursor, view.width, view.state.seen);
   view.hits = view.places.find((place) => place.cells)?.cells ?? null;
+  view.entries = view.places.find((place) => place.entries)?.entries ?? null;
+  if (view.entries) view.canvas.dataset.seen = [...(view.state.seen || [])].sort().join();
+  view.canvas.classList.toggle("cw-table", Boolean(view.entries && view.model.get("answer").locked));
   renewHandles(view, spec, arraysOf(pixels));
   const alt = `${view.design.title}${view.design.title.endsWith("?") ? "" : "."} ${view.model.get("alt")}`;
   if (view.canvas.getAttribute("aria-label") !== alt) view.canvas.setAttribute("aria-label", alt);
@@ -117,6 +124,22 @@ function draw(view) {
   view.explanation.dataset.verdict = spec.verdict || "";
   view.explanation.hidden = !spec.explanation;
   view.canvas.dataset.frame = spec.frame;
+}
+
+// Which entries of a table the picture has been about; the state keeps it, so that it is there when the page is opened again.
+function remember(view, spec) {
+  const seen = new Set(view.state.seen), table = spec.panels.find((panel) => panel.kind === "table");
+  if (table?.entries.flat()[table.now]?.found) view.state = { ...view.state, seen: [...seen.add(table.now)] };
+}
+
+// A shortcut for the mouse: the controls beside the picture do the same.
+function showEntry(view, event) {
+  if (!view.entries || !view.model.get("answer").locked) return;
+  const area = view.canvas.getBoundingClientRect();
+  const entry = view.entries.all[view.entries.find(event.clientX - area.left, event.clientY - area.top)];
+  if (!entry) return;
+  move(view, Object.fromEntries(entry.settings));
+  follow(view);
 }
 
 function showError(view) {

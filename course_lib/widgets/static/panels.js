@@ -1,4 +1,4 @@
-// The panel kinds (course_lib/widgets/scene.py), each one function of (context, box, panel, theme, get, cursor).
+// The panel kinds (course_lib/widgets/scene.py), each one function of (context, box, panel, theme, get, cursor, seen).
 
 function histogram(ctx, box, panel, theme, get) {
   const plot = { x: box.x + 4, y: box.y, w: box.w - 8, h: box.h - 20 };
@@ -202,7 +202,9 @@ function bars(ctx, box, panel, theme, get) {
     if (width > 22) text(ctx, value.toFixed(panel.decimals).replace("-", "\u2212"), x + width / 2, value < 0 ? upper + height + 11 : upper - 3, theme.text, "center", "10px");
   }));
   line(ctx, plot.x, zero, plot.x + plot.w, zero, theme.faint);
-  panel.groups.forEach((name, k) => text(ctx, name, plot.x + (k + 0.5) * slot, box.y + box.h - 4, theme.text, "center", "11px", slot - 2));
+  ctx.font = `11px ${FONT}`;
+  const font = panel.groups.some((name) => ctx.measureText(name).width > slot - 2) ? "9px" : "11px";
+  panel.groups.forEach((name, k) => text(ctx, name, plot.x + (k + 0.5) * slot, box.y + box.h - 4, theme.text, "center", font, slot - 2));
   return { plot };
 }
 
@@ -241,7 +243,7 @@ function montage(ctx, box, panel, theme, get) {
 
 // Returns where each cell is, so that clicks and the keyboard find it.
 function cells(ctx, box, panel, theme, get, cursor) {
-  const [n, c, h, w] = panel.shape, groups = get(panel.groups), signs = get(panel.signs), gap = 0.6;
+  const [n, c, h, w] = panel.shape, groups = get(panel.groups), signs = get(panel.signs), framed = get(panel.framed), gap = 0.6;
   const size = Math.min((box.w - 34) / (c * (w + gap)), (box.h - 18) / (n * (h + gap)));
   const left = box.x + 30 + (box.w - 34 - size * c * (w + gap)) / 2, top = box.y + 16;
   const corner = (index) => {
@@ -256,6 +258,11 @@ function cells(ctx, box, panel, theme, get, cursor) {
     ctx.fillStyle = group === 255 ? theme.empty : theme.palette[group % theme.palette.length];
     ctx.fillRect(x, y, size - 1, size - 1);
     ctx.globalAlpha = 1;
+    if (framed[index]) {
+      ctx.strokeStyle = theme.text;
+      ctx.lineWidth = 1.6;
+      ctx.strokeRect(x + 1.3, y + 1.3, size - 3.6, size - 3.6);
+    }
     if (sign) text(ctx, sign, x + (size - 1) / 2, y + size / 2 + 4, theme.text, "center", `600 ${Math.min(12, size * 0.6)}px`);
   }
   if (cursor >= 0) {
@@ -274,4 +281,45 @@ function cells(ctx, box, panel, theme, get, cursor) {
   return { cells: { shape: panel.shape, find } };
 }
 
-const PANELS = { histogram, lines, plane, bars, montage, cells };
+// Returns where each entry is, so that a click finds it.
+function table(ctx, box, panel, theme, get, cursor, seen) {
+  const left = box.x + 18, top = box.y + 16, w = (box.x + box.w - left) / panel.columns.length, h = (box.y + box.h - top) / panel.rows.length;
+  const known = new Set([...seen, panel.now]), areas = [];
+  panel.columns.forEach((name, j) => text(ctx, name, left + (j + 0.5) * w, box.y + 10, theme.text, "center", "11px", w - 4));
+  panel.rows.forEach((name, i) => {
+    ctx.save();
+    ctx.translate(box.x + 10, top + (i + 0.5) * h);
+    ctx.rotate(-Math.PI / 2);
+    text(ctx, name, 0, 0, theme.text, "center", "11px", h - 4);
+    ctx.restore();
+  });
+  panel.entries.forEach((entries, cell) => {
+    const x = left + (cell % panel.columns.length) * w, y = top + Math.floor(cell / panel.columns.length) * h;
+    ctx.strokeStyle = theme.faint;
+    ctx.lineWidth = 1;
+    ctx.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
+    const heading = wrapped(ctx, panel.headings[cell], w - 12, "600 11px");
+    heading.forEach((row, k) => text(ctx, row, x + 6, y + 13 + 12 * k, theme.text, "left", "600 11px", w - 12));
+    const below = y + 17 + 12 * heading.length, height = (y + h - 3 - below) / entries.length;
+    entries.forEach((entry, k) => {
+      const at = below + k * height, number = areas.length;
+      if (number === panel.now) {
+        ctx.fillStyle = theme.empty;
+        ctx.fillRect(x + 3, at, w - 6, height - 2);
+        ctx.strokeStyle = theme.palette[1];
+        ctx.lineWidth = 2;
+        ctx.strokeRect(x + 3, at, w - 6, height - 2);
+      }
+      const [first, ...others] = entry.found && known.has(number) ? entry.found.split("\n") : ["?"];
+      ctx.font = `11px ${FONT}`;
+      const fits = ctx.measureText(`${entry.label}: ${first}`).width <= w - 14;
+      const words = fits ? [`${entry.label}: ${first}`, ...others] : [`${entry.label}:`, first, ...others];
+      words.forEach((row, i) => text(ctx, row, x + 8, at + 11 + 11 * i, theme.text, "left", "11px", w - 14));
+      areas.push([x + 3, at, w - 6, height - 2]);
+    });
+  });
+  const find = (px, py) => areas.findIndex(([x, y, w, h]) => px >= x && px < x + w && py >= y && py < y + h);
+  return { entries: { all: panel.entries.flat(), find } };
+}
+
+const PANELS = { histogram, lines, plane, bars, montage, cells, table };

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from course_lib.batchnorm.widgets import averages, fusion, means, pipeline
 from course_lib.widgets.controls import clean
+from course_lib.widgets.scene import Cells
 
 
 def state_of(design: Any, **changes: Any) -> dict[str, Any]:
@@ -168,3 +169,14 @@ def test_the_two_layers_are_torchs(gamma: float, mean: float, var: float) -> Non
     one = torch.ones(1, dtype=torch.float64)
     expected = F.batch_norm(hidden, mean * one, var * one, gamma * one, fusion.BETA * one, eps=fusion.EPS)
     assert np.allclose(fusion.compare(gamma, mean, var, True, False).two, expected[:, 0].numpy())
+
+
+def test_the_students_own_marks_stay_framed_after_the_prediction() -> None:
+    """Those and no others, whatever is looked at; with fewer examples those that are left."""
+    start = {"kind": "batch", "groups": 3.0, "examples": 4.0, "star": 0, "marked": (), "locked": True}
+    for kind in means.NAMES:
+        for examples in (1.0, 4.0):
+            scene = means.numbers({**start, "kind": kind, "examples": examples, "answer": [1, 5, 90]})
+            panel = scene.panels[0]
+            assert isinstance(panel, Cells)
+            assert np.flatnonzero(panel.framed).tolist() == [cell for cell in (1, 5, 90) if cell < panel.framed.size]

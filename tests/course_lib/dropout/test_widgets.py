@@ -45,6 +45,20 @@ def test_the_lectures_neuron_has_mean_8_at_four_fifths() -> None:
         assert told in masks.explain(answer, state_of(p=0.8))
 
 
+def test_the_picture_begins_with_the_neuron_of_the_question_and_does_not_tell_its_mean() -> None:
+    """Its four outputs, neither probability nor mean; both as soon as the prediction is locked in."""
+    start = clean(masks.DESIGN.controls, {})
+    before, after = (masks.numbers({**start, "locked": locked}) for locked in (False, True))
+    bars, lines = before.panels
+    assert isinstance(bars, Bars)
+    assert isinstance(lines, Lines)
+    assert bars.groups == ("none: 0", "only y: 4", "only x: 6", "both: 10")
+    assert np.isnan(bars.series[0].y).all()
+    assert all(np.isnan(series.y).all() for series in lines.series)
+    assert "mean" not in before.line
+    assert "the mean of a over the four masks is 8," in after.line
+
+
 def test_a_relu_breaks_weight_scaling_where_a_mask_crosses_zero() -> None:
     """6 and -8 at p = 1/2: the outputs 6, 0, 0, 0 have mean 1.5, scaled weights give 0."""
     text = masks.numbers(state_of(p=0.5, second=-8.0, after="relu")).line

@@ -8,14 +8,24 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 
 import pytest
+from matplotlib.textpath import TextPath
 
+import course_lib.augmentation.figures.drawn as augmentation
 import course_lib.batchnorm.figures as batchnorm
 import course_lib.dropout.figures as dropout
 from course_lib.lab import drawing
 
 
 @pytest.mark.parametrize(
-    "draw", [batchnorm.draw_graph, batchnorm.draw_shared_means, dropout.draw_neuron], ids=lambda draw: draw.__name__
+    "draw",
+    [
+        batchnorm.draw_graph,
+        batchnorm.draw_shared_means,
+        dropout.draw_neuron,
+        augmentation.draw_scale_and_crop,
+        augmentation.draw_ten_crops,
+    ],
+    ids=lambda draw: draw.__name__,
 )
 def test_every_drawing_is_sound_described_and_inside_its_frame(
     draw: Callable[[], None], monkeypatch: pytest.MonkeyPatch
@@ -29,11 +39,16 @@ def test_every_drawing_is_sound_described_and_inside_its_frame(
     assert root.get("role") == "img"
     assert len(root.get("aria-label") or "") > 100
     assert root.get("fill") == "currentColor"
-    _, _, width, height = (float(v) for v in (root.get("viewBox") or "").split())
+    left, _, width, height = (float(v) for v in (root.get("viewBox") or "").split())
     texts = [element for element in root.iter() if element.tag.endswith("text")]
     assert texts
     for text in texts:
-        assert 0 < float(text.get("x") or -1) < width
+        at, line = float(text.get("x") or -1), "".join(text.itertext())
+        size = float(text.get("font-size") or root.get("font-size") or 0)
+        wide = TextPath((0, 0), line.replace("$", ""), size=size).get_extents().width if line.strip() else 0
+        start = at - {"start": 0, "middle": wide / 2, "end": wide}[text.get("text-anchor") or "start"]
+        assert left <= start, f"{line!r} is cut off on the left"
+        assert start + wide <= left + width, f"{line!r} is cut off on the right"
         assert 0 < float(text.get("y") or -1) < height
 
 

@@ -9,16 +9,23 @@ import numpy as np
 import pytest
 
 from course_lib.transfer.experiments import quadrants as experiments
-from course_lib.transfer.experiments.quadrants import PER_CLASS, RECIPES, TARGETS
+from course_lib.transfer.experiments.quadrants import ADVICE, AMOUNTS, PER_CLASS, RECIPES, TARGETS
 from course_lib.transfer.widgets import quadrants
 from course_lib.widgets.controls import clean
 from course_lib.widgets.predictions import Pick
-from course_lib.widgets.scene import Bars, Lines
+from course_lib.widgets.scene import Bars, Lines, Table
 
 
 def state_of(locked: bool = True, **changes: Any) -> dict[str, Any]:
     """The widget's first state, with changes."""
-    return {**clean(quadrants.DESIGN.controls, changes), "locked": locked}
+    return {"seen": (), **clean(quadrants.DESIGN.controls, changes), "locked": locked}
+
+
+def table_of(**changes: Any) -> Table:
+    """The lecture's table in the widget's picture."""
+    table = quadrants.numbers(state_of(**changes)).panels[0]
+    assert isinstance(table, Table)
+    return table
 
 
 @pytest.mark.parametrize("target", list(TARGETS))
@@ -26,7 +33,7 @@ def state_of(locked: bool = True, **changes: Any) -> dict[str, Any]:
 def test_bars_and_words_are_the_means_of_the_stored_runs(target: str, per_class: int) -> None:
     """Each bar against a plain mean over the file's rows."""
     scene = quadrants.numbers(state_of(target=target, per_class=float(per_class), recipe="tune-3"))
-    bars, lines = scene.panels
+    _, bars, lines = scene.panels
     assert isinstance(bars, Bars)
     assert isinstance(lines, Lines)
     means = {
@@ -48,12 +55,42 @@ def test_before_the_prediction_only_training_from_scratch_is_shown() -> None:
     """Neither picture nor words tell how any pretrained recipe does."""
     for recipe in RECIPES:
         scene = quadrants.numbers(state_of(locked=False, recipe=recipe))
-        bars, lines = scene.panels
+        _, bars, lines = scene.panels
         assert isinstance(bars, Bars)
         assert isinstance(lines, Lines)
         assert np.flatnonzero(np.isfinite(bars.series[0].y)).tolist() == [list(RECIPES).index("scratch")]
         assert lines.series[0].label == "scratch"
         assert "Best" not in scene.line
+        assert "advice" not in scene.line
+
+
+def test_the_table_is_the_lectures_and_tells_nothing_before_the_prediction() -> None:
+    """Two rows of little and much data, two columns of similar and different images, its four pieces of advice."""
+    before, after = table_of(locked=False), table_of()
+    assert set(before.headings) == {"?"}
+    assert {entry.found for cell in before.entries for entry in cell} == {""}
+    assert len(after.rows) == len(after.columns) == 2
+    for place, (target, amount) in enumerate(ADVICE):
+        assert (amount in after.rows[place // 2]) == (amount == "little")
+        assert target in after.columns[place % 2]
+        assert after.headings[place] == ADVICE[target, amount].words
+        assert [entry.label for entry in after.entries[place]] == [f"{n} a class" for n in AMOUNTS[amount]]
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+@pytest.mark.parametrize("per_class", PER_CLASS)
+def test_the_entry_marked_is_what_the_controls_say_and_its_settings_lead_to_it(target: str, per_class: int) -> None:
+    """One of eight; the recipe that leads and how the lecture's advice does are those of the stored runs."""
+    table = table_of(target=target, per_class=float(per_class))
+    entry = [entry for cell in table.entries for entry in cell][table.now]
+    assert dict(entry.settings) == {"target": target, "per_class": float(per_class)}
+    found = experiments.summaries(experiments.stored_runs())
+    best = experiments.best_recipes(found, target, per_class)
+    assert entry.found.startswith(f"{best[0]}, {100 * found[target, per_class, best[0]].mean:.0f} %")
+    amount = "little" if per_class < 20 else "much"
+    advised = ADVICE[target, amount].recipes
+    assert ("wins" in entry.found) == (set(best) <= advised)
+    assert ("is behind" in entry.found) == (not set(best) & advised)
 
 
 def test_the_explanation_names_the_winner_of_the_question_and_of_the_present_cell() -> None:
@@ -66,7 +103,8 @@ def test_the_explanation_names_the_winner_of_the_question_and_of_the_present_cel
     for answer in prediction.options:
         text = quadrants.explain(answer, state_of(target="similar", per_class=1.0))
         assert text.startswith(f"You said: {RECIPES[answer]} (")
-        assert (f"it is: {RECIPES[best[0]]}" in text or "which is:" in text) == (answer != best[0])
+        beaten = text.partition("Now shown")[0].count(f"{RECIPES[best[0]]} (")
+        assert beaten == 1  # as what was said, or as what is better
         assert ("that is right" in text) == (answer == best[0])
-        assert ("not here" in text) == (answer not in best)
-        assert f"{experiments.best_recipes(found, 'similar', 1)[0]} wins" in text
+        assert ("Better here" in text) == (answer not in best)
+        assert f"{experiments.best_recipes(found, 'similar', 1)[0]} has the highest mean" in text

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from course_lib.batchnorm.widgets import batchnorm_pipeline
 from course_lib.widgets import explorer
 from course_lib.widgets.controls import Choice, Picks, Seed, Slider, Votes, clean, defaults, steps
-from course_lib.widgets.explorer import Design, Explorer, show_widget
+from course_lib.widgets.explorer import Design, Explorer, show_widget, whole_state
 from course_lib.widgets.predictions import (
     FILE_NAME,
     Estimate,
@@ -35,6 +35,7 @@ from course_lib.widgets.scene import (
     Bars,
     Cells,
     Curve,
+    Entry,
     Handle,
     Histogram,
     Lines,
@@ -43,6 +44,7 @@ from course_lib.widgets.scene import (
     Plane,
     Scene,
     Series,
+    Table,
     decades,
     histogram,
     pack,
@@ -506,6 +508,15 @@ def test_a_histogram_loses_no_value() -> None:
         Montage("m", np.zeros((3, 4, 4, 3), np.uint8), 2, ("a", "b", "c")),
         Montage("m", np.zeros((2, 4, 4, 3), np.uint8), 2, (), np.ones(2, np.float32), np.ones(2, np.uint8), 1),
         Cells("c", (1, 2, 2, 2), np.zeros(8, np.uint8), np.ones(8, np.uint8)),
+        Table(
+            "t",
+            ("left", "right"),
+            ("upper", "lower"),
+            ("a", "b", "c", "d"),
+            tuple((Entry("e", "found\nthere", (("x", 1.0),)), Entry("f", "", ())) for _ in range(4)),
+            1,
+            (0, 6),
+        ),
     ],
     ids=lambda panel: type(panel).__name__.lower(),
 )
@@ -516,6 +527,16 @@ def test_every_panel_has_a_still_picture_and_a_live_drawing(panel: Any) -> None:
     kinds = re.search(r"const PANELS = \{ (.*) \};", script)
     assert kinds
     assert type(panel).__name__.lower() in kinds[1].split(", ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [([3, 1, 1], (1, 3)), (None, ()), ("12", ()), ([-1, 64, True, 2.0, "3", 5], (5,)), ([0] * 1000, ())],
+)
+def test_which_entries_of_a_table_were_seen_is_believed_only_in_its_form(sent: Any, kept: tuple[int, ...]) -> None:
+    """The page may send anything."""
+    design = import_module("course_lib.transfer.widgets.quadrants").DESIGN
+    assert whole_state(design, {"seen": sent}, {})["seen"] == kept
 
 
 def test_words_in_a_still_picture_cannot_become_html() -> None:
