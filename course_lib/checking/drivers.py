@@ -332,7 +332,9 @@ def changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
 def copied(value: Any, device: str = "cpu") -> Any:
     """A tree with copies of its tensors."""
     if isinstance(value, Tensor):
-        return value.detach().clone() if device == value.device.type else value.detach().to(device, copy=True)
+        value = value.detach() if value.requires_grad else value
+        here = value.is_cpu if device == "cpu" else value.device.type == device
+        return value.clone() if here else value.to(device, copy=True)
     if isinstance(value, dict):
         return {key: copied(item, device) for key, item in value.items()}
     if isinstance(value, tuple | list):
