@@ -79,9 +79,7 @@ def _warm_up(libraries: Sequence[str]) -> CapturingShell:
     shell = CapturingShell()
     known = set(shell.namespace)
     shell.run(
-        "%matplotlib inline\n"
-        "import matplotlib.pyplot as plt\n"
-        "plt.plot([0, 1]); plt.show()",
+        "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([0, 1]); plt.show()",
         1 << 20,
     )
     for name in set(shell.namespace) - known:
