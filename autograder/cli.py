@@ -64,11 +64,13 @@ COMMANDS = {
 
 
 def program() -> NoReturn:
-    """The process behind the command `autograder`: as `main`, without the second that Python wastes around it.
+    """The process behind the command `autograder`: as `main`, without the seconds that Python wastes around it.
 
-    While torch and nbgrader are imported, garbage is looked for seldom; at the end modules are not taken apart.
+    While torch and nbgrader are imported, garbage is looked for seldom, and the grammar of international addresses,
+    which jsonschema would have a parser made for, is not found; at the end modules are not taken apart.
     """
     gc.set_threshold(200_000, 20, 20)
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     try:
         status = main()
     except SystemExit as ended:  # argparse

@@ -143,11 +143,14 @@ def write_result(folder: Path, result: SubmissionResult) -> None:
     """Store a result as `result_path` says, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     path = result_path(folder, result.student)
-    data = {**asdict(result), "score": result.score, "max_score": result.max_score}
-    for exercise in data["exercises"].values():
-        if not exercise["shown"]:
-            del exercise["shown"]
+    exercises = {name: _stored(exercise) for name, exercise in result.exercises.items()}
+    data = {**vars(result), "exercises": exercises, "score": result.score, "max_score": result.max_score}
     write_whole(path, json.dumps(data, ensure_ascii=False))
+
+
+def _stored(exercise: ExerciseResult) -> dict[str, Any]:
+    """As `asdict`, which copies all that lies in it, too: a third of what writing a submission takes."""
+    return {name: value for name, value in vars(exercise).items() if value or name != "shown"}
 
 
 def result_path(folder: Path, student: str) -> Path:

@@ -26,7 +26,7 @@ from nbgrader.api import (
     new_uuid,
 )
 from nbgrader.plugins import LateSubmissionPlugin
-from sqlalchemy import Select, insert, make_url, select
+from sqlalchemy import Insert, Select, insert, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from autograder.errors import AutograderError, GradebookError
@@ -192,23 +192,23 @@ class GradebookWriter:
         """
         db, rows = self._open.db, self._rows
         if db.get(Student, graded.result.student) is None:
-            db.execute(insert(Student), [{"id": graded.result.student}])
+            db.execute(_into(Student), [{"id": graded.result.student}])
         submission = new_uuid()
         student = graded.result.student
         about = {"id": submission, "assignment_id": rows.assignment, "student_id": student}
         extension = self._rules.deadlines.extension(self._master.assignment, student, self._assignment.duedate)
-        db.execute(insert(SubmittedAssignment), [{**about, "timestamp": timestamp, "extension": extension}])
+        db.execute(_into(SubmittedAssignment), [{**about, "timestamp": timestamp, "extension": extension}])
         for notebook in rows.notebooks:
             marks = graded.marks if notebook.name == self._master.notebook else NO_MARKS
             own = {"notebook_id": new_uuid()}
             of_notebook = {"id": own["notebook_id"], "assignment_id": submission, "notebook_id": notebook.id}
-            db.execute(insert(SubmittedNotebook), [of_notebook])
+            db.execute(_into(SubmittedNotebook), [of_notebook])
             grades = [{**own, "cell_id": cell, **_grade(marks, name)} for cell, name in notebook.graded]
             comments = [{**own, "cell_id": cell, **_comment(marks, name)} for cell, name in notebook.commented]
             if grades:
-                db.execute(insert(Grade), grades)
+                db.execute(_into(Grade), grades)
             if comments:
-                db.execute(insert(Comment), comments)
+                db.execute(_into(Comment), comments)
 
     def _update(
         self,
@@ -306,6 +306,11 @@ class _Rows:
 
     assignment: str
     notebooks: tuple[_NotebookRows, ...]
+
+
+def _into(kind: Any) -> Insert:
+    """An insertion into a table itself: through its class it takes half as long again."""
+    return insert(kind.__table__)
 
 
 def _grade(marks: CellMarks, name: str, manual_score: float | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nbformat.notebooknode import NotebookNode, from_dict
+from nbformat.notebooknode import NotebookNode
 
 from autograder.exercise import Exercise
 from autograder.gradebook.graded import CellMarks, Graded
@@ -204,6 +204,6 @@ def _autograded(
         elif cell.id in outputs:
             cell.outputs = outputs[cell.id]
     metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
-    node = from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": repaired.cells})
+    node = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": repaired.cells}
     # nbformat.writes indents and breaks texts into lines, for readable diffs: six times the work.
     return json.dumps(node, ensure_ascii=False)

@@ -297,20 +297,19 @@ def _restored(cell: Cell, master: Master, notes: list[str], flags: list[str]) ->
 
 
 def _copy(released: NotebookNode) -> NotebookNode:
-    node: NotebookNode = from_dict(json.loads(json.dumps(released)))
+    node: NotebookNode = from_dict(released)  # makes new objects all the way down
     if node.cell_type == "code":
         node.outputs, node.execution_count = [], None
     return node
 
 
 def _plain(cell: Cell, identifier: str) -> NotebookNode:
-    metadata = {"tags": [EXPERIMENT]} if EXPERIMENT in cell.tags else {}
-    node: dict[str, Any] = {"cell_type": cell.kind, "id": identifier, "metadata": metadata, "source": cell.source}
+    metadata = NotebookNode(tags=[EXPERIMENT]) if EXPERIMENT in cell.tags else NotebookNode()
+    node = NotebookNode(cell_type=cell.kind, id=identifier, metadata=metadata, source=cell.source)
     if cell.kind == "code":
-        node |= {"outputs": [], "execution_count": None}
-    result: NotebookNode = from_dict(node)
-    _attach(result, cell)
-    return result
+        node.update(outputs=[], execution_count=None)
+    _attach(node, cell)
+    return node
 
 
 def _attach(node: NotebookNode, cell: Cell) -> None:

@@ -15,10 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-
-from course_lib.checking.comparison import TOLERANCE, scale_of
 from course_lib.checking.counterexample import counterexample
 from course_lib.checking.drivers import shown_by, takes_a_value
 from course_lib.checking.fault import Fault
@@ -194,23 +190,7 @@ def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iter
 
 def _accuracy(verdict: Verdict) -> str:
     """The largest relative error beside what is allowed: the size of number to expect from right code."""
-    worst, allowed = 0.0, 0.0
-    for case in verdict.key.cases:
-        for output, expected in case.expected.items():
-            got = verdict.observed.get(Entry(case.name, output))
-            if (
-                not isinstance(got, torch.Tensor)
-                or not isinstance(expected, torch.Tensor)
-                or got.shape != expected.shape
-            ):
-                continue
-            a, b = got.double().numpy(), expected.double().numpy()
-            finite = np.isfinite(b)
-            if not finite.all():
-                a, b = a[finite], b[finite]
-            if b.size:
-                worst = max(worst, float((np.abs(a - b) / scale_of(b)).max()))
-                allowed = max(allowed, case.tolerance or TOLERANCE.get(expected.dtype, 0.0))
+    worst, allowed = verdict.key.expected.accuracy(verdict.observed)
     return f"The largest relative error is {worst:.0e} (up to {allowed:.0e} is allowed). " if allowed else ""
 
 
@@ -233,8 +213,10 @@ def _text(story: _Story) -> str:
     return "\n".join(lines)
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ") or [indent]
+@functools.lru_cache(maxsize=1024)
+def _wrapped(text: str, indent: str) -> tuple[str, ...]:
+    """Lines of a text; most texts, hints above all, are those of many in a class."""
+    return tuple(textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")) or (indent,)
 
 
 # Colors are in borders and pills only (white on these is above 5:1); text inherits, so light and dark both work.
@@ -271,11 +253,13 @@ def _html(story: _Story) -> str:
 
 
 def _criteria_html(story: _Story) -> str:
-    items = "".join(
-        f"<li style='margin:.15em 0'>{_pill(state)} {_esc(title)} ({_esc(worth)})</li>"
-        for state, title, worth in story.criteria
-    )
+    items = "".join(_criterion_html(*criterion) for criterion in story.criteria)
     return f"<ul style='list-style:none;padding:0;margin:.4em 0'>{items}</ul>" if items else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _criterion_html(state: str, title: str, worth: str) -> str:
+    return f"<li style='margin:.15em 0'>{_pill(state)} {_esc(title)} ({_esc(worth)})</li>"
 
 
 def _hint_html(headline: str, hint: str) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from course_lib.checking.values import Unsupported
 
-__all__ = ["TOLERANCE", "Mismatch", "compare", "describe", "dtype_of", "scale_of"]
+__all__ = ["TOLERANCE", "Mismatch", "compare", "describe", "dtype_of", "limit_of", "numbers_of", "scale_of"]
 
 Array = NDArray[np.float64]
 _NOISE = 1e-9
@@ -134,7 +134,7 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
         )
     allowed = tolerance if tolerance is not None else _tolerance(got, expected)
     of_truth = got.dtype == expected.dtype == torch.bool
-    a, b = _numbers(got), _numbers(expected)
+    a, b = numbers_of(got), numbers_of(expected)
     if _are_surely_close(a, b, allowed):
         return None
     wrong = _wrong_elements(a, b, allowed)
@@ -169,11 +169,13 @@ def _tolerance(got: torch.Tensor, expected: torch.Tensor) -> float:
     return max(of_answer, TOLERANCE.get(expected.dtype, 0.0))
 
 
-def _numbers(tensor: torch.Tensor) -> Array:
+def numbers_of(tensor: torch.Tensor) -> Array:
     """A tensor's numbers in float64.  NumPy from here on: on these small arrays it is several times faster."""
     if tensor.dtype is not torch.float64 or not tensor.is_cpu:
         tensor = tensor.to("cpu", torch.float64)
-    return tensor.detach().resolve_neg().numpy()
+    if tensor.requires_grad or tensor.is_neg():
+        tensor = tensor.detach().resolve_neg()
+    return tensor.numpy()
 
 
 def scale_of(expected: Array) -> Array:
@@ -196,8 +198,14 @@ def _are_surely_close(a: Array, b: Array, tolerance: float) -> bool:
     if not a.size:
         return True
     with np.errstate(all="ignore"):
-        difference, largest = float(np.abs(a - b).max()), float(np.abs(b).max())
-    return difference <= tolerance * (largest if largest > _NOISE else 1.0) and difference < math.inf
+        difference = float(np.abs(a - b).max())
+    return difference <= tolerance * limit_of(b) and difference < math.inf
+
+
+def limit_of(expected: Array) -> float:
+    """What the largest difference is measured against, so that no element can be wrong if it is small beside that."""
+    largest = float(np.abs(expected).max())
+    return largest if largest > _NOISE else 1.0
 
 
 def _wrong_elements(a: Array, b: Array, tolerance: float) -> NDArray[np.bool_]:

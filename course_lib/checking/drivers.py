@@ -208,12 +208,17 @@ def attempt(
     *,
     forbidden: tuple[str, ...] = (),
     twice: bool = False,
+    anew: Callable[[], dict[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """As `run_case`, but hands over the copies of the inputs as they are afterward instead of judging them."""
+    """As `run_case`, but hands over the copies of the inputs as they are afterward instead of judging them.
+
+    Args:
+        anew: makes the inputs once more, should a call fail; with it a single call gets `inputs` themselves.
+    """
     if function not in namespace:
         return {"error": "missing", "message": f"{function} is not defined"}, {}
     with Watch(forbidden, "functions") as watch:
-        raw, given = _with_ease(namespace, function, driver_name, inputs, device)
+        raw, given = _with_ease(namespace, function, driver_name, inputs, device, None if twice else anew)
     used = watch.used
     if twice and "error" not in raw:
         with Watch(() if used else forbidden, "operations") as watch:
@@ -233,24 +238,34 @@ def _are_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _with_ease(
-    namespace: Mapping[str, Any], function: str, driver_name: str, inputs: Mapping[str, Any], device: str
+    namespace: Mapping[str, Any],
+    function: str,
+    driver_name: str,
+    inputs: Mapping[str, Any],
+    device: str,
+    anew: Callable[[], dict[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Call; where that raises, with inputs that are easier to take: one slip should not hide everything else."""
-    raw, given, error = _once(namespace, function, driver_name, inputs, device)
+    own = dict(inputs) if anew is not None and device == "cpu" else _copies(inputs, device)
+    raw, given, error = _once(namespace, function, driver_name, own, device)
     if isinstance(error, NotImplementedError) or not isinstance(error, RuntimeError | TypeError | ValueError):
         return raw, given
+    inputs = anew() if anew is not None else inputs
     for ease in _eases(driver_name, inputs):
         name = driver_name.removesuffix(STRIDED) if CONTIGUOUS in ease else driver_name
-        easier, other, failed = _once(namespace, function, name, eased(inputs, ease), device)
+        easier, other, failed = _once(namespace, function, name, _copies(eased(inputs, ease), device), device)
         if failed is None:
             return {**easier, "eased": ease, "obstacle": raw["message"]}, other
     return raw, given
 
 
+def _copies(inputs: Mapping[str, Any], device: str) -> dict[str, Any]:
+    return {name: copied(value, device) for name, value in inputs.items()}
+
+
 def _once(
-    namespace: Mapping[str, Any], function: str, driver_name: str, inputs: Mapping[str, Any], device: str
+    namespace: Mapping[str, Any], function: str, driver_name: str, given: dict[str, Any], device: str
 ) -> tuple[dict[str, Any], dict[str, Any], BaseException | None]:
-    given = {name: copied(value, device) for name, value in inputs.items()}
     plain = driver_name.removesuffix(STRIDED) == "call"
     recorder = None if plain or isinstance(namespace[function], type) else _Recorder(namespace[function])
     if recorder is not None and callable(recorder.function):
@@ -332,7 +347,9 @@ def changed_inputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
 def copied(value: Any, device: str = "cpu") -> Any:
     """A tree with copies of its tensors."""
     if isinstance(value, Tensor):
-        return value.detach().clone() if device == value.device.type else value.detach().to(device, copy=True)
+        value = value.detach() if value.requires_grad else value
+        here = value.is_cpu if device == "cpu" else value.device.type == device
+        return value.clone() if here else value.to(device, copy=True)
     if isinstance(value, dict):
         return {key: copied(item, device) for key, item in value.items()}
     if isinstance(value, tuple | list):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
+from course_lib.checking.expected_numbers import ExpectedNumbers
 from course_lib.checking.values import MAX_BYTES, pack
 
 __all__ = [
@@ -117,6 +118,26 @@ def _texts(values: Any) -> tuple[str, ...]:
     return tuple(v[:80] for v in values[:20] if isinstance(v, str)) if isinstance(values, tuple | list) else ()
 
 
+class Entry(NamedTuple):
+    """One thing that can be right or wrong: an aspect of an output of a case."""
+
+    case: str
+    output: str
+    aspect: Aspect = "value"
+
+
+class CasePlaces(NamedTuple):
+    """The entries of one case.
+
+    Attributes:
+        outputs: name, value and dtype of each output.
+    """
+
+    inputs: Entry
+    layout: Entry
+    outputs: tuple[tuple[str, Entry, Entry], ...]
+
+
 @dataclass(frozen=True)
 class CaseKey:
     """One call and its expected outputs.
@@ -140,6 +161,12 @@ class CaseKey:
     returns: str = ""
 
     @cached_property
+    def places(self) -> CasePlaces:
+        """Its entries."""
+        of_outputs = ((name, Entry(self.name, name), Entry(self.name, name, "dtype")) for name in self.outputs)
+        return CasePlaces(Entry(self.name, "", "inputs"), Entry(self.name, "", "layout"), tuple(of_outputs))
+
+    @cached_property
     def size(self) -> int:
         """How many numbers its inputs hold."""
         return size_of(self.inputs)
@@ -148,14 +175,6 @@ class CaseKey:
     def packed_inputs(self) -> bytes:
         """Its inputs as bytes."""
         return pack(dict(self.inputs))
-
-
-class Entry(NamedTuple):
-    """One thing that can be right or wrong: an aspect of an output of a case."""
-
-    case: str
-    output: str
-    aspect: Aspect = "value"
 
 
 @dataclass(frozen=True)
@@ -167,7 +186,7 @@ class CriterionKey:
     points: float
     entries: tuple[Entry, ...]
 
-    @property
+    @cached_property
     def is_convention(self) -> bool:
         """Whether it asks nothing about values."""
         return all(entry.aspect != "value" for entry in self.entries)
@@ -251,6 +270,15 @@ class ExerciseKey:
     def points(self) -> float:
         """All points of the exercise."""
         return sum(criterion.points for criterion in self.criteria)
+
+    @cached_property
+    def expected(self) -> ExpectedNumbers:
+        """All expected tensors in one array."""
+        return ExpectedNumbers(
+            (Entry(case.name, name), value, case.tolerance)
+            for case in self.cases
+            for name, value in case.expected.items()
+        )
 
     @cached_property
     def called_twice(self) -> frozenset[str]:

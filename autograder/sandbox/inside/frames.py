@@ -36,8 +36,12 @@ class FrameTimeout(Exception):
 def send(channel: socket.socket, header: dict[str, Any], body: bytes = b"", deadline: float | None = None) -> None:
     """Send one message; `FrameError` if the other side is gone, `FrameTimeout` if it does not read."""
     text = json.dumps(header).encode()
-    waiting = memoryview(_LENGTHS.pack(len(text), len(body)) + text + body)
+    data = _LENGTHS.pack(len(text), len(body)) + text + body
     try:
+        if deadline is None:
+            channel.sendall(data)
+            return
+        waiting = memoryview(data)
         while waiting:
             channel.settimeout(_wait(deadline))
             with contextlib.suppress(TimeoutError):
@@ -73,20 +77,25 @@ class Receiver:
             max_body: longest body that is accepted, in bytes.
             deadline: value of `clock.now` at which to give up; None waits for ever.
         """
-        header_size, body_size = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
+        self._fetch(_LENGTHS.size, deadline)
+        header_size, body_size = _LENGTHS.unpack_from(self._waiting)
         if header_size > MAX_HEADER or body_size > max_body:
             raise GarbageError(f"a message of {header_size + body_size} bytes")
-        text = self._exactly(header_size, deadline)
-        body = self._exactly(body_size, deadline)
+        start = _LENGTHS.size + header_size
+        self._fetch(start + body_size, deadline)
+        with memoryview(self._waiting) as view:
+            text, body = bytes(view[_LENGTHS.size : start]), bytes(view[start : start + body_size])
+        del self._waiting[: start + body_size]
         try:
-            header = json.loads(text)
+            header = json.loads(text.decode())
         except (ValueError, RecursionError) as error:
             raise GarbageError("the header is not JSON") from error
         if not isinstance(header, dict):
             raise GarbageError("the header is not an object")
         return header, body
 
-    def _exactly(self, size: int, deadline: float | None) -> bytes:
+    def _fetch(self, size: int, deadline: float | None) -> None:
+        """Wait until so many bytes are there."""
         while len(self._waiting) < size:
             try:
                 part = arriving(self._channel, max(_CHUNK, min(size - len(self._waiting), _LARGEST_CHUNK)), deadline)
@@ -95,10 +104,6 @@ class Receiver:
             if not part:
                 raise FrameError("the other side is gone")
             self._waiting += part
-        with memoryview(self._waiting) as view:
-            taken = bytes(view[:size])
-        del self._waiting[:size]
-        return taken
 
 
 def _wait(deadline: float | None) -> float | None:

@@ -33,7 +33,9 @@ torch.set_num_threads(1)
 # oneDNN compiles a kernel for each shape, which takes longer than the tiny convolution that it is for.
 torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
 
+import course_lib
 from course_lib.checking import gpu_trace, watch
+from course_lib.checking.check import check
 
 from . import isolation
 from .gpu import share_gpu
@@ -70,15 +72,14 @@ def _warm_up(libraries: Sequence[str]) -> CapturingShell:
 
     for library in ("course_lib", *libraries):
         _import_whole(library)
+    # Else the first `from course_lib import check` of each child would look up versions and start a thread.
+    course_lib.check = check
     x, y = sympy.symbols("x y")
     sympy.expand((x + y) ** 2).subs({x: 1, y: 2})
     shell = CapturingShell()
     known = set(shell.namespace)
     shell.run(
-        "%matplotlib inline\n"
-        "import matplotlib.pyplot as plt\n"
-        "plt.plot([0, 1]); plt.show()\n"
-        "from course_lib.checking.check import check",
+        "%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([0, 1]); plt.show()",
         1 << 20,
     )
     for name in set(shell.namespace) - known:

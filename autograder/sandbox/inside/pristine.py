@@ -39,15 +39,12 @@ class Keeper:
         self._table = _Space(drivers.DRIVERS)
 
     def before_question(self) -> None:
-        """Put everything back."""
-        for space in (*self._serving, *self._observing.values(), self._table):
+        """Put back what asks and answers."""
+        for space in (*self._serving, *(self._observing[name] for name in self._reach[_ALWAYS]), self._table):
             space.put_back()
 
     def for_drivers(self, names: Iterable[str]) -> Callable[[], None]:
-        """What puts back, before a call by one of these drivers, all that observes it.
-
-        The rest, and what asks and answers, is put back with every question.
-        """
+        """What puts back, before a call by one of these drivers, all that observes it."""
         homes = {self._of_driver[name] for name in names if name in self._of_driver}
         reached = self._reach[_ALWAYS].union(*(self._reach[home] for home in homes))
         spaces = [self._table, *(self._observing[name] for name in sorted(reached))]

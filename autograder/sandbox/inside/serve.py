@@ -5,9 +5,10 @@ It is never asked whether something is right; it could not say, for it knows no 
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -58,13 +59,20 @@ def _call(
     question = unpack(body, _MAX_REQUEST, _MAX_REQUEST)
     namespace = {name: shell.namespace[name] for name in question["names"] if name in shell.namespace}
     put_back = keeper.for_drivers({case["driver"] for case in question["cases"]})
-    for case in question["cases"]:
+    for number, case in enumerate(question["cases"]):
         put_back()
         forbidden = question["forbidden"] if case["watched"] else ()
-        result, after = _answer(namespace, case, request["device"], forbidden, limits)
+        anew = None if number in request["traced"] else functools.partial(_inputs_of, body, number)
+        result, after = _answer(namespace, case, request["device"], forbidden, limits, anew)
         send(channel, {"case": case["name"], "size": len(result)}, result + after)
     traced = [question["cases"][number] for number in request["traced"]]
     send(channel, {"advice": _advice(shell.namespace, traced)})
+
+
+def _inputs_of(question: bytes, number: int) -> dict[str, Any]:
+    """The inputs of a case once more, from what was asked."""
+    inputs: dict[str, Any] = unpack(question, _MAX_REQUEST, _MAX_REQUEST)["cases"][number]["inputs"]
+    return inputs
 
 
 def _answer(
@@ -73,9 +81,10 @@ def _answer(
     device: str,
     forbidden: tuple[str, ...],
     limits: Mapping[str, float],
+    anew: Callable[[], dict[str, Any]] | None,
 ) -> tuple[bytes, bytes]:
     """A call's result and its inputs as they are afterwards, as bytes: whether they were changed is not said here."""
-    raw, after = _run(namespace, case, device, forbidden)
+    raw, after = _run(namespace, case, device, forbidden, anew)
     result = _packed(raw, limits)
     inputs = _packed(after, limits) if "error" not in raw else b""
     max_answer = int(limits["answer_mib"]) << 20
@@ -121,6 +130,7 @@ def _run(
     case: dict[str, Any],
     device: str,
     forbidden: tuple[str, ...],
+    anew: Callable[[], dict[str, Any]] | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The raw result and the inputs as they are after the call."""
     try:
@@ -132,6 +142,7 @@ def _run(
             device,
             forbidden=forbidden,
             twice=case["twice"],
+            anew=anew,
         )
     except KeyboardInterrupt:
         return {"error": "KeyboardInterrupt", "message": "KeyboardInterrupt"}, {}

@@ -248,3 +248,21 @@ def test_a_result_on_another_device_than_the_inputs_is_noticed() -> None:
     beside, _ = attempt({"f": lambda x: torch.zeros(3)}, "f", "call", inputs, "meta")
     there, _ = attempt({"f": lambda x: x + 1}, "f", "call", inputs, "meta")
     assert (beside["device"], "device" in there) == ("cpu", False)
+
+
+def test_a_call_that_fails_is_repeated_with_inputs_made_anew() -> None:
+    """Where a call gets the inputs themselves, what it changed before it failed does not reach the next call."""
+
+    def spoils(x: torch.Tensor) -> torch.Tensor:
+        before = x.clone()
+        x.zero_()
+        return before @ torch.ones(2, 1)  # float32 only
+
+    inputs = {"x": torch.full((2, 2), 3.0, dtype=torch.float64)}
+    own = {"x": inputs["x"].clone()}
+    raw, given = attempt({"f": spoils}, "f", "call", own, anew=lambda: {"x": inputs["x"].clone()})
+    assert raw["eased"] == ("float32",)
+    assert raw["result"].tolist() == [[6.0], [6.0]]
+    assert own["x"].count_nonzero() == given["x"].count_nonzero() == 0
+    attempt({"f": spoils}, "f", "call", inputs)
+    assert inputs["x"].min() == 3, "without that the call gets copies"

@@ -13,7 +13,6 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from course_lib.checking import values as module
 from course_lib.checking.comparison import compare
 from course_lib.checking.values import MAX_DEPTH, Unsupported, ValueFormatError, pack, unpack
 from tests.support.fuzzing import fuzz
@@ -244,11 +243,48 @@ def _read(data: bytes) -> None:
     assert compare(value, torch.ones(3)) is not None or isinstance(value, torch.Tensor | np.ndarray)
 
 
-@pytest.mark.parametrize("tensor", [torch.arange(6, dtype=torch.float64).reshape(2, 3), torch.empty(0, 3)])
-def test_an_older_safetensors_is_given_the_bytes_themselves(
-    tensor: torch.Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before 0.8 it takes no addresses; students may have such a one, and Colab has."""
-    monkeypatch.delattr(module.safetensors, "TensorSpec")
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    assert module._spec(tensor) == {"dtype": dtype, "shape": list(tensor.shape), "data": tensor.numpy().tobytes()}
+@pytest.mark.parametrize(
+    "value", [{}, [torch.arange(3), torch.tensor([True]), torch.ones(2, 2)]], ids=["none", "three"]
+)
+def test_a_file_is_one_of_the_library_s(value: Any) -> None:
+    """What is written by hand here is what `safetensors` reads, and the other way round."""
+    tensors = safetensors.torch.load(pack(value))
+    assert all(torch.equal(tensors[str(number)], tensor) for number, tensor in enumerate(value))
+    tree = json.dumps({"l": [{"t": str(number)} for number in range(len(value))]})
+    again = unpack(safetensors.torch.save(tensors, {"tree": tree}))
+    assert all(map(torch.equal, again, value))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"shape": [2], "data_offsets": [0, 16]},
+        {"shape": [1], "data_offsets": [8, 0]},
+        {"shape": [-1, -1], "data_offsets": [0, 8]},
+        {"shape": [1.0], "data_offsets": [0, 8]},
+        {"shape": [1], "data_offsets": [-8, 0]},
+        {"shape": [1 << 62, 4], "data_offsets": [0, 0]},
+        {"shape": [0, 1 << 70], "data_offsets": [0, 0]},
+        {"shape": [1] * 65, "data_offsets": [0, 8]},
+        {"shape": [1], "data_offsets": [0, 8, 8]},
+        {"shape": "1", "data_offsets": [0, 8]},
+        {"shape": [1]},
+    ],
+    ids=str,
+)
+def test_tensors_that_lie_nowhere_are_refused(about: dict[str, Any]) -> None:
+    """A place, a shape and a size that do not fit together take no memory and read none."""
+    with pytest.raises(ValueFormatError):
+        unpack(_file({"0": {"dtype": "F64", **about}}, bytes(8)))
+
+
+def test_tensors_that_overlap_are_refused() -> None:
+    """A thousand times the same eight bytes would be a file that grows when it is read."""
+    same = {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]}
+    with pytest.raises(ValueFormatError, match="more numbers than there are bytes"):
+        unpack(_file({str(number): same for number in range(2)}, bytes(8)))
+
+
+def _file(tensors: dict[str, Any], body: bytes) -> bytes:
+    header = json.dumps({"__metadata__": {"tree": '{"t":"0"}'}, **tensors}).encode()
+    return len(header).to_bytes(8, "little") + header + body
