@@ -11,7 +11,7 @@ import importlib.metadata
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -240,16 +240,18 @@ def _sources(bundle: Path) -> Iterator[str]:
                 yield "".join(source) if isinstance(source, list) else source
 
 
-def _imports(source: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)  # the library's files are the same in every bundle
+def _imports(source: str) -> frozenset[str]:
+    """The first parts of the names of all modules that a source imports."""
     try:
         tree = ast.parse(source)
     except SyntaxError:  # a cell with a magic command
         lines = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
-        if lines and len(lines) < len(source.splitlines()):
-            yield from _imports("\n".join(lines))
-        return
+        return _imports("\n".join(lines)) if lines and len(lines) < len(source.splitlines()) else frozenset()
+    found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module.partition(".")[0]
+            found.add(node.module.partition(".")[0])
+    return frozenset(found)
