@@ -17,6 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from autograder.course import Course
+from autograder.reading.statements import statements
 from autograder.releasing.colab import ColabDoor
 from course_lib.lab.environment import PYTHON, TORCH
 from course_lib.widgets.still import PAGES
@@ -249,7 +250,7 @@ def _imports(source: str) -> frozenset[str]:
         lines = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
         return _imports("\n".join(lines)) if lines and len(lines) < len(source.splitlines()) else frozenset()
     found = set()
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
