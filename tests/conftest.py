@@ -41,8 +41,12 @@ def one_question_to_alembic() -> Iterator[None]:
     """Every new gradebook asks a program for the newest layout of nbgrader's tables: two seconds, one answer."""
     from nbgrader import api
 
+    from autograder.gradebook import moving
+
+    asked = functools.cache(api.get_alembic_version)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "get_alembic_version", functools.cache(api.get_alembic_version))
+        for module in (api, moving):
+            patch.setattr(module, "get_alembic_version", asked)
         yield
 
 
