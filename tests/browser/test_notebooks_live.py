@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import psutil
 import pytest
 from nbclient import NotebookClient
 
@@ -117,6 +118,17 @@ def test_open_exercises_in_the_browser(server: Lab, page: Any, bundle: Path) -> 
     assert notebook.errors == []
 
 
+def kernel_seconds(folder: Path) -> float:
+    """The processor time of the kernels in a folder, so that other programs do not count."""
+    seconds = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if Path(process.cwd()) == folder:
+                spent = process.cpu_times()
+                seconds += spent.user + spent.system
+    return seconds
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
 def test_a_solved_notebook_from_first_cell_to_reopening(
@@ -137,9 +149,8 @@ def test_a_solved_notebook_from_first_cell_to_reopening(
     from tests.browser.operating import lock_in, move_every_control, reachable_by_tab
 
     notebook = Notebook(server, page, f"{assignment}/solution.ipynb")
-    start = time.monotonic()
     notebook.run_all()
-    assert time.monotonic() - start < QUICK_LIMIT_S
+    assert 1 < kernel_seconds(bundle / assignment) < QUICK_LIMIT_S
     content = notebook.content()
     assert errors_of(content) == {}
     pages = ran_silently(content)

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 QUICK_LIMIT_S = 180
-"""How long a whole notebook may take in quick mode."""
+"""How long a whole notebook may take in quick mode, in processor seconds."""
 
 
 @dataclass(frozen=True)
