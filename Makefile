@@ -21,7 +21,7 @@ JUPYTER_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 STRIP := $(BIN)/nbstripout --keep-id \
 	--extra-keys='metadata.language_info metadata.celltoolbar metadata.vscode cell.metadata.vscode'
 
-.PHONY: help setup demo test lab grade-lab bench attacks gpu-check fuzz lint format docs lock clean
+.PHONY: help setup demo test claims lab grade-lab bench attacks gpu-check fuzz lint format docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -39,6 +39,9 @@ demo: setup ## release, make a sample class, grade it in the sandbox, report
 test: setup ## the whole test suite
 	@scripts/setup_system.sh chromium postgresql
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+claims: setup ## every claim about training, asserted on trainings made now instead of recorded ones
+	CLAIMS=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/course_lib -k claims -n 2 --dist loadfile --timeout=0 $(PYTEST_ARGS)
 
 bench: setup ## this grader and stock nbgrader on the same submissions, in one run, as ratios
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.grading $(BENCH_ARGS)

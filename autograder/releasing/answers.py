@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from autograder.exercise import Exercise
 from course_lib.checking.answers import write_keys
+from course_lib.checking.keys import ExerciseKey
 
 __all__ = ["PUBLIC_SEED", "write_answers"]
 
@@ -23,5 +25,10 @@ def write_answers(assignment: str, directory: Path, exercises: Mapping[str, Exer
         exercises: those of the assignment, by id.
     """
     path = directory / f"{assignment}.safetensors"
-    write_keys(path, assignment, (exercise.make_key(PUBLIC_SEED) for exercise in exercises.values()))
+    write_keys(path, assignment, map(_public_key, exercises.values()))
     return path
+
+
+@cache  # a release writes it twice: for the students, and for the source notebooks
+def _public_key(exercise: Exercise) -> ExerciseKey:
+    return exercise.make_key(PUBLIC_SEED)

@@ -12,13 +12,15 @@ import ast
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import safetensors
 
+from autograder.reading.statements import statements
 from autograder.releasing.source_notebook import cells_of, read_source, solution_regions
 from course_lib.checking.values import MAX_BYTES, unpack
 
@@ -78,17 +80,22 @@ def secrets_of_exercises(folder: Path) -> list[Secret]:
     ]
 
 
-def _bodies(source: str) -> Iterator[tuple[str, list[str]]]:
+@lru_cache(maxsize=256)  # a course's exercises are the same in every release
+def _bodies(source: str) -> tuple[tuple[str, list[str]], ...]:
+    return tuple(_bodies_in(source))
+
+
+def _bodies_in(source: str) -> Iterator[tuple[str, list[str]]]:
     lines = source.splitlines()
     tree = ast.parse(source)
     for table in tree.body:
         # A table of right answers.
         if isinstance(table, ast.Assign) and isinstance(table.value, ast.Dict):
             yield ast.unparse(table.targets[0]), lines[table.lineno : table.end_lineno]
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if not isinstance(node, ast.FunctionDef):
             continue
-        body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+        body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
         # One line (`return F.layer_norm(...)`) is what a notebook may well show as the library's way.
         if body and body[-1].end_lineno is not None and body[-1].end_lineno > body[0].lineno:
             yield node.name, lines[body[0].lineno - 1 : body[-1].end_lineno]
@@ -105,6 +112,7 @@ def _normalised(lines: Iterable[str]) -> Iterator[str]:
 def find_leaks(bundle: Path, secrets: Iterable[Secret]) -> list[Leak]:
     """Everything in a bundle that must not be there."""
     index = _index(secrets)
+    runs = [(" ".join(lines), f"holds {origin}: {lines[0]}") for lines, origin in index[RUN].items()]
     leaks = [
         Leak(str(path.relative_to(bundle)), "belongs to the grader")
         for path in sorted(bundle.rglob("*"))
@@ -112,9 +120,10 @@ def find_leaks(bundle: Path, secrets: Iterable[Secret]) -> list[Leak]:
     ]
     for path in sorted(path for path in bundle.rglob("*") if path.is_file()):
         name = str(path.relative_to(bundle))
-        found = dict.fromkeys(text for lines in _texts(path) for text in _search(lines, index))
+        texts = list(_texts(path))
+        found = dict.fromkeys(text for lines in texts for text in _search(lines, index))
         if _is_answers(path):
-            found |= dict.fromkeys(text for lines in _texts(path) for text in _search_joined(lines, index))
+            found |= dict.fromkeys(text for lines in texts for text in _search_joined(lines, runs))
         leaks += [Leak(name, text) for text in found]
     return leaks
 
@@ -150,11 +159,11 @@ def _search(raw: list[str], index: _Index) -> Iterator[str]:
                 yield f"holds {origin}: {lines[start]}"
 
 
-def _search_joined(raw: list[str], index: _Index) -> Iterator[str]:
+def _search_joined(raw: list[str], runs: Sequence[tuple[str, str]]) -> Iterator[str]:
     """As `_search` for runs of lines whose line ends were lost, as those of a hint are."""
     text = " ".join(_normalised(" ".join(raw).split("\n")))
     if "=" in text or "(" in text:  # prose holds no code, and there is much of it
-        yield from (f"holds {origin}: {lines[0]}" for lines, origin in index[RUN].items() if " ".join(lines) in text)
+        yield from (words for run, words in runs if run in text)
 
 
 def _is_answers(path: Path) -> bool:

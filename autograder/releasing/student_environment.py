@@ -11,12 +11,13 @@ import importlib.metadata
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from autograder.course import Course
+from autograder.reading.statements import statements
 from autograder.releasing.colab import ColabDoor
 from course_lib.lab.environment import PYTHON, TORCH
 from course_lib.widgets.still import PAGES
@@ -240,16 +241,18 @@ def _sources(bundle: Path) -> Iterator[str]:
                 yield "".join(source) if isinstance(source, list) else source
 
 
-def _imports(source: str) -> Iterator[str]:
+@lru_cache(maxsize=1024)  # the library's files are the same in every bundle
+def _imports(source: str) -> frozenset[str]:
+    """The first parts of the names of all modules that a source imports."""
     try:
         tree = ast.parse(source)
     except SyntaxError:  # a cell with a magic command
         lines = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
-        if lines and len(lines) < len(source.splitlines()):
-            yield from _imports("\n".join(lines))
-        return
-    for node in ast.walk(tree):
+        return _imports("\n".join(lines)) if lines and len(lines) < len(source.splitlines()) else frozenset()
+    found = set()
+    for node in statements(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module.partition(".")[0]
+            found.add(node.module.partition(".")[0])
+    return frozenset(found)

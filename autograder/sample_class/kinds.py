@@ -22,6 +22,7 @@ from autograder.sample_class.expectation import Expectation
 from autograder.sample_class.material import Material
 from autograder.sample_class.student_code import UnportableCodeError, student_code
 from course_lib.checking.drivers import run_case
+from course_lib.checking.keys import ExerciseKey
 
 __all__ = ["KINDS", "Kind", "MisconceptionDeck", "cell_for", "shortcut_in"]
 
@@ -96,9 +97,14 @@ def cell_for(material: Material, exercise: Exercise, what: object) -> str | None
 
 
 def _is_forbidden(exercise: Exercise, given: dict[str, Any]) -> bool:
-    key = exercise.make_key("sample class", diagnose=False)
+    key = _key(exercise)
     watched = [case for case in key.cases if case.name in key.watched]
     return any(run_case(given, c.function, c.driver, c.inputs, forbidden=key.forbidden).get("used") for c in watched)
+
+
+@functools.cache
+def _key(exercise: Exercise) -> ExerciseKey:
+    return exercise.make_key("sample class", diagnose=False)
 
 
 def _differs(exercise: Exercise, name: str, value: object) -> bool:
@@ -173,7 +179,7 @@ class _Hand:
 
 
 def _lost(exercise: Exercise, misconception: Misconception) -> frozenset[str]:
-    key = exercise.with_suspects(exercise.make_key("sample class", diagnose=False))
+    key = exercise.with_suspects(_key(exercise))
     verdict = exercise.verdict(misconception.wrong, key)
     return frozenset(result.criterion.slug for result in verdict.results if result.state == "lost")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -10,14 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import psutil
 import pytest
+from nbclient import NotebookClient
 
+from tests.notebooks.source import QUICK_LIMIT_S, described, ran_silently
+from tests.support.course import ASSIGNMENTS as ASSIGNED
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.browser.lab import Lab
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ASSIGNMENTS = sorted(path.parent.name for path in ROOT.glob("notebooks/*/*.ipynb"))
 STUBS = {"NotImplementedError", "CheckFailedError"}
 WIDGET = "section.course-widget"
@@ -38,15 +43,20 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on the bundle, in an environment like a student's: there is no grader."""
-    from tests.browser.lab import lab
-
+def environment(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A student's: there is no grader."""
     absent = tmp_path_factory.mktemp("absent")
     lines = 'import sys\nsys.modules["autograder"] = None\nsys.modules["nbgrader"] = None\n'
     (absent / "sitecustomize.py").write_text(lines)
-    path = os.pathsep.join([str(absent), str(bundle)])
-    with lab(bundle, tmp_path_factory.mktemp("state"), PYTHONPATH=path, COURSE_QUICK="1") as running:
+    return {"PYTHONPATH": os.pathsep.join([str(absent), str(bundle)]), "COURSE_QUICK": "1"}
+
+
+@pytest.fixture(scope="module")
+def server(bundle: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab on the bundle."""
+    from tests.browser.lab import lab
+
+    with lab(bundle, tmp_path_factory.mktemp("state"), **environment) as running:
         yield running
 
 
@@ -61,15 +71,14 @@ def errors_of(notebook: nbformat.NotebookNode) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_a_released_notebook_runs_to_its_end(server: Lab, page: Any, assignment: str, bundle: Path) -> None:
-    """Nothing fails but what the student has not written yet, and every exercise says that it is open."""
-    from tests.browser.lab import Notebook
-
+def released(bundle: Path, assignment: str) -> Path:
+    """What a student gets."""
     (path,) = (p for p in (bundle / assignment).glob("*.ipynb") if p.name != "solution.ipynb")
-    notebook = Notebook(server, page, path.relative_to(bundle).as_posix())
-    notebook.run_all()
-    content = notebook.content()
+    return path
+
+
+def only_what_is_open_fails(content: nbformat.NotebookNode) -> None:
+    """Nothing fails but what the student has not written yet, and every exercise says that it is open."""
     failed = errors_of(content)
     # An experiment may use what an earlier one made with the student's function; without that the name is missing.
     experiments = {cell.id for cell in content.cells if "experiment" in cell.metadata.get("tags", ())}
@@ -80,13 +89,47 @@ def test_a_released_notebook_runs_to_its_end(server: Lab, page: Any, assignment:
     assert {name: "not implemented yet" in failed.get(name, "").lower() for name in exercises} == dict.fromkeys(
         exercises, True
     )
-    written = [
-        o.text for c in content.cells for o in c.get("outputs", []) if o.output_type == "stream" and o.name == "stderr"
-    ]
-    assert written == []
+    ran_silently(content)
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_a_released_notebook_runs_to_its_end(assignment: str, bundle: Path, environment: dict[str, str]) -> None:
+    """Where a student works, whether it is shown in a browser or not."""
+    path = released(bundle, assignment)
+    client = NotebookClient(
+        nbformat.read(path, as_version=4),
+        timeout=300,
+        allow_errors=True,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    only_what_is_open_fails(client.execute(env={**os.environ, **environment}))
+
+
+@pytest.mark.browser
+def test_open_exercises_in_the_browser(server: Lab, page: Any, bundle: Path) -> None:
+    """A released notebook runs to its end in JupyterLab, too; that it does so in each is tested without a browser."""
+    from tests.browser.lab import Notebook
+
+    path = released(bundle, ASSIGNMENTS[0])
+    notebook = Notebook(server, page, path.relative_to(bundle).as_posix())
+    notebook.run_all()
+    only_what_is_open_fails(notebook.content())
     assert notebook.errors == []
 
 
+def kernel_seconds(folder: Path) -> float:
+    """The processor time of the kernels in a folder, so that other programs do not count."""
+    seconds = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if Path(process.cwd()) == folder:
+                spent = process.cpu_times()
+                seconds += spent.user + spent.system
+    return seconds
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("assignment", ASSIGNMENTS)
 def test_a_solved_notebook_from_first_cell_to_reopening(
     server: Lab,
@@ -96,7 +139,10 @@ def test_a_solved_notebook_from_first_cell_to_reopening(
     screenshot: Callable[..., None],
     accessible: Callable[..., None],
 ) -> None:
-    """Every card is green, every widget answers the keyboard and leaves a picture, axe finds nothing."""
+    """It runs silently and in time, every card is green, every widget answers the keyboard, axe finds nothing.
+
+    Every figure has a description, and every widget leaves a picture behind.
+    """
     from playwright.sync_api import expect
 
     from tests.browser.lab import Notebook
@@ -104,8 +150,13 @@ def test_a_solved_notebook_from_first_cell_to_reopening(
 
     notebook = Notebook(server, page, f"{assignment}/solution.ipynb")
     notebook.run_all()
+    assert 1 < kernel_seconds(bundle / assignment) < QUICK_LIMIT_S
     content = notebook.content()
     assert errors_of(content) == {}
+    pages = ran_silently(content)
+    described(pages)
+    n = len(ASSIGNED[assignment])
+    assert f"{n} of {n} exercises pass" in pages[-1]
     exercises = [cell for cell in content.cells if cell.cell_type == "code" and cell.source.startswith("check(")]
     cards = [output.data["text/plain"] for cell in exercises for output in cell.outputs if "data" in output]
     assert len(cards) == len(exercises) > 0
@@ -141,11 +192,13 @@ def test_a_solved_notebook_from_first_cell_to_reopening(
 
 
 def photograph(page: Any, screenshot: Callable[..., None], assignment: str, when: str) -> None:
-    """Keep a picture of every cell that has an output."""
-    for number, area in enumerate(page.locator(".jp-Cell:has(.jp-OutputArea-child)").all()):
-        screenshot(area, f"{assignment}-{when}-{number:02d}")
+    """Keep a picture of every cell that has an output, if somebody has said where: that takes a sixth of the time."""
+    if "COURSE_SCREENSHOTS" in os.environ:
+        for number, area in enumerate(page.locator(".jp-Cell:has(.jp-OutputArea-child)").all()):
+            screenshot(area, f"{assignment}-{when}-{number:02d}")
 
 
+@pytest.mark.browser
 def test_the_start_page_shows_every_notebook(
     server: Lab, page: Any, screenshot: Callable[..., None], accessible: Callable[..., None]
 ) -> None:

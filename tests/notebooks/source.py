@@ -16,7 +16,20 @@ from autograder.releasing.answers import write_answers
 from tests.support.course import ASSIGNMENTS, COURSE
 from tests.support.paths import ROOT
 
-__all__ = ["Ran", "folder_with_answers", "introductions", "read_notebook", "run_graded_cells", "run_in_quick_mode"]
+__all__ = [
+    "QUICK_LIMIT_S",
+    "Ran",
+    "described",
+    "folder_with_answers",
+    "introductions",
+    "ran_silently",
+    "read_notebook",
+    "run_graded_cells",
+    "run_in_quick_mode",
+]
+
+QUICK_LIMIT_S = 180
+"""How long a whole notebook may take in quick mode, in processor seconds."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +86,32 @@ def run_in_quick_mode(notebook: Any, answers: Path, folder: Path) -> Ran:
             kernel_name="python3",
             resources={"metadata": {"path": str(folder)}},
         ).execute()
-    outputs = [(cell.id, output) for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert [cell_id for cell_id, output in outputs if output.get("name") == "stderr"] == []
-    html = [output.data["text/html"] for _, output in outputs if "text/html" in output.get("data", {})]
+    html = ran_silently(done)
+    described(html)
+    return Ran(html, "".join(output.text for output in _outputs(done) if output.get("name") == "stdout"))
+
+
+def ran_silently(done: nbformat.NotebookNode) -> list[str]:
+    """Nothing was written to stderr; the pieces of HTML that a notebook's cells have shown, in their order."""
+    outputs = _outputs(done)
+    assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+    return [_text(output.data["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
+
+
+def described(html: list[str]) -> None:
+    """There are figures, and each has a description."""
     alts = [alt for page in html for alt in _Images(page).alts]
     assert len(alts) >= 7
     assert all(len(alt) > 20 for alt in alts)
-    return Ran(html, "".join(output.text for _, output in outputs if output.get("name") == "stdout"))
+
+
+def _outputs(done: nbformat.NotebookNode) -> list[Any]:
+    return [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+def _text(lines: str | list[str]) -> str:
+    """A page holds a text as lines."""
+    return lines if isinstance(lines, str) else "".join(lines)
 
 
 class _Images(HTMLParser):

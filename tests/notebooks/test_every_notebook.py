@@ -1,4 +1,6 @@
-"""Every notebook: what it promises in words agrees with its exercises, and all of it runs.
+"""Every notebook: what it promises in words agrees with its exercises, and its graded cells run.
+
+That all of it runs is seen where all of it is shown: `tests/browser/test_notebooks_live.py`.
 
 What holds of one notebook holds of all.  Where one cannot have a property, a table beside the test says which, and why.
 """
@@ -6,7 +8,6 @@ What holds of one notebook holds of all.  Where one cannot have a property, a ta
 from __future__ import annotations
 
 import re
-import time
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,11 +21,9 @@ from tests.notebooks.source import (
     introductions,
     read_notebook,
     run_graded_cells,
-    run_in_quick_mode,
 )
 from tests.support.course import ASSIGNMENTS, COURSE
 
-QUICK_LIMIT_S = 180
 LONGEST_PART = 40
 """Minutes: nobody sits longer over one thing."""
 
@@ -226,13 +225,3 @@ def test_no_graded_cell_needs_a_name_from_an_experiment(
     assert output.count("passed") >= len(exercises)
     assert errors == ""
     assert {name for exercise in exercises.values() for name in exercise.names} <= set(defined)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_whole_notebook_runs_in_quick_mode(assignment: str, notebook: Any, answers: Path, tmp_path: Path) -> None:
-    """Top to bottom without an error or a word on stderr; every figure has a description, every exercise passes."""
-    start = time.monotonic()
-    ran = run_in_quick_mode(notebook, answers, tmp_path)
-    assert time.monotonic() - start < QUICK_LIMIT_S
-    assert f"{(n := len(ASSIGNMENTS[assignment]))} of {n} exercises pass" in ran.html[-1]

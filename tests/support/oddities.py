@@ -491,7 +491,7 @@ def odd_submission(material: Material, number: int, seed: int = 1) -> Oddity:
     for change in sorted(changes, key=CHANGES.index):
         try:
             change(page)
-        except StopIteration:  # the cell that it is about was taken away by another change
+        except (StopIteration, IndexError):  # the cell that it is about was taken away by another change
             changes.discard(change)
     editor(page)
     renamed = rng.random() < 0.15

@@ -82,10 +82,10 @@ def test_check_and_grading_agree(assignment: str, tmp_path: Path, sandbox: Sandb
 
 
 def _rounds(material: Material) -> Iterator[dict[str, str]]:
-    """Submissions in which each exercise has another answer; each answer stands on its own."""
+    """Submissions in which each exercise has another answer, and the solution where no more are known."""
     by_exercise = {name: _answers(exercise) for name, exercise in material.exercises.items()}
     for number in range(max(map(len, by_exercise.values()))):
-        yield {name: answers[min(number, len(answers) - 1)] for name, answers in by_exercise.items() if answers}
+        yield {name: answers[number] for name, answers in by_exercise.items() if number < len(answers)}
 
 
 def _said(verdict: Verdict) -> tuple[Any, ...]:

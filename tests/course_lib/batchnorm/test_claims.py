@@ -1,4 +1,7 @@
-"""What 01_batchnorm says about training, measured: every claim as a direction with a margin, on five seeds."""
+"""What 01_batchnorm says about training, measured: every claim as a direction with a margin, on five seeds.
+
+Trainings are recorded in `runs.json`; see `tests/support/measured.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ import torch
 from torch import nn
 
 from course_lib.batchnorm import experiments
-from course_lib.batchnorm.experiments import WITH, WITHOUT
+from course_lib.batchnorm.experiments import WITH, WITHOUT, Sweep
+from tests.course_lib.batchnorm import runs
+from tests.course_lib.batchnorm.runs import SEEDS
+from tests.support.measured import Measured
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-SEEDS = (0, 1, 2, 3, 4)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,16 +58,22 @@ def test_with_batch_norm_the_scale_of_the_weights_has_no_influence(seed: int, sc
     assert experiments.activations(scale, True, seed=seed).growth == pytest.approx(1.0, abs=0.2)
 
 
+def swept(setting: str, values: tuple[float, ...], measured: Measured) -> Sweep:
+    """A sweep over all seeds."""
+    found = measured.all()
+    return Sweep(setting, values, {label: tuple(run[label][0] for run in found) for label in (WITHOUT, WITH)})
+
+
 def test_batch_norm_trains_from_far_more_initial_scales() -> None:
     """Without it only at He's scale; with it over at least a factor of 100."""
-    result = experiments.sweep("initial scale", (0.01, 0.1, 0.3, 1.0, 3.0), SEEDS)
+    result = swept("initial scale", runs.SCALES, runs.scale_sweep)
     assert result.working(WITHOUT) == [[1.0]] * len(SEEDS)
     assert min(result.width(WITH)) >= 100
 
 
 def test_batch_norm_tolerates_at_least_three_times_the_learning_rate() -> None:
     """The largest rate that trains is at least 3 times as large, on each seed; here 5 times are asked for."""
-    result = experiments.sweep("learning rate", (0.08, 0.16, 0.64, 1.28, 2.56), SEEDS)
+    result = swept("learning rate", runs.RATES, runs.rate_sweep)
     assert result.largest(WITHOUT) == [0.16] * len(SEEDS)
     assert all(rate >= 5 * 0.16 for rate in result.largest(WITH))
     best = {label: [min(run) for run in runs] for label, runs in result.losses.items()}
@@ -72,8 +82,10 @@ def test_batch_norm_tolerates_at_least_three_times_the_learning_rate() -> None:
 
 def test_batch_norm_fails_at_batch_size_two_and_from_four_on_is_as_good_as_group_norm() -> None:
     """At 2 it errs at least 25 points more, on each seed; at 4 and at 64 the means differ by at most 3 points."""
-    result = experiments.batch_sizes((2, 4, 64), SEEDS)
-    batch, group = (result.errors[label] for label in ("batch norm", "group norm, 8 groups"))
+    batch, group = (
+        [[runs.batch_sizes((size, seed))[label] for size in runs.SIZES] for seed in SEEDS]
+        for label in ("batch norm", "group norm, 8 groups")
+    )
     assert all(b[0] > g[0] + 25 for b, g in zip(batch, group, strict=True))
     for k in (1, 2):
         assert abs(sum(b[k] for b in batch) - sum(g[k] for g in group)) < 3 * len(SEEDS)
@@ -98,23 +110,27 @@ def test_without_batch_norm_the_gradient_of_every_layer_depends_on_the_scale_of_
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_company_of_an_image_is_noise_that_falls_with_the_batch(seed: int) -> None:
     """From 4 to 256 images by more than a factor of 4; from 64 to 256 about as the square root; none in evaluation."""
-    result = experiments.company(seed=seed)
-    assert list(result.noise) == sorted(result.noise, reverse=True)
-    assert result.noise[0] > 4 * result.noise[-1]
-    assert 1.5 < result.noise[-2] / result.noise[-1] < 2.7
-    assert 0.6 < result.noise[0] < 1.8
-    assert result.noise[-1] < 0.25
-    assert result.eval_noise < 1e-4
+    result = runs.company(seed)
+    noise = result["noise"]
+    assert noise == sorted(noise, reverse=True)
+    assert noise[0] > 4 * noise[-1]
+    assert 1.5 < noise[-2] / noise[-1] < 2.7
+    assert 0.6 < noise[0] < 1.8
+    assert noise[-1] < 0.25
+    assert result["eval_noise"] < 1e-4
 
 
 def test_batch_norm_memorizes_and_more_noise_does_not_help() -> None:
     """Its training loss is far lower, its validation loss lower on most seeds; smaller groups gain nothing."""
-    result = experiments.regularizing((100, 20, 10, 5), SEEDS)
-    plain, whole, twenties, tens, fives = (result.validation[name] for name in result.validation)
+    training, validation = (
+        {name: [run[quantity][name][0] for run in runs.regularizing.all()] for name in runs.regularizing(0)[quantity]}
+        for quantity in ("training", "validation")
+    )
+    plain, whole, twenties, tens, fives = validation.values()
     count = len(SEEDS)
     assert sum(plain) / count > sum(whole) / count + 0.05
     assert sum(w < p for w, p in zip(whole, plain, strict=True)) >= 4
-    assert max(result.training["groups of 100"]) < 0.1 < 0.3 < min(result.training["no batch norm"])
+    assert max(training["groups of 100"]) < 0.1 < 0.3 < min(training["no batch norm"])
     assert abs(sum(twenties) - sum(whole)) / count < 0.05
     assert all(t > w + 0.03 for t, w in zip(tens, whole, strict=True))
     assert all(f > w + 0.03 for f, w in zip(fives, whole, strict=True))
@@ -122,28 +138,29 @@ def test_batch_norm_memorizes_and_more_noise_does_not_help() -> None:
 
 def test_only_batch_norm_notices_a_change_of_contrast() -> None:
     """At a quarter it loses at least 20 points on each seed; layer and instance norm lose none."""
-    result = experiments.contrast(seeds=SEEDS)
-    for run in result.accuracy["batch norm"]:
+    accuracy = {name: [run[name] for run in runs.contrast.all()] for name in runs.contrast(0)}
+    for run in accuracy["batch norm"]:
         assert run[0] > 65
         assert run[-1] < run[0] - 20
     for name in ("layer norm", "instance norm"):
-        for run in result.accuracy[name]:
+        for run in accuracy[name]:
             assert max(run) - min(run) < 0.5
             assert run[-1] > 40
-    best = [max((runs[k][0], name) for name, runs in result.accuracy.items())[1] for k in range(len(SEEDS))]
+    best = [max((of_seeds[k][0], name) for name, of_seeds in accuracy.items())[1] for k in range(len(SEEDS))]
     assert best == ["batch norm"] * len(SEEDS)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_training_mode_ruins_the_evaluation_of_sorted_and_single_images(seed: int) -> None:
     """Mixed batches hide the bug; sorted batches lose at least 30 points, lost buffers 20."""
-    result = experiments.modes(nn.BatchNorm2d, seed=seed)
-    assert result.right > 60
-    assert abs(result.right - result.shuffled) < 10
-    assert result.sorted < 30 < result.right - result.sorted
-    assert result.single < 25
-    assert result.without_buffers < result.right - 20
-    assert result.moved > 1
+    result = runs.evaluated(seed)
+    right = result["right"]
+    assert right > 60
+    assert abs(right - result["shuffled"]) < 10
+    assert result["sorted"] < 30 < right - result["sorted"]
+    assert result["single"] < 25
+    assert result["without_buffers"] < right - 20
+    assert result["moved"] > 1
 
 
 def test_a_fused_network_is_the_same_and_faster() -> None:

@@ -1,4 +1,7 @@
-"""What the notebook says about the transfer table is read off the stored runs, and a sample of those is run again."""
+"""What the notebook says about the transfer table is read off the stored runs, and a sample of those is run again.
+
+Whatever runs again is recorded in `runs.json`; see `tests/support/measured.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ import statistics
 import pytest
 
 from course_lib.transfer.experiments import quadrants as experiments
-from course_lib.transfer.experiments.quadrants import PER_CLASS, RECIPES, SEEDS, TARGETS, Summary
+from course_lib.transfer.experiments.quadrants import PER_CLASS, RECIPES, SEEDS, TARGETS, Run, Summary
+from tests.course_lib.transfer.runs import PROBES, SAMPLE, SMALL, cell
 
 pytestmark = pytest.mark.slow
-PROBES = ("probe-1", "probe-2", "probe-3")
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +29,8 @@ def test_every_stored_probe_can_be_repeated(target: str, recipe: str) -> None:
     """A linear classifier has one solution, so each stored run comes out again up to a few test images."""
     stored = {(r.target, r.per_class, r.recipe, r.seed): r.accuracy for r in experiments.stored_runs()}
     for per_class, seed in itertools.product(PER_CLASS, SEEDS):
-        again = experiments.run_cell(target, per_class, recipe, seed).accuracy
+        again = cell((target, per_class, recipe, seed))
         assert again == pytest.approx(stored[target, per_class, recipe, seed], abs=0.01), (per_class, seed)
-
-
-SAMPLE = [
-    *itertools.product(TARGETS, (1, 20), ("tune-1", "tune-3", "scratch"), (0, 3)),
-    ("similar", 100, "tune-2", 1),
-    ("different", 100, "tune-2", 1),
-    ("similar", 5, "scratch", 2),
-    ("different", 5, "tune-3", 2),
-]
 
 
 @pytest.mark.parametrize(("target", "per_class", "recipe", "seed"), SAMPLE)
@@ -44,9 +38,9 @@ def test_a_sample_of_trained_cells_comes_out_again(
     table: dict[tuple[str, int, str], Summary], target: str, per_class: int, recipe: str, seed: int
 ) -> None:
     """Rounding may differ between processors, and training amplifies it: within half the spread between seeds."""
-    cell = table[target, per_class, recipe]
-    again = experiments.run_cell(target, per_class, recipe, seed).accuracy
-    assert abs(again - cell.accuracies[seed]) <= 0.5 * (max(cell.accuracies) - min(cell.accuracies))
+    stored = table[target, per_class, recipe].accuracies
+    again = cell((target, per_class, recipe, seed))
+    assert abs(again - stored[seed]) <= 0.5 * (max(stored) - min(stored))
 
 
 def test_the_spread_is_real(table: dict[tuple[str, int, str], Summary]) -> None:
@@ -123,9 +117,18 @@ def test_a_probe_costs_a_fraction_of_a_fine_tuning(table: Table) -> None:
 
 def test_the_repetition_in_small_says_the_same() -> None:
     """What the notebook runs live, with the notebook's default: the same order where the table is clear."""
-    found = experiments.summaries(experiments.repeat_in_small())
+    runs = [Run(*unit, cell(unit), 0.0) for unit in SMALL]
+    found = experiments.summaries(runs)
     mean = {cell: summary.mean for cell, summary in found.items()}
     assert mean["similar", 5, "probe-3"] > mean["similar", 5, "scratch"] + 0.02
     assert mean["different", 5, "probe-2"] > mean["different", 5, "probe-3"]
     for target in TARGETS:
         assert mean[target, 100, "tune-3"] > mean[target, 100, "probe-3"]
+
+
+def test_the_repetition_in_small_runs_the_cells_of_the_table() -> None:
+    """What the notebook's cell does, of its cheapest part: the same runs, and as accurate as these."""
+    again = experiments.repeat_in_small(seeds=(0, 1), sizes=(5,), recipes=("probe-2", "probe-3"))
+    planned = experiments.plan((0, 1), (5,), ("probe-2", "probe-3"))
+    assert [(run.target, run.per_class, run.recipe, run.seed) for run in again] == planned
+    assert [run.accuracy for run in again] == pytest.approx([cell(unit) for unit in planned], abs=0.01)
