@@ -2,7 +2,7 @@
 
     .venv/bin/python scripts/make_stopping_curves.py
 
-Sixteen networks 196-128-10 memorize 300 images of Fashion-MNIST, of which 20 % carry a wrong label.  Each has its own
+Sixteen networks 196-128-10 memorize 300 images of Fashion-MNIST, of which 20% carry a wrong label.  Each has its own
 wrong labels, initialization, order of the batches and validation images; the 2,000 test images are the same for all.
 Takes about ten seconds on one core, and writes `course_lib/regularization/data/stopping_curves.npz`.
 """

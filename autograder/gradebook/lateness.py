@@ -85,7 +85,7 @@ class LatePolicy:
         percent: of the points earned, for every hour or day that has begun since the due date.
         per_s: seconds of that hour or day.
         grace_s: seconds in which nobody is late.
-        cap: per cent that are taken at most.
+        cap: percent that are taken at most.
     """
 
     percent: float = 0.0
@@ -139,9 +139,9 @@ class LatePolicy:
         if not self.percent:
             return "nothing is taken off for being late"
         unit = "hour" if self.per_s == _PER_S["hour"] else "day"
-        cap = f", at most {self.cap:g} %" if self.cap < 100 else ""
+        cap = f", at most {self.cap:g}%" if self.cap < 100 else ""
         grace = f", after {self.grace_s / 60:g} minutes of grace" if self.grace_s else ""
-        return f"{self.percent:g} % of the points for every {unit} begun{cap}{grace}"
+        return f"{self.percent:g}% of the points for every {unit} begun{cap}{grace}"
 
 
 def _number(setting: Mapping[str, Any], name: str, default: float, most: float) -> float:

@@ -35,7 +35,7 @@ _NOT_TRIED = frozenset({"NotImplementedError", "missing", "NameError"})
 
 @dataclass(frozen=True)
 class Bin:
-    """One bar of the distribution: scores in [low, high) per cent; the last bar includes 100."""
+    """One bar of the distribution: scores in [low, high) percent; the last bar includes 100."""
 
     low: int
     high: int
@@ -218,7 +218,7 @@ def _row(result: SubmissionResult, max_score: float) -> StudentRow:
 def _bins(rates: Sequence[float]) -> tuple[Bin, ...]:
     counts = [0] * BINS
     for rate in rates:
-        # A rounding error must not move 70 % into the bin below.
+        # A rounding error must not move 70% into the bin below.
         counts[min(BINS - 1, max(0, int(rate * BINS + 1e-9)))] += 1
     width = 100 // BINS
     return tuple(Bin(i * width, (i + 1) * width, count) for i, count in enumerate(counts))

@@ -54,7 +54,7 @@ CROP = 24
 
 
 def few_images(limit: int = 500) -> tuple[Batch, Batch]:
-    """Training images with 15 % flipped labels, and 1,000 clean validation images."""
+    """Training images with 15% flipped labels, and 1,000 clean validation images."""
     return fashion_mnist("train", limit, LABEL_NOISE), fashion_mnist("validation", 1000)
 
 

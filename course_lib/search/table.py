@@ -8,7 +8,7 @@ a sample of its cells again.
     >>> runs.validation.shape                        # learning rate, decay, seed, after 1, 2, 4, 8 and 16 epochs
     (20, 10, 4, 5)
 
-The setting: 1,000 images of Fashion-MNIST (14 x 14 pixels, 10 % of the labels wrong), a network with one hidden layer
+The setting: 1,000 images of Fashion-MNIST (14 x 14 pixels, 10% of the labels wrong), a network with one hidden layer
 of 50 units, SGD with momentum 0.9, 50 images in a batch; 2,000 validation images and 2,000 test images.
 
 It is stored as `data/search_runs.npz`, arrays of numbers only (`allow_pickle=False`), under the names of the attributes

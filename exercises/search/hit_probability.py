@@ -1,4 +1,4 @@
-"""How many random trials are enough?  Bergstra and Bengio (2012) count on one of the best 5 %."""
+"""How many random trials are enough?  Bergstra and Bengio (2012) count on one of the best 5%."""
 
 import math
 

@@ -113,7 +113,7 @@ def _scale_crop(subject: str, strength: float, generator: torch.Generator) -> Sh
     # Back to pixels of the whole picture.
     boxes = (crops[:, [2, 3, 2, 3]] + torch.tensor([0, 0, SIDE, SIDE])) * WHOLE / crops[:, :1]
     share = float((SIDE / crops[:, 0]).square().mean())
-    said = f"short side {SIDE} to {high}, crops of {SIDE}, on average {100 * share:.0f} % of the area"
+    said = f"short side {SIDE} to {high}, crops of {SIDE}, on average {100 * share:.0f}% of the area"
     left = _boxed(sharp(subject)[0], boxes[:6] / WHOLE, "the original, six of the boxes")
 
     def again(of: Pictures) -> Tensor:
@@ -128,7 +128,7 @@ def _ten_crop(subject: str, strength: float, generator: torch.Generator) -> Shee
     corners, size = _five_corners(WHOLE, strength)
     boxes = torch.cat([corners, corners + size], dim=1) / WHOLE
     left = _boxed(sharp(subject)[0], boxes, "the original, five boxes")
-    said = f"five crops with {100 * size / WHOLE:.0f} % of the side, and their mirror images (↔), nothing is random"
+    said = f"five crops with {100 * size / WHOLE:.0f}% of the side, and their mirror images (↔), nothing is random"
 
     def again(of: Pictures) -> Tensor:
         return ten_crops(of(subject)[0], strength)
@@ -176,7 +176,7 @@ def _lighting(subject: str, strength: float, generator: torch.Generator) -> Shee
     first = float(values[0] / values.sum())
     said = (
         f"alphas of standard deviation {6 * strength:.1f} (AlexNet: 0.1), "
-        f"{100 * first:.0f} % of the variance on the first axis"
+        f"{100 * first:.0f}% of the variance on the first axis"
     )
     return Sheet(tiles, said, _cloud(subject, tiles[0]), again)
 
@@ -233,7 +233,7 @@ def _cutout(subject: str, strength: float, generator: torch.Generator) -> Sheet:
     tiles = again(_small)
     hidden = float((tiles == 0).all(dim=1).float().mean() - (images == 0).all(dim=1).float().mean())
     share = 100 * max(0.0, hidden)
-    said = f"squares of {length} pixels in {SIDE}, clipped at the border, hide {share:.0f} % on average"
+    said = f"squares of {length} pixels in {SIDE}, clipped at the border, hide {share:.0f}% on average"
     return Sheet(tiles, said, _original(subject), again)
 
 

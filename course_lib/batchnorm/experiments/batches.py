@@ -163,7 +163,7 @@ class Regularizing:
 def regularizing(
     groups: Sequence[int] = (100, 20, 10, 5), seeds: Sequence[int] = (0, 1, 2), epochs: int = 40
 ) -> Regularizing:
-    """Train one network on 500 images, 15 % wrong labels: plain, and with statistics from smaller and smaller groups.
+    """Train one network on 500 images, 15% wrong labels: plain, and with statistics from smaller and smaller groups.
 
     Args:
         groups: numbers of images that share their statistics; the batches have 100 images.

@@ -205,7 +205,7 @@ def draw_batch_sizes(result: BatchSizes) -> None:
     ax.set_title(title, fontsize=_TITLE)
     legend_beside(ax)
     numbers = "; ".join(
-        f"{label}: " + ", ".join(f"{v:.0f} % at {size}" for v, size in zip(mean, result.sizes, strict=True))
+        f"{label}: " + ", ".join(f"{v:.0f}% at {size}" for v, size in zip(mean, result.sizes, strict=True))
         for label, mean in means.items()
     )
     show_figure(drawn, f"Validation error over the batch size. {title}. {numbers}.", "A dot for each seed.")
@@ -262,7 +262,7 @@ def draw_contrast(result: Contrast) -> None:
     only = lost["batch norm"] > 10 and all(value < 3 for label, value in lost.items() if label != "batch norm")
     ax.set_title(titled("Only batch norm notices that the contrast has changed", only, "Accuracy at lower contrast"))
     said = "; ".join(
-        f"{label}: {mean[0]:.0f} % at full contrast, {mean[-1]:.0f} % at {result.factors[-1]:g}"
+        f"{label}: {mean[0]:.0f}% at full contrast, {mean[-1]:.0f}% at {result.factors[-1]:g}"
         for label, mean in means.items()
     )
     show_figure(drawn, f"Validation accuracy while the contrast falls. {said}.", "Band: smallest to largest seed.")
@@ -283,7 +283,7 @@ def draw_modes(result: Modes) -> None:
     claim = "The same weights fail in training mode on sorted batches and single images"
     ax.set(ylim=(0, 100))
     ax.set_title(titled(claim, fails, "The same weights, evaluated in five ways"), fontsize=_TITLE)
-    words = "; ".join(f"{name.replace(chr(10), ' ')}: {value:.0f} %" for name, value in values.items())
+    words = "; ".join(f"{name.replace(chr(10), ' ')}: {value:.0f}%" for name, value in values.items())
     show_figure(drawn, f"Validation accuracy of the same trained weights, evaluated in five ways. {words}.")
 
 
@@ -296,10 +296,10 @@ def draw_fusion(result: Fusion) -> None:
         {"milliseconds for one image": [result.before_ms, result.after_ms]},
     )
     saved = 1 - result.after_ms / result.before_ms
-    ax.set_title(titled(f"Fused, one image takes {100 * saved:.0f} % less time", saved > 0, "One image at a time"))
+    ax.set_title(titled(f"Fused, one image takes {100 * saved:.0f}% less time", saved > 0, "One image at a time"))
     caption = (
         f"Largest difference of two logits {result.error:.1e} (the largest logit is {result.largest:.1f}); "
-        f"{100 * result.same_class:.0f} % of the images keep their class; "
+        f"{100 * result.same_class:.0f}% of the images keep their class; "
         f"time {result.before_ms:.2f} ms before, {result.after_ms:.2f} ms after."
     )
     show_figure(drawn, caption, caption)

@@ -69,7 +69,7 @@ def numbers(state: State) -> Scene:
         series += (Series("if training went on", np.where(trained, np.nan, running).astype(np.float32), "dashed"),)
     got = float(running[BEFORE - 1 + early])
     share = (
-        f", {100 * got / state['jump']:.0f} % of the jump (without noise {100 * _covered(state, early):.0f} %)"
+        f", {100 * got / state['jump']:.0f}% of the jump (without noise {100 * _covered(state, early):.0f}%)"
         if state["jump"]
         else ""
     )
@@ -77,10 +77,10 @@ def numbers(state: State) -> Scene:
     marks: tuple[Mark, ...] = (Mark(float(early), f"eval at step {early}"),)
     known = ""
     if state["locked"]:  # before, it would give the answer away
-        marks += (Mark(float(need), f"90 % after {need}"),)
+        marks += (Mark(float(need), f"90% after {need}"),)
         if state.get("answer") is not None:
             marks += (Mark(float(state["answer"]), f"you said {state['answer']:g}"),)
-        known = f"90 % of a jump takes {_steps(need)}. "
+        known = f"90% of a jump takes {_steps(need)}. "
     line = (
         f"Momentum {state['momentum']:g}. {known}Evaluated after {_steps(early)}, "
         f"the running mean is {_signed(got)}{share}; in evaluation every y is off by "
@@ -147,7 +147,7 @@ DESIGN = Design(
     ),
     prediction=Estimate(
         f"The true mean of the data jumps. With momentum {_ASKED_MOMENTUM:g}, after how many training steps has the "
-        f"running mean covered {100 * _SHARE:.0f} % of the jump?",
+        f"running mean covered {100 * _SHARE:.0f}% of the jump?",
         "steps",
         0,
         10_000,

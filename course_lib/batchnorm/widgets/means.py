@@ -121,7 +121,7 @@ def explain(answer: Any, state: State) -> str:
     verdict = "All of them" if not wrong and not missed else f"{missed} missing, {wrong} too many"
     return (
         f"You marked {hit} of the {int(right.sum())} cells that share the star's mean in batch norm ({verdict}; "
-        f"overlap {100 * overlap(marked, right):.0f} %). It is the whole channel: all examples, all places. "
+        f"overlap {100 * overlap(marked, right):.0f}%). It is the whole channel: all examples, all places. "
         f"{_mistaken(marked)}{_why(state)}"
     )
 

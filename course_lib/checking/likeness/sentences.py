@@ -208,7 +208,7 @@ def _say_size(group: _Group) -> str:
         return ""
     side = "too large" if (off > 0).all() else "too small" if (off < 0).all() else ""
     if _BEYOND_ROUNDING <= np.abs(off).max() <= _NEAR:
-        nearly = f"is nearly right, off by at most {100 * np.abs(off).max():.2g} % of the largest number"
+        nearly = f"is nearly right, off by at most {100 * np.abs(off).max():.2g}% of the largest number"
         return group.about(
             nearly + (f" and always {side}" if side else "") + ": is it a small term, or a factor near 1?"
         )

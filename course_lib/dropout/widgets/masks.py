@@ -134,7 +134,7 @@ def _slip(answer: float) -> str:
     whole = FIRST + SECOND
     cases = 100 * _ASKED_P**2
     slips = {
-        whole: f"{whole:g} is the output when nothing is dropped, which happens in {cases:.0f} % of the cases.",
+        whole: f"{whole:g} is the output when nothing is dropped, which happens in {cases:.0f}% of the cases.",
         (1 - _ASKED_P) * whole: f"For that, inputs would be dropped with probability {_ASKED_P:g}.",
         _ASKED_P**2 * whole: "That counts the mask which keeps both inputs, and forgets the two which keep one.",
         whole / 2: "That is the plain average of the four outputs, but the four masks are not equally likely.",

@@ -123,9 +123,9 @@ def numbers(state: State) -> Scene:
     maps |= {"mean of all 256": found.exact, "scaled weights": found.scaled}
     scaled = found.distance(found.scaled)
     line = (
-        f"p_keep = {state['p_keep']:g}: the mean of {masks} sampled masks is {100 * distances[at]:.2f} % away from "
-        f"the mean of all {len(found.chance)}, scaled weights in one pass {100 * scaled:.2f} %. "
-        f"Within 1 % after about {masks_needed(found)} masks."
+        f"p_keep = {state['p_keep']:g}: the mean of {masks} sampled masks is {100 * distances[at]:.2f}% away from "
+        f"the mean of all {len(found.chance)}, scaled weights in one pass {100 * scaled:.2f}%. "
+        f"Within 1% after about {masks_needed(found)} masks."
     )
     return Scene((_pictures(maps), _curve(sizes, distances, scaled, masks)), line, height=330)
 
@@ -154,7 +154,7 @@ def _curve(sizes: NDArray[np.int64], distances: list[float], scaled: float, mask
     series = (
         Series("mean of sampled masks", 100 * np.array(distances, np.float32)),
         Series("scaled weights", np.full(len(sizes), 100 * scaled, np.float32), "dashed"),
-        Series("1 %", np.full(len(sizes), 100 * _CLOSE, np.float32), "dots"),
+        Series("1%", np.full(len(sizes), 100 * _CLOSE, np.float32), "dots"),
     )
     x = np.log2(sizes).astype(np.float32)
     mark = (Mark(math.log2(masks), f"{masks}"),)
@@ -178,7 +178,7 @@ def explain(answer: Any, state: State) -> str:
     now = subnetworks(state["p_keep"])
     return (
         f"You said {answer:g}, it is about {right} ({verdict}), because the distance falls only as 1/√S: four times "
-        f"the masks for half of it. Scaled weights are {100 * asked.distance(asked.scaled):.1f} % away in one pass, "
+        f"the masks for half of it. Scaled weights are {100 * asked.distance(asked.scaled):.1f}% away in one pass, "
         "and stay there: they give the geometric mean, not this one. "
         f"With p_keep = {state['p_keep']:g} it takes about {masks_needed(now)} masks."
     )
@@ -196,7 +196,7 @@ DESIGN = Design(
     ),
     prediction=Estimate(
         f"A network with {UNITS} hidden units, each kept with probability {_ASKED_P:g}. How many random masks must be "
-        "averaged until their mean is within 1 % of the mean over all 256 (probabilities, on average over the plane)?",
+        "averaged until their mean is within 1% of the mean over all 256 (probabilities, on average over the plane)?",
         "masks",
         1,
         100_000,

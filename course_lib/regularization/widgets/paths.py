@@ -69,7 +69,7 @@ def _line(stopped: Floats, ridge: Floats, state: State) -> str:
 
 
 def _percent(share: Floats) -> str:
-    return " and ".join(f"{100 * s:.3g} %" for s in share)
+    return " and ".join(f"{100 * s:.3g}%" for s in share)
 
 
 def _gap(state: State) -> float:

@@ -40,7 +40,7 @@ def draw_table(runs: Table) -> None:
     alt = (
         f"Mean test accuracy over 20 learning rates and 10 strengths of the penalty. Best {runs.truth.max():.3f} at a "
         f"rate of {runs.lr[i]:.2g} and a penalty of {runs.reg[j]:.2g}; median {np.median(runs.truth):.3f}; "
-        f"{100 * (runs.truth < 0.2).mean():.0f} % of the settings stay below 0.2."
+        f"{100 * (runs.truth < 0.2).mean():.0f}% of the settings stay below 0.2."
     )
     show_figure(drawn, alt, "Star: the best setting. Crosses: a run ended with weights that are not finite.")
 
@@ -80,7 +80,7 @@ def draw_distances(one: Sequence[Distances], both: Sequence[Distances]) -> None:
         ax.minorticks_off()
         words += [
             f"{title}; {d.budget} trials: grid {d.grid:.3f}, random {d.random:.3f}, random nearer in "
-            f"{100 * d.random_wins:.0f} % of the cases"
+            f"{100 * d.random_wins:.0f}% of the cases"
             for d in found
         ]
     ticks = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2]
@@ -88,7 +88,7 @@ def draw_distances(one: Sequence[Distances], both: Sequence[Distances]) -> None:
     axes[0].set_ylabel("distance to the optimum")
     show_figure(drawn, ". ".join(words) + ".")
     rows = [
-        [label, str(d.budget), f"{d.grid:.3f}", f"{d.random:.3f}", f"{100 * d.random_wins:.0f} %"]
+        [label, str(d.budget), f"{d.grid:.3f}", f"{d.random:.3f}", f"{100 * d.random_wins:.0f}%"]
         for label, found in (("one", one), ("both", both))
         for d in found
     ]
@@ -106,12 +106,12 @@ def draw_axes(results: Sequence[Axes]) -> None:
         wins = (result.random > result.grid).mean()
         ax.set(
             xlabel="test accuracy of the choice",
-            title=f"{result.budget} trials: random is better in {100 * wins:.0f} %",
+            title=f"{result.budget} trials: random is better in {100 * wins:.0f}%",
         )
         ax.legend(frameon=False, loc="upper left")
         words.append(
             f"{result.budget} trials: grid {result.grid.mean():.4f} ± {result.grid.std():.4f}, random "
-            f"{result.random.mean():.4f} ± {result.random.std():.4f}, random better in {100 * wins:.0f} % of the races"
+            f"{result.random.mean():.4f} ± {result.random.std():.4f}, random better in {100 * wins:.0f}% of the races"
         )
     axes[0].set_ylabel("races")
     show_figure(drawn, "; ".join(words) + ".", "; ".join(words) + ".")

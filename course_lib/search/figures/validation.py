@@ -64,7 +64,7 @@ def draw_leak(leaks: Sequence[Leak]) -> None:
     ax.axvline(0.5, color="black", linestyle=":", linewidth=1)
     share = kinds["features chosen on all examples"].mean()
     leaks_much = share > kinds["features chosen inside each fold"].mean() + 0.2
-    title = titled(f"The leak predicts pure chance at {100 * share:.0f} %", leaks_much, "Accuracy on random labels")
+    title = titled(f"The leak predicts pure chance at {100 * share:.0f}%", leaks_much, "Accuracy on random labels")
     ax.set_yticks([0, 1], list(kinds))
     ax.set(xlim=(0, 1.03), ylim=(1.5, -0.5), xlabel="cross-validated accuracy", title=title)
     show_figure(

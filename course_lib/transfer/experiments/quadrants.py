@@ -298,7 +298,7 @@ def best_recipes(found: dict[tuple[str, int, str], Summary], target: str, per_cl
     """The recipe with the highest mean accuracy, then those that cannot be told from it, by falling mean.
 
     All recipes of a seed train on the same images, so the differences seed by seed decide: a recipe ties with the
-    best unless Student's paired t test tells them apart (two-sided, 5 %).  Whatever has a higher mean than a recipe
+    best unless Student's paired t test tells them apart (two-sided, 5%).  Whatever has a higher mean than a recipe
     that ties counts as level, too: with five seeds, a mark that skips the second of three says more about the test
     than about the recipes.
     """

@@ -83,7 +83,7 @@ def _two_by_two(state: State) -> Table:
 def _found(target: str, per_class: int) -> str:
     best = best_recipes(_table(), target, per_class)[0]
     accuracy = 100 * _table()[target, per_class, best].mean
-    return f"{best}, {accuracy:.0f} %\nadvice {standing(_table(), target, per_class)}"
+    return f"{best}, {accuracy:.0f}%\nadvice {standing(_table(), target, per_class)}"
 
 
 def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
@@ -108,7 +108,7 @@ def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> s
     cell = _table()[target, per_class, recipe]
     line = (
         f"{per_class} labeled of each class, {target} target: {recipe} ({RECIPES[recipe]}) "
-        f"reaches {100 * cell.mean:.1f} % (± {100 * cell.std:.1f} between {len(cell.accuracies)} seeds), "
+        f"reaches {100 * cell.mean:.1f}% (± {100 * cell.std:.1f} between {len(cell.accuracies)} seeds), "
         f"{cell.seconds:.2g} s of training."
     )
     if len(shown) == 1:
@@ -117,7 +117,7 @@ def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> s
     tied = f", level with {', '.join(ties)}" if ties else ""
     (advice,) = (ADVICE[target, amount].words for amount, sizes in AMOUNTS.items() if per_class in sizes)
     return (
-        f"{line} Best: {best} with {100 * _table()[target, per_class, best].mean:.1f} %{tied}. "
+        f"{line} Best: {best} with {100 * _table()[target, per_class, best].mean:.1f}%{tied}. "
         f"The lecture's advice, {advice}, {standing(_table(), target, per_class)}."
     )
 
@@ -126,13 +126,13 @@ def explain(answer: Any, state: State) -> str:
     """What was said, what it is, why."""
     best, *ties = best_recipes(_table(), *_ASKED)
     own, top = (100 * _table()[(*_ASKED, recipe)].mean for recipe in (answer, best))
-    said = f"You said: {RECIPES[answer]} ({own:.1f} %)"
+    said = f"You said: {RECIPES[answer]} ({own:.1f}%)"
     if answer == best:
         text = f"{said}, and that is right. {_WHY[answer]}"
     elif answer in ties:
-        text = f"{said}. That is within noise of the best, {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
+        text = f"{said}. That is within noise of the best, {RECIPES[best]} ({top:.1f}%). {_WHY[answer]}"
     else:
-        text = f"{said}. Better here: {RECIPES[best]} ({top:.1f} %). {_WHY[answer]}"
+        text = f"{said}. Better here: {RECIPES[best]} ({top:.1f}%). {_WHY[answer]}"
     target, per_class = state["target"], int(state["per_class"])
     now, *others = best_recipes(_table(), target, per_class)
     tied = f"; {', '.join(others)} cannot be told from it" if others else ", ahead of all others"

@@ -156,7 +156,7 @@ def test_feedback_report_and_export_say_what_counts(configured: Configure, capsy
     assert "an extension" in pages["cyd"]
     assert "Handed in" not in pages["ada"]
     report = (course.root / f"report_{NAME}.html").read_text()
-    assert "1 submission was late, which cost 1.6 points (10 % of the points for every day begun" in report
+    assert "1 submission was late, which cost 1.6 points (10% of the points for every day begun" in report
     assert "pair: not counted" in report
     assert "/ 5</small>" in report
     printed = capsys.readouterr().out

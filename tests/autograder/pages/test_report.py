@@ -302,11 +302,11 @@ def test_items_predictions_and_the_course_so_far_are_shown() -> None:
     insights = Insights((item, few), trend, (predicted,))
     page = render(summarise("01_batchnorm", class_of(30), EXERCISES), insights=insights)
     text = Reader(page).text
-    assert "Why is that? written 4 25 % 1 of 30; 2 wait −0.50 look at it" in text
-    assert "How? written 4 25 % 1 of 5 –" in text
-    assert "Which one? 25 % 1 of 4 right the left one 3 the right one 1" in text
-    assert "00_before 80 % 40 handed in" in text
-    assert "01_batchnorm 50 % 38 handed in · written answers wait" in text
+    assert "Why is that? written 4 25% 1 of 30; 2 wait −0.50 look at it" in text
+    assert "How? written 4 25% 1 of 5 –" in text
+    assert "Which one? 25% 1 of 4 right the left one 3 the right one 1" in text
+    assert "00_before 80% 40 handed in" in text
+    assert "01_batchnorm 50% 38 handed in · written answers wait" in text
     assert "is the correlation between the points" in text
 
 

@@ -27,7 +27,7 @@ def right(exercise_id: str) -> Any:
 
 
 def test_a_clipped_square_of_half_the_side_hides_19_percent_on_average() -> None:
-    """Cutout of 16 in 32 x 32 over all centres: 6.25 % at least, 25 % at most, 19.1 % on average."""
+    """Cutout of 16 in 32 x 32 over all centres: 6.25% at least, 25% at most, 19.1% on average."""
     ones = torch.ones(1, 32, 32)
     hidden = [float((cutout(ones, 16, y, x) == 0).float().mean()) for y in range(32) for x in range(32)]
     assert (min(hidden), max(hidden)) == (0.0625, 0.25)
@@ -35,7 +35,7 @@ def test_a_clipped_square_of_half_the_side_hides_19_percent_on_average() -> None
 
 
 def test_the_colours_of_the_photographs_vary_mostly_in_brightness() -> None:
-    """The first axis has one sign, red most, and 82 % of the variance; the third has less than 1 %."""
+    """The first axis has one sign, red most, and 82% of the variance; the third has less than 1%."""
     squares = torch.stack([F.interpolate(image[None], (64, 64), mode="area")[0] for image in photographs().values()])
     values, vectors = right("pca-basis")(squares)
     shares = [float(value / sum(values)) for value in values]

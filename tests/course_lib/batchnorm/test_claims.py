@@ -45,7 +45,7 @@ def fuse(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_without_batch_norm_the_scale_of_the_weights_multiplies_over_the_depth(seed: int) -> None:
-    """Half of He's weights shrink the outputs to below 1 %, twice them grow them more than 100 times."""
+    """Half of He's weights shrink the outputs to below 1%, twice them grow them more than 100 times."""
     assert experiments.activations(0.5, False, seed=seed).growth < 0.01
     assert experiments.activations(2.0, False, seed=seed).growth > 100
     assert 0.3 < experiments.activations(1.0, False, seed=seed).growth < 3
@@ -164,7 +164,7 @@ def test_training_mode_ruins_the_evaluation_of_sorted_and_single_images(seed: in
 
 
 def test_a_fused_network_is_the_same_and_faster() -> None:
-    """Logits agree to 1e-4, classes do not change, one image takes at most 95 % of the time."""
+    """Logits agree to 1e-4, classes do not change, one image takes at most 95% of the time."""
     result = experiments.fusion(fuse)
     assert result.error < 1e-4
     assert result.same_class == 1.0

@@ -60,7 +60,7 @@ def test_a_batch_of_two_is_always_minus_one_and_one() -> None:
 
 @pytest.mark.parametrize("momentum", [0.01, 0.1, 0.3, 0.9, 1.0])
 def test_steps_to_cover_agrees_with_counting(momentum: float) -> None:
-    """The formula gives the first step of a simulated jump that is past 90 %."""
+    """The formula gives the first step of a simulated jump that is past 90%."""
     running = averages.follow(np.ones(1000), momentum, 0.0)
     assert averages.steps_to_cover(0.9, momentum) == int(np.argmax(running >= 0.9 - 1e-12)) + 1
 
@@ -96,7 +96,7 @@ def test_the_running_mean_is_torchs() -> None:
 
 
 def test_the_noise_that_a_running_mean_keeps_is_as_said() -> None:
-    """sqrt(m / (2 - m)) of the standard deviation of a batch mean, within 5 %."""
+    """sqrt(m / (2 - m)) of the standard deviation of a batch mean, within 5%."""
     noise = np.random.default_rng(0).standard_normal(200_000)
     assert averages.follow(noise, 0.1, 0.0)[1000:].std() == pytest.approx((0.1 / 1.9) ** 0.5, rel=0.05)
 
@@ -136,14 +136,14 @@ def test_the_score_of_a_marking_is_its_overlap(marked: list[int]) -> None:
     right = {i for i in range(96) if (i // 4) % 6 == 0}
     chosen = set(marked) | {0}
     share = 100 * len(chosen & right) / len(chosen | right)
-    assert f"overlap {share:.0f} %" in means.explain(marked, state_of(means.DESIGN))
+    assert f"overlap {share:.0f}%" in means.explain(marked, state_of(means.DESIGN))
 
 
 def test_the_right_marking_is_praised() -> None:
     """All 16 cells of the channel, and no other."""
     right = [i for i in range(96) if (i // 4) % 6 == 0]
     assert "You marked 16 of the 16" in means.explain(right, state_of(means.DESIGN))
-    assert "All of them; overlap 100 %" in means.explain(right, state_of(means.DESIGN))
+    assert "All of them; overlap 100%" in means.explain(right, state_of(means.DESIGN))
     for kind, name in means.NAMES.items():
         number = means.group_of_cells(kind, means.SHAPE, 3).reshape(-1)
         told = means.explain(np.flatnonzero(number == number[0]).tolist(), state_of(means.DESIGN))

@@ -135,7 +135,7 @@ def test_scaled_weights_are_the_geometric_mean_of_the_ensemble() -> None:
 
 @pytest.mark.parametrize("p_keep", [0.3, 0.5, 0.9])
 def test_so_many_masks_are_needed_as_the_widget_says(p_keep: float) -> None:
-    """Drawn 100 times: that many masks are 1 % away on average, a quarter of them twice as far."""
+    """Drawn 100 times: that many masks are 1% away on average, a quarter of them twice as far."""
     found = subnetworks.subnetworks(p_keep)
     rng = np.random.default_rng(1)
 

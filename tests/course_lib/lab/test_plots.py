@@ -205,8 +205,8 @@ def test_every_figure_of_the_batchnorm_notebook_is_described(capsys: pytest.Capt
     for words in (
         "last layer over first layer",
         "It trains at these values: without batch norm, 0.1; with batch norm, 0.1 to 1.",
-        "batch norm: 60 % at 2, 20 % at 4",
-        "train mode, sorted by class: 18 %",
+        "batch norm: 60% at 2, 20% at 4",
+        "train mode, sorted by class: 18%",
         "2.00 ms before, 1.50 ms after",
         "first ten steps: 0.0e+00",
         "x: mean 1.00, std 1.00",

@@ -40,7 +40,7 @@ def at(sweep: decay.Sweep, name: str) -> np.ndarray:
 
 
 def test_without_a_penalty_the_wrong_labels_are_learned_by_heart(sweep: decay.Sweep) -> None:
-    """At least 99 % of the training labels come back, on each seed."""
+    """At least 99% of the training labels come back, on each seed."""
     assert at(sweep, "remembered")[:, 0].min() >= 0.99
 
 
@@ -76,7 +76,7 @@ def test_strong_penalties_leave_small_filters(sweep: decay.Sweep) -> None:
 
 
 def test_how_much_of_a_silent_weight_is_left(sweep: decay.Sweep) -> None:
-    """After the 420 steps of the sweep: 99 % at 1e-4, 43 % at 0.01, 7 % at 0.03."""
+    """After the 420 steps of the sweep: 99% at 1e-4, 43% at 0.01, 7% at 0.03."""
     assert sweep.steps == 420
     left = [decay.left_by_decay(lam, 420) for lam in (1e-4, 1e-2, 3e-2)]
     assert left == pytest.approx([0.99, 0.43, 0.07], abs=0.005)
@@ -120,7 +120,7 @@ def test_momentum_breaks_the_equality() -> None:
 
 @pytest.mark.parametrize("lam", [1e-6, 1e-4, 1e-2, 1e-1, 1.0])
 def test_in_adam_a_penalty_of_any_strength_wipes_out_dead_weights(adam_runs: list[decay.AdamRun], lam: float) -> None:
-    """1 to 2 % is left; AdamW leaves (1 - lr lam)^steps."""
+    """1 to 2% is left; AdamW leaves (1 - lr lam)^steps."""
     assert all(0.005 < run.dead < 0.02 for run in of(adam_runs, "L2 in Adam", lam))
     assert [run.dead for run in of(adam_runs, "AdamW", lam)] == pytest.approx([(1 - 1e-3 * lam) ** 600] * 5, abs=1e-3)
 

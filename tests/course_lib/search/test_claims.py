@@ -82,7 +82,7 @@ def test_a_few_of_a_hundred_explode_and_stopping_them_saves_as_much(seed: int) -
 
 
 def test_the_share_that_must_explode_is_the_area_of_a_corner() -> None:
-    """Counted among a million draws it is 3.36 %, within five standard errors."""
+    """Counted among a million draws it is 3.36%, within five standard errors."""
     area = (2 - math.log10(3.8)) ** 2 / 2 / 30
     assert area == pytest.approx(0.0336, abs=5e-5)
     assert coarse.share_beyond() == pytest.approx(area, abs=5 * math.sqrt(area / 1e6))
@@ -93,7 +93,7 @@ def test_the_share_that_must_explode_is_the_area_of_a_corner() -> None:
 
 @each_seed
 def test_random_comes_nearer_if_one_axis_matters_and_the_grid_if_both_do(seed: int) -> None:
-    """One: 80 % of the cases at 9 trials, 91 % at 100.  Both: level at 9, the grid nearer on average at 25 and 100."""
+    """One: 80% of the cases at 9 trials, 91% at 100.  Both: level at 9, the grid nearer on average at 25 and 100."""
     grid, random = answer("designs", "grid_design"), answer("designs", "random_design")
     tried = {(k, m): races.distances(grid, random, k, m, 2000, seed) for k in (3, 5, 10) for m in (1, 2)}
     assert tried[3, 1].random_wins == pytest.approx(0.80, abs=0.03)
@@ -105,7 +105,7 @@ def test_random_comes_nearer_if_one_axis_matters_and_the_grid_if_both_do(seed: i
 
 @each_seed
 def test_random_search_is_better_on_real_runs_with_two_idle_axes(seed: int) -> None:
-    """In about 69 % of the races with 8 trials, in about 63 % with 27; better on average both times."""
+    """In about 69% of the races with 8 trials, in about 63% with 27; better on average both times."""
     eight, many = (races.irrelevant_axes(k, 1000, seed) for k in (2, 3))
     assert (eight.random > eight.grid).mean() == pytest.approx(0.69, abs=0.04)
     assert (many.random > many.grid).mean() == pytest.approx(0.63, abs=0.04)
@@ -114,7 +114,7 @@ def test_random_search_is_better_on_real_runs_with_two_idle_axes(seed: int) -> N
 
 
 def test_the_explosion_rule_saves_a_fifth_of_the_table_and_throws_nothing_good_away() -> None:
-    """20 % of the runs are stopped at step 8; the best of them ends at 0.22; only 6 % end with weights not finite."""
+    """20% of the runs are stopped at step 8; the best of them ends at 0.22; only 6% end with weights not finite."""
     rule = races.rule_on_table(answer("exploded"))
     assert rule.stopped == pytest.approx(0.20, abs=0.01)
     assert rule.step == pytest.approx(8, abs=1)

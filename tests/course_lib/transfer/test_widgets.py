@@ -47,8 +47,8 @@ def test_bars_and_words_are_the_means_of_the_stored_runs(target: str, per_class:
     assert bars.series[0].y.tolist() == pytest.approx(list(means.values()), abs=1e-6)
     assert float(lines.series[0].y[PER_CLASS.index(per_class)]) == pytest.approx(means["tune-3"], abs=1e-6)
     best = max(means, key=means.__getitem__)
-    assert f"Best: {best} with {100 * means[best]:.1f} %" in scene.line
-    assert f"reaches {100 * means['tune-3']:.1f} %" in scene.line
+    assert f"Best: {best} with {100 * means[best]:.1f}%" in scene.line
+    assert f"reaches {100 * means['tune-3']:.1f}%" in scene.line
 
 
 def test_before_the_prediction_only_training_from_scratch_is_shown() -> None:
@@ -86,7 +86,7 @@ def test_the_entry_marked_is_what_the_controls_say_and_its_settings_lead_to_it(t
     assert dict(entry.settings) == {"target": target, "per_class": float(per_class)}
     found = experiments.summaries(experiments.stored_runs())
     best = experiments.best_recipes(found, target, per_class)
-    assert entry.found.startswith(f"{best[0]}, {100 * found[target, per_class, best[0]].mean:.0f} %")
+    assert entry.found.startswith(f"{best[0]}, {100 * found[target, per_class, best[0]].mean:.0f}%")
     amount = "little" if per_class < 20 else "much"
     advised = ADVICE[target, amount].recipes
     assert ("wins" in entry.found) == (set(best) <= advised)
