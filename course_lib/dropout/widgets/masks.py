@@ -74,7 +74,8 @@ def numbers(state: State) -> Scene:
     hidden = np.float32(1 if state["locked"] else np.nan)
     names = tuple(f"{name}: {_signed(value)}" for name, value in zip(_NAMES, found.output, strict=True))
     known = (Series("p", hidden * found.probability.astype(np.float32)),)
-    shares = Bars("masks: output and probability", names, known, 0, 1)
+    name = "relu(a)" if state["after"] == "relu" else "a"
+    shares = Bars(f"masks: {name} and its probability", names, known, 0, 1)
     drawn = np.random.default_rng(state["seed"]).random((SAMPLES, 2)) < _keep(state)
     sampled = found.output[drawn[:, 0] * 2 + drawn[:, 1]]
     count = np.arange(1, SAMPLES + 1)
@@ -88,7 +89,6 @@ def numbers(state: State) -> Scene:
         outputs = ", ".join(f"{_signed(value)} with {name}" for name, value in zip(_NAMES, found.output, strict=True))
         line = f"The neuron of the question, p_keep = {_keep(state):g}. Its output: {outputs}."
         return Scene((shares, means), line, height=270, weights=(1.0, 1.2))
-    name = "relu(a)" if state["after"] == "relu" else "a"
     line = (
         f"p_keep = {_keep(state):g}, p_drop = {1 - _keep(state):.3g}: "
         f"the mean of {name} over the four masks is {_signed(found.mean)}, "
