@@ -109,7 +109,6 @@ def right(answer: Any, state: State) -> bool:
 def explain(answer: Any, state: State) -> str:
     """What was said, what it is, why."""
     right = weigh(FIRST, SECOND, _ASKED_P, relu=False)
-    verdict = "exactly" if abs(answer - right.mean) < 1e-9 else "not quite"
     terms = " + ".join(
         f"{p:.2g} · {value:g}" for p, value in zip(right.probability[::-1], right.output[::-1], strict=True)
     )
@@ -126,7 +125,7 @@ def explain(answer: Any, state: State) -> str:
             f"With the ReLU the mean is {_signed(found.mean)}, scaled weights give {_signed(found.scaled)}: some masks "
             "are cut off at zero and others are not, so scaling the weights is only approximate."
         )
-    return f"You said {_signed(answer)}, it is {_signed(right.mean)} ({verdict}): {terms}. {_slip(answer)}{now}"
+    return f"You said {_signed(answer)}, it is {_signed(right.mean)}: {terms}. {_slip(answer)}{now}"
 
 
 def _slip(answer: float) -> str:
