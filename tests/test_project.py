@@ -6,11 +6,14 @@ import ast
 import functools
 import importlib.metadata
 import importlib.util
+import io
+import json
 import os
 import re
 import subprocess
 import sys
 import sysconfig
+import tokenize
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -313,3 +316,33 @@ def test_files_that_the_docs_name_exist(page: Path) -> None:
         r"`((?:autograder|benchmarks|course_lib|docs|exercises|scripts|tests)/[\w/.-]+)`", page.read_text("utf-8")
     )
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def _prose(path: Path) -> str:
+    """What a reader may see of a file: all of a page, a notebook's texts, the strings of code."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        sources = {
+            kind: ["".join(c["source"]) for c in cells if c["cell_type"] == kind] for kind in ("markdown", "code")
+        }
+        return "\n".join(sources["markdown"] + [_strings(code) for code in sources["code"]])
+    return _strings(text) if path.suffix == ".py" else text
+
+
+def _strings(code: str) -> str:
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return "\n".join(token.string for token in tokens if token.type in (tokenize.STRING, tokenize.COMMENT))
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "exercises", "course_lib", "autograder", "docs", "benchmarks"])
+def test_a_percent_sign_stands_at_its_number(folder: str) -> None:
+    """95%, as Americans write it, also where the number is put in by code."""
+    kinds = {".py", ".ipynb", ".md", ".j2"}
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in kinds and ".ipynb_checkpoints" not in path.parts
+        for match in re.finditer(r".{0,30}(?<=[0-9}])[ \u00a0\u202f]%(?![\w(}]).{0,20}", _prose(path))
+    ]
+    assert found == []
