@@ -78,7 +78,7 @@ _OPEN: dict[str, float] = defaultdict(float)
 
 
 def _close_submission(spent: dict[str, list[float]]) -> None:
-    _OPEN[_REST] = 2 * _OPEN[_ALL] - sum(_OPEN.values())
+    _OPEN[_REST] = 2 * _OPEN[_ALL] - sum(_OPEN.values())  # the sum holds the whole, too
     for part, seconds in _OPEN.items():
         spent[part].append(seconds)
     _OPEN.clear()

@@ -38,7 +38,7 @@ def send(channel: socket.socket, header: dict[str, Any], body: bytes = b"", dead
     text = json.dumps(header).encode()
     data = _LENGTHS.pack(len(text), len(body)) + text + body
     try:
-        if deadline is None:
+        if deadline is None and channel.gettimeout() is None:  # else an earlier deadline's wait would end this
             channel.sendall(data)
             return
         waiting = memoryview(data)

@@ -145,6 +145,7 @@ def test_an_interrupted_run_is_completed_by_the_same_command(
         for worker in workers:
             os.kill(worker, signal.SIGCONT)
         process.kill()
+        process.wait()
     assert process.returncode == 130
     assert words.strip() == "autograder: interrupted; the same command again goes on from here"
     rest = _grade(course, two.address)

@@ -76,6 +76,23 @@ def test_what_is_sent_arrives(header: dict[str, Any], body: bytes) -> None:
         assert Receiver(other).receive(MOST, _soon()) == (header, body)
 
 
+def test_a_message_without_a_deadline_waits_for_a_slow_reader(pair: tuple[socket.socket, socket.socket]) -> None:
+    """Also after one with a deadline, whose wait the connection still has."""
+    header, body = {"size": 1 << 22}, b"x" * (1 << 22)
+    pair[1].settimeout(0.05)
+    arrived: list[tuple[dict[str, Any], bytes]] = []
+
+    def read_later() -> None:
+        time.sleep(0.3)
+        arrived.append(Receiver(pair[0]).receive(len(body), _soon()))
+
+    reader = threading.Thread(target=read_later)
+    reader.start()
+    send(pair[1], header, body)
+    reader.join()
+    assert arrived == [(header, body)]
+
+
 def test_messages_that_arrive_together_are_read_one_by_one(pair: tuple[socket.socket, socket.socket]) -> None:
     """What was fetched of the next message with this one is not lost."""
     sent = [({"case": str(number)}, bytes([number]) * number * 7) for number in range(40)]
