@@ -44,9 +44,12 @@ def main() -> int:
     """Record; the exit status."""
     known = topics()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("topic", nargs="*", choices=[*known, []], help=", ".join(known))
+    parser.add_argument("topic", nargs="*", help=", ".join(known))
     parser.add_argument("--all", action="store_true", help="also what is up to date")
     wanted = parser.parse_args()
+    for topic in wanted.topic:
+        if topic not in known:
+            parser.error(f"no topic {topic}; there are: {', '.join(known)}")
     for topic in wanted.topic or known:
         record(record_of(known[topic]), wanted.all)
     return 0
