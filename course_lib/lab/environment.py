@@ -38,7 +38,7 @@ class Tested:
 
 
 PYTHON = Tested("3.11", "3.13")
-TORCH = Tested("2.5", "2.14")  # 2.4 has no `Module.set_submodule`, which a notebook advises
+TORCH = Tested("2.5", "2.15")  # 2.4 has no `Module.set_submodule`, which a notebook advises
 
 _PACKAGES = ("torch", "numpy", "matplotlib", "safetensors", "anywidget", "tqdm")
 _BUNDLE = Path(__file__).parent.parent.parent
