@@ -8,8 +8,8 @@ import io
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
-from types import TracebackType
+from collections.abc import Callable, Coroutine, Mapping
+from types import CodeType, TracebackType
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -22,6 +22,8 @@ from .exhaustion import limit_reached
 __all__ = ["CapturingShell"]
 
 _SHOWN = ("text/plain", "image/png")
+_MAY_AWAIT = ("await", "async")
+_TOLD_OF_CELLS = ("IPython.", "matplotlib.", "matplotlib_inline.")
 
 
 class _Stream(io.TextIOBase):
@@ -68,9 +70,9 @@ class _Shell(InteractiveShell):
     keep_error: Callable[[Any], None]
 
     def transform_cell(self, raw_cell: str) -> str:
-        """IPython's magics and prompts are looked for only in what is no Python as it stands: it takes a while."""
+        """What is Python as it stands stays so: lines keep their numbers, and the compiler warns once."""
         try:
-            with warnings.catch_warnings():  # they come when the cell is compiled
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 ast.parse(raw_cell)
         except Exception:
@@ -78,8 +80,8 @@ class _Shell(InteractiveShell):
         return raw_cell if raw_cell.endswith("\n") else raw_cell + "\n"
 
     def should_run_async(self, raw_cell: str, **settings: Any) -> bool:
-        """Only what holds one of these words can await something; IPython compiles every cell to find out."""
-        found = any(word in raw_cell for word in ("await", "async"))
+        """Only what holds one of these words can await something; IPython compiles, and warns, to find out."""
+        found = any(word in raw_cell for word in _MAY_AWAIT)
         return found and bool(super().should_run_async(raw_cell, **settings))
 
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
@@ -118,6 +120,15 @@ def _in_cells(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
+def _finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine that awaits nothing returns."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("the code of the cell waits for something")
+
+
 class CapturingShell:
     """Runs cells one after the other in one namespace; built once in the warm parent, used in its children."""
 
@@ -131,6 +142,7 @@ class CapturingShell:
         for part in (self._shell.display_pub, self._shell.displayhook):
             assert isinstance(part, _Publisher | _Hook)
             part.keep = self._keep
+        self._cleaners = len(self._shell.input_transformers_cleanup)
         self._outputs: list[dict[str, Any]] = []
         self._room = 0
         self._cut = False
@@ -157,12 +169,53 @@ class CapturingShell:
         streams = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = _Stream("stdout", self._print), _Stream("stderr", self._print)
         try:
-            result = self._shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
-            good = bool(result.success)
+            good = self._run(source)
             self._shell.events.trigger("post_execute")  # the inline backend shows its figures here
         finally:
             sys.stdout, sys.stderr = streams
         return good, self._outputs
+
+    def _run(self, source: str) -> bool:
+        """Run a cell; a plain one without what IPython does for magics, coroutines and histories: half of its time."""
+        shell: Any = self._shell
+        codes = self._compiled(source)
+        if codes is None:
+            return bool(shell.run_cell(source, store_history=False).success)
+        shell.events.trigger("pre_execute")
+        with shell.builtin_trap, shell.display_trap:
+            return not any(_finished(shell.run_code(code)) for code in codes)
+
+    def _compiled(self, source: str) -> list[CodeType] | None:
+        """A plain cell's code, the last expression by itself, for it is shown; None for all that IPython has to see.
+
+        That is what is no Python, what may await something, what the compiler warns of, and everything once a cell has
+        asked to be told of cells or to change them.
+        """
+        shell: Any = self._shell
+        if any(word in source for word in _MAY_AWAIT) or self._is_altered():
+            return None
+        text = source if source.endswith("\n") else source + "\n"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                name = shell.compile.cache(text, shell.execution_count, raw_code=source)
+                statements = shell.compile.ast_parse(text, filename=name).body
+                shown = [statements.pop()] if statements and isinstance(statements[-1], ast.Expr) else []
+                parts: list[tuple[ast.AST, str]] = [(ast.Module(statements, []), "exec")] * bool(statements)
+                parts += [(ast.Interactive(shown), "single")] * bool(shown)
+                return [shell.compile(part, name, kind) for part, kind in parts]
+        except Exception:
+            return None
+
+    def _is_altered(self) -> bool:
+        """Whether a cell has changed how cells are run."""
+        shell = self._shell
+        told = (listener for listeners in shell.events.callbacks.values() for listener in listeners)
+        return (
+            bool(shell.ast_transformers or shell.input_transformers_post)
+            or len(shell.input_transformers_cleanup) != self._cleaners
+            or not all(listener.__module__.startswith(_TOLD_OF_CELLS) for listener in told)
+        )
 
     def _print(self, name: str, text: str) -> None:
         last = self._outputs[-1] if self._outputs else None
