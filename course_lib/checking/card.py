@@ -191,7 +191,8 @@ def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iter
 def _accuracy(verdict: Verdict) -> str:
     """The largest relative error beside what is allowed: the size of number to expect from right code."""
     worst, allowed = verdict.key.expected.accuracy(verdict.observed)
-    return f"The largest relative error is {worst:.0e} (up to {allowed:.0e} is allowed). " if allowed else ""
+    found = f"{worst:.0e}" if worst else "0"
+    return f"The largest relative error is {found} (up to {allowed:.0e} is allowed). " if allowed else ""
 
 
 def _text(story: _Story) -> str:
