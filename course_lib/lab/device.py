@@ -40,9 +40,11 @@ _STYLE = """<style>
 .course-plot, .course-pictures { max-width: var(--course-narrow) !important; }
 .course-drawing { min-width: var(--course-narrow); }
 }</style>"""
-"""For the whole notebook.  On JupyterLab's dark page white turns into the page's own #111, black into #eee, and colors keep
-their hue; photographs stay as they are.  On a phone, names of functions in the text break; formulas, figures and drawings
-are moved sideways, not shrunk."""
+"""For the whole notebook.
+
+On JupyterLab's dark page white turns into the page's own #111, black into #eee, and colors keep their hue; photographs
+stay as they are.  On a phone, names of functions break; formulas, figures and drawings are moved sideways, not shrunk.
+"""
 
 
 class Banner:
