@@ -51,7 +51,7 @@ class Picture:
     Attributes:
         png: the image.
         alt: what it shows, in words, with the important numbers.
-        pictures: whether there are images in it, which have to look the same on a dark page.
+        pictures: whether there are images or color maps in it, which have to look the same on a dark page.
         width: in pixels.
     """
 
@@ -59,7 +59,9 @@ class Picture:
         buffer = io.BytesIO()
         drawn.savefig(buffer, format="png", dpi=_DPI)
         self.png, self.alt, self.caption = buffer.getvalue(), alt, caption
-        self.pictures = any(ax.images for ax in drawn.axes)
+        # A photograph's negative would be wrong, and the best of a color map must not become the darkest.
+        maps = (part for ax in drawn.axes for part in ax.collections if part.get_array() is not None)
+        self.pictures = any(ax.images for ax in drawn.axes) or next(maps, None) is not None
         self.width = round(drawn.get_figwidth() * _DPI)
 
     def __repr__(self) -> str:
@@ -78,7 +80,7 @@ def image_tag(data: str, alt: str, pictures: bool, width: int) -> str:
     Args:
         data: a PNG image in base64.
         alt: what it shows, in words.
-        pictures: whether photographs or the like are in it, whose negative would be wrong.
+        pictures: whether images or color maps are in it, which have to look the same on a dark page.
         width: in pixels.
     """
     kind = "course-pictures" if pictures else "course-plot"

@@ -56,9 +56,12 @@ def test_descriptions_are_escaped(text: str) -> None:
 
 
 def test_only_figures_without_pictures_turn_dark() -> None:
-    """A negative of a photograph would be wrong; of a curve it is what a dark page needs."""
+    """A negative of a photograph or a color map would be wrong; of a curve it is what a dark page needs."""
     for draw, kind in (
         (lambda ax: ax.plot([1, 2]), "course-plot"),
+        (lambda ax: ax.scatter([1, 2], [1, 2], color="black"), "course-plot"),
+        (lambda ax: ax.scatter([1, 2], [1, 2], c=[0.1, 0.8]), "course-pictures"),
+        (lambda ax: ax.pcolormesh([[0.1, 0.8]]), "course-pictures"),
         (lambda ax: plots.montage(ax, torch.rand(4, 1, 5, 5), 2), "course-pictures"),
     ):
         drawn, (ax,) = plots.figure(width=4.0)
