@@ -33,9 +33,9 @@ _ATTRIBUTES = {
     "th": frozenset({"align", "colspan", "rowspan", "scope"}),
 }
 _NONE: frozenset[str] = frozenset()
-# Those of highlighted code, of formulas and of the course's figures.  Bootstrap's could cover the page with a link.
+# Those of highlighted code and of formulas.  Bootstrap's could cover the page with a link.
 _CLASSES = frozenset(
-    """anchor-link course-pictures course-plot highlight hll tex-block tex-inline
+    """anchor-link highlight hll tex-block tex-inline
     bp c c1 ch cm cp cpf cs dl err esc fm g gd ge ges gh gi go gp gr gs gt gu il k kc kd kn kp kr kt l ld m mb mf mh mi
     mo n na nb nc nd ne nf ni nl nn no nt nv nx o ow p pm py s s1 s2 sa sb sc sd se sh si sr ss sx vc vg vi vm w
     x""".split()

@@ -15,7 +15,6 @@ from traitlets.config import Config
 
 from autograder.course import Course
 from autograder.pages.sanitize import clean_html
-from course_lib.lab.plots import Picture, figure
 from tests.support.paths import ROOT
 
 ATTACKS = {
@@ -183,12 +182,3 @@ def test_without_the_configuration_nbgraders_pages_are_not_harmless(template: st
     """The test above would see it, if the filters were not in place."""
     page = body(template, notebook_of(ATTACKS["script"]), Config({"HTMLExporter": {"sanitize_html": True}}))
     assert "<script>" in findings(page)
-
-
-def test_a_figure_of_the_course_keeps_what_tells_whether_it_may_turn_dark() -> None:
-    """Its class; and nothing of it is shown as text."""
-    drawn, (ax,) = figure()
-    ax.plot([1, 2])
-    cleaned = clean_html(Picture(drawn, "a line", "caption")._repr_html_())
-    assert 'class="course-plot"' in cleaned
-    assert "&lt;" not in cleaned
