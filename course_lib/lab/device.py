@@ -34,7 +34,7 @@ _STYLE = """<style>
 [data-jp-theme-light="false"] .course-plot { filter: invert(0.93) hue-rotate(180deg); }
 [data-jp-theme-light="false"] .course-pictures { border-radius: 6px; }
 @media (max-width: 600px) {
-.jp-RenderedMarkdown :is(h1, h2, h3, p, li, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+.jp-RenderedMarkdown :is(h1, h2, h3, p, li, th, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
 .jp-RenderedMarkdown td:first-child code { overflow-wrap: normal; }
 .jp-RenderedMarkdown mjx-container { max-width: 100%; overflow: auto hidden; }
 .course-plot, .course-pictures { max-width: var(--course-narrow) !important; }
