@@ -235,7 +235,10 @@ _BOX = (
     "border-left:4px solid {color};padding:.5em .9em;margin:.4em 0;background:rgba(127,127,127,.08);border-radius:3px"
 )
 _PILL = "background:{color};color:#fff;border-radius:3px;padding:0 .45em;font-weight:600;white-space:nowrap"
-_PRE = "overflow:auto;padding:.6em;margin:.4em 0;background:rgba(127,127,127,.12);color:inherit;border-radius:3px"
+_PRE = (
+    "overflow:auto;padding:.6em;margin:.4em 0;background:rgba(127,127,127,.12);color:inherit;border-radius:3px;"
+    "word-break:normal;overflow-wrap:anywhere"  # lines break between words, not within names
+)
 
 
 def _html(story: _Story) -> str:

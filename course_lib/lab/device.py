@@ -33,6 +33,7 @@ def scaled(full: _T, short: _T) -> _T:
 _STYLE = """<style>
 [data-jp-theme-light="false"] .course-plot { filter: invert(0.93) hue-rotate(180deg); }
 [data-jp-theme-light="false"] .course-pictures { border-radius: 6px; }
+.jp-RenderedMarkdown details + p { margin-top: 0.8em; }
 @media (max-width: 600px) {
 .jp-RenderedMarkdown :is(h1, h2, h3, p, li, th, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
 .jp-RenderedMarkdown td:first-child code { overflow-wrap: normal; }
