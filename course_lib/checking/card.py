@@ -232,7 +232,8 @@ _COLOUR = {
     "hint": _BROWN,
 }
 _BOX = (
-    "border-left:4px solid {color};padding:.5em .9em;margin:.4em 0;background:rgba(127,127,127,.08);border-radius:3px"
+    "border-left:4px solid {color};padding:.5em .9em;margin:.4em 0;background:rgba(127,127,127,.08);border-radius:3px;"
+    "overflow-wrap:anywhere"
 )
 _PILL = "background:{color};color:#fff;border-radius:3px;padding:0 .45em;font-weight:600;white-space:nowrap"
 _PRE = (

@@ -75,7 +75,7 @@ def draw_histograms(stages: dict[str, torch.Tensor], alt: str) -> None:
 
 # One code in every figure of this notebook: batch norm is solid black, what it is compared with has colors and dashes.
 _WITH: dict[str, Any] = {"color": "black", "linestyle": "-", "marker": "o", "markersize": 4}
-_SHORT, _TITLE = 8, 10
+_SHORT, _TITLE = 9, 10
 
 
 def _by_scale(ax: Axes, series: dict[tuple[float, bool], Sequence[float]], first: int) -> None:

@@ -114,6 +114,7 @@ def tuning_runs(
         scratch: so many of the seeds, the first ones, are trained from scratch as well, which takes longest.
     """
     runs: list[Tuned] = []
+    _prepared(model, prepare)  # what is wrong with it should show before the features are computed
     frozen = _Frozen(model)
     planned = {seed: [name for name in RECIPES if name != "scratch" or n < scratch] for n, seed in enumerate(seeds)}
     total = steps * sum(map(len, planned.values()))
