@@ -10,7 +10,7 @@ from exercises.augmentation.shared import LIBRARY_IMAGES, picture
 from exercises.draws import uniform
 
 exercise = Exercise(
-    "colour-jitter", "color_jitter(image, brightness, contrast)", returns="image", forbidden=LIBRARY_IMAGES
+    "colour-jitter", "colour_jitter(image, brightness, contrast)", returns="image", forbidden=LIBRARY_IMAGES
 )
 BRIGHTNESS = exercise.criterion("multiplies by the brightness", 0.5, cases="brightness*")
 CONTRAST = exercise.criterion("stretches the contrast about the mean of the brighter image", 1, cases="contrast*")

@@ -8,15 +8,15 @@ import torch
 from autograder.exercise import Case, Exercise
 from exercises.augmentation.shared import LIBRARY_IMAGES, numbered, picture
 
-exercise = Exercise("cutout", "cutout(image, length, center_y, center_x)", returns="image", forbidden=LIBRARY_IMAGES)
+exercise = Exercise("cutout", "cutout(image, length, centre_y, centre_x)", returns="image", forbidden=LIBRARY_IMAGES)
 INSIDE = exercise.criterion("a square hole in all channels", 0.5, cases="inside*")
 ODD = exercise.criterion("odd lengths", 0.5, cases="odd*")
 BORDER = exercise.criterion("clipped at the border", 1, cases="border*")
 
 @exercise.cases
 def cases(g):
-    def case(image, length, center_y, center_x, driver="call"):
-        inputs = {"image": image, "length": length, "center_y": center_y, "center_x": center_x}
+    def case(image, length, centre_y, centre_x, driver="call"):
+        inputs = {"image": image, "length": length, "centre_y": centre_y, "centre_x": centre_x}
         return Case(inputs, driver=driver)
 
     def among(low, high):
@@ -38,9 +38,9 @@ def cases(g):
     yield "border, hole larger than the image", case(picture(g, 2, 3, 4), 12, among(0, 1), among(2, 3))
 
 @exercise.reference
-def pixel_by_pixel(image, length, center_y, center_x):
+def pixel_by_pixel(image, length, centre_y, centre_x):
     y = image.clone()
-    first_row, first_column = center_y - length // 2, center_x - length // 2
+    first_row, first_column = centre_y - length // 2, centre_x - length // 2
     for row in range(image.shape[1]):
         for column in range(image.shape[2]):
             if 0 <= row - first_row < length and 0 <= column - first_column < length:
@@ -48,58 +48,58 @@ def pixel_by_pixel(image, length, center_y, center_x):
     return y
 
 @exercise.right
-def clipped_slices(image, length, center_y, center_x):
+def clipped_slices(image, length, centre_y, centre_x):
     y = image.clone()
-    top, left = center_y - length // 2, center_x - length // 2
+    top, left = centre_y - length // 2, centre_x - length // 2
     y[:, max(top, 0) : max(top + length, 0), max(left, 0) : max(left + length, 0)] = 0
     return y
 
 @exercise.right
-def mask_of_comparisons(image, length, center_y, center_x):
-    rows = torch.arange(image.shape[1], device=image.device) - (center_y - length // 2)
-    columns = torch.arange(image.shape[2], device=image.device) - (center_x - length // 2)
+def mask_of_comparisons(image, length, centre_y, centre_x):
+    rows = torch.arange(image.shape[1], device=image.device) - (centre_y - length // 2)
+    columns = torch.arange(image.shape[2], device=image.device) - (centre_x - length // 2)
     hole = ((rows >= 0) & (rows < length))[:, None] & ((columns >= 0) & (columns < length))
     return image.masked_fill(hole, 0.0)
 
 @exercise.right
-def outer_product_of_indicators(image, length, center_y, center_x):
+def outer_product_of_indicators(image, length, centre_y, centre_x):
     def inside(n, center):
         places = torch.arange(n, device=image.device)
         return torch.isin(places, torch.arange(length, device=image.device) + center - length // 2).to(image.dtype)
 
-    return image * (1 - torch.outer(inside(image.shape[1], center_y), inside(image.shape[2], center_x)))
+    return image * (1 - torch.outer(inside(image.shape[1], centre_y), inside(image.shape[2], centre_x)))
 
 @exercise.right
-def numpy(image, length, center_y, center_x):
+def numpy(image, length, centre_y, centre_x):
     y = image.numpy().copy()
     height, width = y.shape[1:]
-    top, bottom = np.clip([center_y - length // 2, center_y - length // 2 + length], 0, height)
-    left, right = np.clip([center_x - length // 2, center_x - length // 2 + length], 0, width)
+    top, bottom = np.clip([centre_y - length // 2, centre_y - length // 2 + length], 0, height)
+    left, right = np.clip([centre_x - length // 2, centre_x - length // 2 + length], 0, width)
     y[..., top:bottom, left:right] = 0.0
     return torch.from_numpy(y)
 
 @exercise.right
-def cut_out_of_a_wide_mask(image, length, center_y, center_x):
+def cut_out_of_a_wide_mask(image, length, centre_y, centre_x):
     height, width = image.shape[1:]
     wide = image.new_ones(height + 2 * length, width + 2 * length)
-    top, left = center_y - length // 2 + length, center_x - length // 2 + length
+    top, left = centre_y - length // 2 + length, centre_x - length // 2 + length
     wide[top : top + length, left : left + length] = 0
     return image * wide[length : length + height, length : length + width]
 
 @exercise.right
-def the_centre_limited_to_the_image(image, length, center_y, center_x):
+def the_centre_limited_to_the_image(image, length, centre_y, centre_x):
     """With a center that is kept within the image, where it is anyway."""
     height, width = image.shape[1:]
-    return clipped_slices(image, length, min(max(center_y, 0), height - 1), min(max(center_x, 0), width - 1))
+    return clipped_slices(image, length, min(max(centre_y, 0), height - 1), min(max(centre_x, 0), width - 1))
 
 def hole(span):
     """A hole whose rows, and columns, are those from and before the two numbers `span(n, length, center)`."""
 
     @functools.wraps(span)
-    def answer(image, length, center_y, center_x):
+    def answer(image, length, centre_y, centre_x):
         y = image.clone()
-        top, bottom = span(image.shape[1], length, center_y)
-        left, right = span(image.shape[2], length, center_x)
+        top, bottom = span(image.shape[1], length, centre_y)
+        left, right = span(image.shape[2], length, centre_x)
         y[:, top:bottom, left:right] = 0
         return y
 
@@ -170,11 +170,11 @@ def last_row_left(n, length, center):
     return max(center - length // 2, 0), max(min(center - length // 2 + length, n - 1), 0)
 
 @exercise.wrong(loses=BORDER, costs=0.75)
-def skipped_at_the_border(image, length, center_y, center_x):
+def skipped_at_the_border(image, length, centre_y, centre_x):
     """Where a part of the hole would lie outside nothing is cut at all. The part inside is cut."""
-    first = center_y - length // 2, center_x - length // 2
+    first = centre_y - length // 2, centre_x - length // 2
     inside = all(start >= 0 and start + length <= n for start, n in zip(first, image.shape[1:], strict=True))
-    return clipped_slices(image, length, center_y, center_x) if inside else image.clone()
+    return clipped_slices(image, length, centre_y, centre_x) if inside else image.clone()
 
 @exercise.wrong(loses=INSIDE, costs=0.75)
 @hole
@@ -201,33 +201,33 @@ def twice_and_wrapped(n, length, center):
     return center - length, center + length
 
 @exercise.wrong(loses=INSIDE, costs=0.75)
-def row_and_column_swapped(image, length, center_y, center_x):
+def row_and_column_swapped(image, length, centre_y, centre_x):
     """Rows and columns of the center are exchanged. The first number is the row."""
-    return clipped_slices(image, length, center_x, center_y)
+    return clipped_slices(image, length, centre_x, centre_y)
 
 @exercise.wrong(loses=INSIDE)
-def first_channel_only(image, length, center_y, center_x):
+def first_channel_only(image, length, centre_y, centre_x):
     """Only the first channel has a hole. All channels of a pixel are cut."""
-    return torch.cat([clipped_slices(image[:1], length, center_y, center_x), image[1:]])
+    return torch.cat([clipped_slices(image[:1], length, centre_y, centre_x), image[1:]])
 
 @exercise.wrong(loses=INSIDE, costs=1)
-def channels_taken_for_rows(image, length, center_y, center_x):
+def channels_taken_for_rows(image, length, centre_y, centre_x):
     """The first index meant rows but selects channels: an image here has the axes (C, H, W)."""
     y = image.clone()
-    top, left = center_y - length // 2, center_x - length // 2
+    top, left = centre_y - length // 2, centre_x - length // 2
     y[max(top, 0) : max(top + length, 0), max(left, 0) : max(left + length, 0)] = 0
     return y
 
 @exercise.wrong(loses=INSIDE, costs=0.75)
-def everything_else_cut(image, length, center_y, center_x):
+def everything_else_cut(image, length, centre_y, centre_x):
     """Only the square is left and all else is zero. It should be the other way around."""
-    return image - clipped_slices(image, length, center_y, center_x)
+    return image - clipped_slices(image, length, centre_y, centre_x)
 
 @exercise.wrong(loses=INSIDE, costs=0.75)
-def whole_rows_and_columns(image, length, center_y, center_x):
+def whole_rows_and_columns(image, length, centre_y, centre_x):
     """Whole rows and whole columns are cut, a cross instead of a square: only where both meet should be zero."""
     y = image.clone()
-    top, left = center_y - length // 2, center_x - length // 2
+    top, left = centre_y - length // 2, centre_x - length // 2
     y[:, max(top, 0) : max(top + length, 0)] = 0
     y[:, :, max(left, 0) : max(left + length, 0)] = 0
     return y
@@ -236,8 +236,8 @@ def filled(value):
     """The right hole, filled with `value(image)`."""
 
     @functools.wraps(value)
-    def answer(image, length, center_y, center_x):
-        outside = clipped_slices(torch.ones_like(image), length, center_y, center_x) > 0
+    def answer(image, length, centre_y, centre_x):
+        outside = clipped_slices(torch.ones_like(image), length, centre_y, centre_x) > 0
         return torch.where(outside, image, value(image))
 
     return answer
@@ -264,5 +264,5 @@ def filled_with_one(image):
 
 for mean in (lambda image: image.mean((1, 2), keepdim=True), lambda image: image.mean()):
     exercise.both(row_and_column_swapped, filled_with_the_mean)(
-        lambda image, length, center_y, center_x, mean=mean: filled(mean)(image, length, center_x, center_y)
+        lambda image, length, centre_y, centre_x, mean=mean: filled(mean)(image, length, centre_x, centre_y)
     )

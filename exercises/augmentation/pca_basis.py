@@ -11,7 +11,7 @@ from exercises.draws import uniform
 
 exercise = Exercise(
     "pca-basis",
-    "pca_color_basis(images)",
+    "pca_colour_basis(images)",
     returns=("eigenvalues", "eigenvectors"),
     forbidden=(*LIBRARY_IMAGES, "sklearn"),
 )

@@ -135,12 +135,12 @@ def test_mixup_keeps_distributions_and_means(seed: int) -> None:
 
 
 @given(st.integers(0, 12), st.integers(-3, 12), st.integers(-3, 12))
-def test_cutout_counts_the_clipped_square(length: int, center_y: int, center_x: int) -> None:
+def test_cutout_counts_the_clipped_square(length: int, centre_y: int, centre_x: int) -> None:
     """As many pixels are zero as the square and the image have in common, wherever the centre lies."""
     image = torch.ones(2, 7, 9)
-    rows, columns = (set(range(c - length // 2, c - length // 2 + length)) for c in (center_y, center_x))
+    rows, columns = (set(range(c - length // 2, c - length // 2 + length)) for c in (centre_y, centre_x))
     expected = 2 * len(rows & set(range(7))) * len(columns & set(range(9)))
-    assert int((answer_of("cutout")(image, length, center_y, center_x) == 0).sum()) == expected
+    assert int((answer_of("cutout")(image, length, centre_y, centre_x) == 0).sum()) == expected
 
 
 # --- wrong answers that are on no list
@@ -271,13 +271,13 @@ def _noise_about_mean(image: Tensor, p: float, u: Tensor) -> Tensor:
     return torch.where(u < p, 2 * image.mean() - image, image)
 
 
-def _cutout_random(image: Tensor, length: int, center_y: int, center_x: int) -> Tensor:
+def _cutout_random(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
     hole: Tensor = answer_of("cutout")(image, length, image.shape[1] // 2, image.shape[2] // 2)
     return hole
 
 
-def _cutout_scaled(image: Tensor, length: int, center_y: int, center_x: int) -> Tensor:
-    hole = answer_of("cutout")(image, length, center_y, center_x)
+def _cutout_scaled(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    hole = answer_of("cutout")(image, length, centre_y, centre_x)
     return hole * image.sum() / hole.sum().clamp(min=0.1)
 
 
@@ -550,8 +550,8 @@ def _larger_weight(x: Tensor, y: Tensor, lam: Tensor, permutation: Tensor) -> An
     return answer_of("mixup")(x, y, torch.stack([lam, 1 - lam]).amax(0), permutation)
 
 
-def _hole_with_mean(image: Tensor, length: int, center_y: int, center_x: int) -> Tensor:
-    y, top, left = image.clone(), center_y - length // 2, center_x - length // 2
+def _hole_with_mean(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    y, top, left = image.clone(), centre_y - length // 2, centre_x - length // 2
     y[:, max(top, 0) : max(top + length, 0), max(left, 0) : max(left + length, 0)] = image.mean()
     return y
 
@@ -560,9 +560,9 @@ def _small_number(tiny: float) -> Callable[[Tensor, Tensor], Tensor]:
     return lambda z, t: -(t * (z.softmax(1) + tiny).log()).sum(1).mean()
 
 
-def _cut_without_clipping(image: Tensor, length: int, center_y: int, center_x: int) -> Tensor:
+def _cut_without_clipping(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
     y, half = image.clone(), length // 2
-    y[:, center_y - half : center_y + half, center_x - half : center_x + half] = 0
+    y[:, centre_y - half : centre_y + half, centre_x - half : centre_x + half] = 0
     return y
 
 
@@ -634,8 +634,8 @@ def _rotate_by_scipy(image: Tensor, degrees: float) -> Tensor:
     return torch.from_numpy(scipy.ndimage.rotate(image.numpy(), degrees, axes=(2, 1), reshape=False, order=1))
 
 
-def _cutout_by_the_course(image: Tensor, length: int, center_y: int, center_x: int) -> Tensor:
-    return augment.cutout(image[None], torch.tensor([[center_y, center_x]]), length)[0]
+def _cutout_by_the_course(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    return augment.cutout(image[None], torch.tensor([[centre_y, centre_x]]), length)[0]
 
 
 @pytest.mark.parametrize(

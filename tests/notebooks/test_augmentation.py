@@ -30,7 +30,7 @@ def test_the_course_s_batches_are_what_the_notebook_s_functions_give_one_by_one(
     factors = 0.5 + torch.rand(2, 5, generator=g, dtype=torch.float64)
     centres = torch.randint(0, 9, (5, 2), generator=g)
     rows, columns = centres.T.tolist()
-    values, vectors = solved["pca_color_basis"](x)
+    values, vectors = solved["pca_colour_basis"](x)
     crops = torch.tensor([[7, 10, 0, 3], [8, 12, 1, 0], [14, 20, 7, 13], [9, 13, 2, 6], [7, 10, 0, 0]])
 
     def cut(image: torch.Tensor, crop: torch.Tensor) -> torch.Tensor:
@@ -40,7 +40,7 @@ def test_the_course_s_batches_are_what_the_notebook_s_functions_give_one_by_one(
     pairs = {
         "rotate": (augment.rotate(x, angles), [solved["rotate"](i, float(a)) for i, a in zip(x, angles, strict=True)]),
         "warp": (augment.smooth_warp(x, fields), list(map(solved["smooth_warp"], x, fields))),
-        "jitter": (augment.colour_jitter(x, *factors), list(map(solved["color_jitter"], x, *factors))),
+        "jitter": (augment.colour_jitter(x, *factors), list(map(solved["colour_jitter"], x, *factors))),
         "noise": (
             augment.pixel_noise(x, u < 0.3),
             list(map(solved["flip_random_pixels"], x, [0.3] * 5, u)),
