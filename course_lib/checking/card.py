@@ -191,7 +191,8 @@ def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iter
 def _accuracy(verdict: Verdict) -> str:
     """The largest relative error beside what is allowed: the size of number to expect from right code."""
     worst, allowed = verdict.key.expected.accuracy(verdict.observed)
-    return f"The largest relative error is {worst:.0e} (up to {allowed:.0e} is allowed). " if allowed else ""
+    found = f"{worst:.0e}" if worst else "0"
+    return f"The largest relative error is {found} (up to {allowed:.0e} is allowed). " if allowed else ""
 
 
 def _text(story: _Story) -> str:
@@ -231,10 +232,14 @@ _COLOUR = {
     "hint": _BROWN,
 }
 _BOX = (
-    "border-left:4px solid {color};padding:.5em .9em;margin:.4em 0;background:rgba(127,127,127,.08);border-radius:3px"
+    "border-left:4px solid {color};padding:.5em .9em;margin:.4em 0;background:rgba(127,127,127,.08);border-radius:3px;"
+    "overflow-wrap:anywhere"
 )
 _PILL = "background:{color};color:#fff;border-radius:3px;padding:0 .45em;font-weight:600;white-space:nowrap"
-_PRE = "overflow:auto;padding:.6em;margin:.4em 0;background:rgba(127,127,127,.12);color:inherit;border-radius:3px"
+_PRE = (
+    "overflow:auto;padding:.6em;margin:.4em 0;background:rgba(127,127,127,.12);color:inherit;border-radius:3px;"
+    "word-break:normal;overflow-wrap:anywhere"  # lines break between words, not within names
+)
 
 
 def _html(story: _Story) -> str:

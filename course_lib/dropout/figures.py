@@ -117,7 +117,7 @@ def draw_features(runs: Sequence[Run], units: int = 24) -> None:
         low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
         montage(ax, (images - low) / (high - low), 6)
         smooth = neighbour_correlation(layer.weight)
-        ax.set_title(f"p_keep = {run.p_keep:g}: neighbors correlate {smooth:.2f}", fontsize=9)
+        ax.set_title(f"p_keep = {run.p_keep:g}: neighbors correlate {smooth:.2f}", fontsize=11)
         said.append(f"p_keep {run.p_keep:g}: correlation of neighboring weights {smooth:.2f}")
     show_figure(drawn, f"Weights of {units} first-layer units as images. {'; '.join(said)}.")
 
@@ -147,6 +147,9 @@ def draw_ensembles(results: Sequence[Ensemble]) -> None:
     ax.axhline(scaled, color=OKABE_ITO[1], linestyle="--", label="one pass with scaled weights")
     ax.set(xscale="log", yscale="log", xlabel="masks sampled", ylabel="distance from the exact mean")
     ax.set_xticks(samples, [str(size) for size in samples])
+    lines = [v for v in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if ax.get_ylim()[0] < v < ax.get_ylim()[1]]
+    ax.set_yticks(lines, [f"{v:g}" for v in lines])
+    ax.minorticks_off()
     first, last = (float(np.mean([result.sampled[i] for result in results])) for i in (0, -1))
     title = titled("More masks come closer to the exact mean", last < first, "Distance from the exact mean")
     ax.set_title(title, fontsize=11)
@@ -189,7 +192,8 @@ def draw_regions(image: torch.Tensor, divisions: Sequence[tuple[torch.Tensor, to
         ax.set(xticks=[], yticks=[])
         ax.grid(False)
     size = len(divisions[0][0]) - 1
-    show_figure(drawn, f"One image, divided {len(divisions)} times at random into {size} x {size} regions.")
+    caption = f"One image, divided {len(divisions)} times at random into {size} × {size} regions."
+    show_figure(drawn, caption, f"{caption} Each region becomes one pixel.")
 
 
 def draw_passes(single: Sequence[float], averaged: Sequence[float]) -> None:

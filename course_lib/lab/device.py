@@ -30,10 +30,22 @@ def scaled(full: _T, short: _T) -> _T:
     return short if quick() else full
 
 
-_NARROW = """<style>@media (max-width: 600px) {
-.jp-RenderedMarkdown :is(h1, h2, h3, p, li, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+_STYLE = """<style>
+[data-jp-theme-light="false"] .course-plot { filter: invert(0.93) hue-rotate(180deg); }
+[data-jp-theme-light="false"] .course-pictures { border-radius: 6px; }
+.jp-RenderedMarkdown details + p { margin-top: 0.8em; }
+@media (max-width: 600px) {
+.jp-RenderedMarkdown :is(h1, h2, h3, p, li, th, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+.jp-RenderedMarkdown td:has(> code) { min-width: 8.5em; }
+.jp-RenderedMarkdown mjx-container { max-width: 100%; overflow: auto hidden; }
+.course-plot, .course-pictures { max-width: var(--course-narrow) !important; }
+.course-drawing { min-width: var(--course-narrow); }
 }</style>"""
-"""On a phone, names of functions in the text break instead of being cut off."""
+"""For the whole notebook.
+
+On JupyterLab's dark page white turns into the page's own #111, black into #eee, and colors keep their hue; photographs
+stay as they are.  On a phone, names of functions break; formulas, figures and drawings are moved sideways, not shrunk.
+"""
 
 
 class Banner:
@@ -55,7 +67,7 @@ class Banner:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return f'{_NARROW}<div role="note" style="border-left:4px solid #0072B2;padding:.3em .8em">{self.text}</div>'
+        return f'{_STYLE}<div role="note" style="border-left:4px solid #0072B2;padding:.3em .8em">{self.text}</div>'
 
 
 def banner(minutes: float) -> None:

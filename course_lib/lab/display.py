@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-__all__ = ["printable", "show"]
+__all__ = ["NARROW_SCALE", "printable", "show"]
+
+NARROW_SCALE = 0.65
+"""How large a figure is on a phone, where the style of `device.banner` asks for it: words have 8 pixels and more."""
 
 _PLAIN_SIGNS = str.maketrans({"✓": "[ok]", "✗": "[x]", "○": "[ ]", "►": ">", "“": '"', "”": '"'})
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from course_lib.lab.display import show
+from course_lib.lab.display import NARROW_SCALE, show
 
 __all__ = ["Drawing", "arrow", "node", "polygon", "show_drawing", "words"]
 
@@ -27,8 +27,9 @@ class Drawing:
         self.alt = alt
         self.svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(alt, quote=True)}" '
-            f'viewBox="{-_EDGE} 0 {width + 2 * _EDGE:g} {height:g}" '
-            f'style="width:100%;max-width:{width + 2 * _EDGE:g}px;height:auto;'
+            f'class="course-drawing" viewBox="{-_EDGE} 0 {width + 2 * _EDGE:g} {height:g}" '
+            f'style="--course-narrow:{NARROW_SCALE * width:.0f}px;'
+            f"width:100%;max-width:{width + 2 * _EDGE:g}px;height:auto;"
             "color:var(--jp-content-font-color1, inherit);"
             'font-family:var(--jp-content-font-family, sans-serif)" '
             f'font-size="15" fill="currentColor" stroke-width="1.6">{"".join(shapes)}</svg>'

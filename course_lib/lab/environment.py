@@ -17,6 +17,7 @@ from pathlib import Path
 
 from course_lib.lab.course_folder import answers_of_course
 from course_lib.lab.interrupted import keep_going
+from course_lib.lab.missing_names import say_what_is_missing
 
 __all__ = ["PYTHON", "TORCH", "Fault", "Tested", "check_environment", "faults", "tell_if_untested"]
 
@@ -70,6 +71,7 @@ def check_environment() -> None:
     global _told
     _told = True
     keep_going()
+    say_what_is_missing()
     found = list(faults())
     if not found:
         torch = _version("torch") or "?"

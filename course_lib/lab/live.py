@@ -15,6 +15,11 @@ from course_lib.lab.stop import stop_button
 __all__ = ["Live"]
 
 _SECONDS_BETWEEN_FRAMES = 1.0
+_RUNNING = "{desc}{percentage:3.0f}%|{bar}{r_bar}"
+_FINISHED = "{desc}{n_fmt} of {total_fmt} in {elapsed_s:.0f} s"
+"""The bar while the work is done, and what it leaves: a full bar says nothing."""
+_WORTH_TELLING_S = 1.0
+"""Work that takes less shows no bar at all."""
 
 
 class _Nothing:
@@ -74,13 +79,24 @@ class Live:
 
             self._button = stop_button("Stop, keep what is done" if self._partial else "Stop")
             self._handle = display(_Nothing(), display_id=True)
-        self._bar = tqdm(total=self._total, desc=self.title, file=sys.stdout, mininterval=0.5, leave=True, ncols=88)
+        named = self.title + (" " if self.title.endswith("?") else ": ")
+        self._bar = tqdm(
+            total=self._total,
+            desc=named,
+            file=sys.stdout,
+            delay=_WORTH_TELLING_S,
+            mininterval=0.5,
+            ncols=88,
+            bar_format=_RUNNING,
+        )
         self._drawn_at = 0.0
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        self._bar.bar_format = _FINISHED
+        self._bar.leave = not isinstance(error, Exception)
         self._bar.close()
         if self._button is not None:
             self._button.close()

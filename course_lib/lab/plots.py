@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from course_lib.lab.display import show
+from course_lib.lab.display import NARROW_SCALE, show
 
 __all__ = [
     "DASHES",
@@ -28,6 +28,7 @@ __all__ = [
     "bars",
     "curves",
     "figure",
+    "image_tag",
     "legend_beside",
     "montage",
     "show_figure",
@@ -40,6 +41,7 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 """Colors that stay apart for every kind of color vision (Okabe, Ito 2008); the yellow is left out: too pale."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+_DPI = 90
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 
 
@@ -49,12 +51,18 @@ class Picture:
     Attributes:
         png: the image.
         alt: what it shows, in words, with the important numbers.
+        pictures: whether there are images or color maps in it, which have to look the same on a dark page.
+        width: in pixels.
     """
 
     def __init__(self, drawn: Figure, alt: str, caption: str = "") -> None:
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format="png", dpi=90)
+        drawn.savefig(buffer, format="png", dpi=_DPI)
         self.png, self.alt, self.caption = buffer.getvalue(), alt, caption
+        # A photograph's negative would be wrong, and the best of a color map must not become the darkest.
+        maps = (part for ax in drawn.axes for part in ax.collections if part.get_array() is not None)
+        self.pictures = any(ax.images for ax in drawn.axes) or next(maps, None) is not None
+        self.width = round(drawn.get_figwidth() * _DPI)
 
     def __repr__(self) -> str:
         return f"[figure: {self.alt}]"
@@ -62,8 +70,23 @@ class Picture:
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.png).decode("ascii")
         caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
-        image = f'<img style="max-width:100%" alt="{escape(self.alt)}" src="data:image/png;base64,{data}">'
-        return f'<figure style="margin:0">{image}{caption}</figure>'
+        image = image_tag(data, self.alt, self.pictures, self.width)
+        return f'<figure style="margin:4px 5px 8px">{image}{caption}</figure>'
+
+
+def image_tag(data: str, alt: str, pictures: bool, width: int) -> str:
+    """The HTML of a figure: by its class the style of `device.banner` finds what may turn dark.
+
+    Args:
+        data: a PNG image in base64.
+        alt: what it shows, in words.
+        pictures: whether images or color maps are in it, which have to look the same on a dark page.
+        width: in pixels.
+    """
+    kind = "course-pictures" if pictures else "course-plot"
+    style = f"max-width:100%;--course-narrow:{NARROW_SCALE * width:.0f}px"
+    source = f'alt="{escape(alt)}" src="data:image/png;base64,{data}"'
+    return f'<img class="{kind}" style="{style}" width="{width}" {source}>'
 
 
 def figure(
@@ -176,7 +199,7 @@ def spread(ax: Axes, x: Sequence[float], runs: Mapping[str, Sequence[Sequence[fl
 
 def legend_beside(ax: Axes) -> None:
     """Put the legend to the right of what is drawn, below the height of the title: a long one may run on above it."""
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, frameon=False, fontsize=8)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, frameon=False, fontsize=9)
 
 
 def bars(ax: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float]]) -> None:
@@ -227,5 +250,5 @@ def montage(ax: Axes, images: torch.Tensor, columns: int, titles: Sequence[str] 
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.set_yticks([])
-    ax.set_xticks([(i + 0.5) * (width + 2) for i in range(len(titles))], titles, fontsize=8)
+    ax.set_xticks([(i + 0.5) * (width + 2) for i in range(len(titles))], titles, fontsize=9)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from course_lib.lab.plots import DASHES, OKABE_ITO
+from course_lib.lab.plots import DASHES, OKABE_ITO, image_tag
 from course_lib.widgets.scene import (
     Axis,
     Bars,
@@ -104,11 +104,11 @@ def still(
     more = f"<br>{escape(said)}" if said else ""
     # in signs that neither HTML nor JSON writes otherwise
     mark = f' {PREDICTION}="{";".join(quote(part, safe="") for part in prediction)}"' if prediction else ""
+    pictures = any(isinstance(panel, Montage) for panel in scene.panels)
     link = f' Where that does not work, open <a href="{escape(page)}">{escape(page)}</a>.' if page else ""
     return (
-        f'{_STYLE}<figure class="course-still"{mark} style="margin:0">'
-        f'<img style="max-width:100%" width="{scene.width}" alt="{escape(_sentence(title))} {escape(scene.line)}" '
-        f'src="data:image/png;base64,{data}">'
+        f'{_STYLE}<figure class="course-still"{mark} style="margin:4px 5px 8px">'
+        f"{image_tag(data, f'{_sentence(title)} {scene.line}', pictures, scene.width)}"
         f"<figcaption><strong>{escape(title)}</strong><br>{escape(scene.line)}{more}<br>"
         f"<em>Still picture: run the cell to move it.{link}</em></figcaption></figure>"
     )

@@ -31,7 +31,7 @@ def fill(page: Page, widget: Locator) -> None:
     widget.get_by_label("linear classifier on block 2").press("Space")
     widget.get_by_role("button", name="Lock in").press("Enter")
     expect(canvas).to_have_attribute("data-seen", "2")
-    widget.get_by_role("slider", name="Images a class").first.press("ArrowRight")
+    widget.get_by_role("slider", name="Images per class").first.press("ArrowRight")
     expect(canvas).to_have_attribute("data-seen", "2,3")
     canvas.click(position=FIRST_ENTRY)
     expect(canvas).to_have_attribute("data-seen", "0,2,3")

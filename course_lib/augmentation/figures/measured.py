@@ -32,11 +32,13 @@ def draw_images(images: Sequence[Tensor], titles: Sequence[str], alt: str, heigh
         alt: what they show, in words.
         height: in pixels.
     """
-    drawn, axes = figure(1, len(images), width=10.5 / max(4, len(images)), height=2.2)
+    ratios = [image.shape[2] / image.shape[1] for image in images]
+    tall = min(2.2, 10.2 / sum(ratios))  # inches; as high as fits, and no wider than the pictures are
+    drawn, axes = figure(1, len(images), tall * sum(ratios) / len(images) + 0.1, tall + 0.35, width_ratios=ratios)
     for ax, image, title in zip(axes, images, titles, strict=True):
         size = (height, round(height * image.shape[2] / image.shape[1]))
         montage(ax, F.interpolate(image[None].detach().float().cpu(), size, mode="nearest"), 1)
-        ax.set_title(title, fontsize=9)
+        ax.set_title(title, fontsize=10)
         ax.set_xticks([])
     show_figure(drawn, alt)
 

@@ -36,9 +36,9 @@ def draw_graph() -> None:
         arrow((236, 242), (84, 172), _VARIANCE, "3 4", 3, bend=14),
     ]
     labels = [
-        words((345, 190), "direct", color=_DIRECT),
-        words((372, 46), "through the mean", color=_MEAN, anchor="start"),
-        words((372, 256), "through the variance", color=_VARIANCE, anchor="start"),
+        words((326, 188), "direct"),
+        words((372, 46), "through the mean", anchor="start"),
+        words((372, 256), "through the variance", anchor="start"),
         words((580, 74), "γ, β"),
         words((270, 118), "adds nothing:", 12, anchor="start"),
         words((270, 133), "∂σ²/∂μ = 0", 12, anchor="start"),

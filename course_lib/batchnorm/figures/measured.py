@@ -75,7 +75,7 @@ def draw_histograms(stages: dict[str, torch.Tensor], alt: str) -> None:
 
 # One code in every figure of this notebook: batch norm is solid black, what it is compared with has colors and dashes.
 _WITH: dict[str, Any] = {"color": "black", "linestyle": "-", "marker": "o", "markersize": 4}
-_SHORT, _TITLE = 8, 10
+_SHORT, _TITLE = 9, 10
 
 
 def _by_scale(ax: Axes, series: dict[tuple[float, bool], Sequence[float]], first: int) -> None:
@@ -164,7 +164,8 @@ def draw_sweep(result: Sweep) -> None:
     ax.set(xscale="log", xlabel=result.setting, ylabel="training loss at the end", title=title)
     legend_beside(ax)
     working = "; ".join(f"{label}, {_ranges(result.working(label))}" for label in result.losses)
-    caption = f"A dot for each of {seeds} seed{'s' * (seeds > 1)}. It trains at these values: {working}."
+    dots = f"A dot for each of {seeds} seeds." if seeds > 1 else "One seed."
+    caption = f"{dots} It trains at these values: {working}."
     show_figure(drawn, f"Training loss over the {result.setting}. {title}. {caption}", caption)
 
 

@@ -112,13 +112,12 @@ def right(answer: Any, state: State) -> bool:
 def explain(answer: Any, state: State) -> str:
     """What was said, what it is, why."""
     right = steps_to_cover(_SHARE, _ASKED_MOMENTUM)
-    off = abs(answer - right)
-    verdict = "exactly" if off < 0.5 else "almost" if off <= 3 else "far more" if answer < right / 2 else "not quite"
+    said = f"It is {right}, as you said" if answer == right else f"You said {answer:g}, it is {right}"
     left = (1 - _ASKED_MOMENTUM) ** right
     now = steps_to_cover(_SHARE, state["momentum"])
     noise = math.sqrt(state["momentum"] / (2 - state["momentum"]))
     return (
-        f"You said {answer:g}, it is {right} ({verdict}): each step leaves {1 - _ASKED_MOMENTUM:g} of the distance, "
+        f"{said}: each step leaves {1 - _ASKED_MOMENTUM:g} of the distance, "
         f"and {1 - _ASKED_MOMENTUM:g} to the power {right} = {left:.3f} is the first below {1 - _SHARE:.1f}. "
         f"{_slip(answer)}"
         f"With momentum {state['momentum']:g} it takes {_steps(now)}, and the running mean keeps {noise:.2f} "

@@ -35,6 +35,7 @@ def draw_counts(count: Callable[[int, int, int, bool], tuple[int, int]], inputs:
         ylim=(0, None),
         title=f"{inputs} → {outputs}: it saves weights up to width {saves[-1]}",
     )
+    ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.legend(frameon=False, loc="upper left")
     show_figure(
         drawn,

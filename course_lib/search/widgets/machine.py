@@ -260,13 +260,13 @@ def explain(answer: Any, state: State) -> str:
     return (
         f"You said {answer:g}, it is {machine:.1f} on average. {why}. Choosing blindly takes {blind:.1f}. "
         f"{_standing(slices()[_which(state)], state)}"
-    )
+    ).rstrip()
 
 
 def _standing(line: Slice, state: State) -> str:
     yours, theirs = _yours(state), game(_which(state))[: len(_yours(state))]
     if not state["picks"]:
-        return "Your turn."
+        return ""  # the line below says whose turn it is
     mine, its = needed(line, yours), needed(line, theirs)
     gap = float(line.accuracy[list(yours)].max() - line.accuracy[list(theirs)].max())
     if len(state["picks"]) < PICKS:

@@ -108,7 +108,7 @@ class Run:
 
     Attributes:
         target: key of `TARGETS`.
-        per_class: labeled images a class.
+        per_class: labeled images per class.
         recipe: key of `RECIPES`.
         seed: of the choice of images, the new weights and the shuffling.
         accuracy: on the test images, in [0, 1].
@@ -225,7 +225,7 @@ def run_cell(target: str, per_class: int, recipe: str, seed: int, fit: Fit = rid
 
     Args:
         target: key of `TARGETS`.
-        per_class: labeled images a class.
+        per_class: labeled images per class.
         recipe: key of `RECIPES`.
         seed: any; the table has those of `SEEDS`.
         fit: fits the linear classifier of the probes.
@@ -267,7 +267,7 @@ def _trained(net: nn.Module, x: torch.Tensor, labels: torch.Tensor, test: Batch,
 def plan(
     seeds: Sequence[int] = SEEDS, sizes: Sequence[int] = PER_CLASS, recipes: Iterable[str] = RECIPES
 ) -> list[tuple[str, int, str, int]]:
-    """(target, images a class, recipe, seed) of every run, all recipes of a draw of images behind one another."""
+    """(target, images per class, recipe, seed) of every run, all recipes of a draw of images behind one another."""
     return [(t, n, r, s) for s, t, n, r in itertools.product(seeds, TARGETS, sizes, tuple(recipes))]
 
 
@@ -284,7 +284,7 @@ def run_of(row: dict[str, str]) -> Run:
 
 
 def summaries(runs: Iterable[Run]) -> dict[tuple[str, int, str], Summary]:
-    """(target, images a class, recipe) -> its runs, in the order in which they first come."""
+    """(target, images per class, recipe) -> its runs, in the order in which they first come."""
     cells: dict[tuple[str, int, str], list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.seed):
         cells.setdefault((run.target, run.per_class, run.recipe), []).append(run)
@@ -338,7 +338,7 @@ def repeat_in_small(
     Args:
         fit: fits the linear classifier of the probes.
         seeds: one run of each cell for each.
-        sizes: labeled images a class.
+        sizes: labeled images per class.
         recipes: keys of `RECIPES`.
     """
     cells = plan(seeds, sizes, recipes)

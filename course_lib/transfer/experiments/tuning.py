@@ -22,12 +22,12 @@ from course_lib.lab.interrupted import NothingFinishedError
 from course_lib.lab.live import Live
 from course_lib.lab.models import seeded
 from course_lib.lab.training import Batch
-from course_lib.transfer.experiments.features import Enlarged, Fit
+from course_lib.transfer.experiments.features import Enlarged, Fit, shifted
 
-__all__ = ["PAIR", "RECIPES", "Tuned", "pixel_accuracy", "tuning_runs", "two_classes"]
+__all__ = ["RECIPES", "Pair", "Tuned", "pixel_accuracy", "tuning_runs", "two_classes"]
 
-PAIR = ("Pullover", "Coat")
-"""Two classes that are easily confused."""
+Pair = tuple[str, str]
+"""Names of two of the classes of Fashion-MNIST."""
 RECIPES = {
     "head": "only the new head trains",
     "last block": "head and last block train",
@@ -61,31 +61,40 @@ class Tuned:
     losses: tuple[float, ...]
 
 
-def two_classes(per_class: int, seed: int, test: int = 300) -> tuple[Batch, Batch]:
-    """Images (N, 1, 28, 28) of `PAIR` with labels 0 and 1: so many of each class to learn from, others for the test.
+def two_classes(pair: Pair, per_class: int, seed: int, test: int = 300) -> tuple[Batch, Batch]:
+    """Images (N, 1, 28, 28) of a pair with labels 0 and 1: so many of each class to learn from, others for the test.
+
+    Like photographs, and unlike those of the data set, they are not centered: all are shifted by up to 3 pixels.
 
     Args:
+        pair: what is to be told apart.
         per_class: images of each class to learn from.
         seed: of their choice.
         test: images for the test, the same for every seed.
+
+    Raises:
+        ValueError: if the pair is not two different classes.
     """
-    (images, labels), (new_images, new_labels) = _pair("train"), _pair("validation")
+    (images, labels), (new_images, new_labels) = _images_of(pair, "train"), _images_of(pair, "validation")
     generator = torch.Generator().manual_seed(seed)
     rows = [(labels == label).nonzero()[:, 0] for label in (0, 1)]
     chosen = torch.cat([of[torch.randperm(len(of), generator=generator)[:per_class]] for of in rows])
     return (images[chosen], labels[chosen]), (new_images[:test], new_labels[:test])
 
 
-def _pair(split: Any) -> Batch:
+def _images_of(pair: Pair, split: Any) -> Batch:
+    if len(set(pair)) != 2 or not set(pair) <= set(CLASSES):
+        raise ValueError(f"expected two different classes of {', '.join(CLASSES)}; got {', '.join(pair)}")
     images, labels = fashion_mnist(split)
-    first, second = (CLASSES.index(name) for name in PAIR)
+    first, second = (CLASSES.index(name) for name in pair)
     kept = (labels == first) | (labels == second)
-    return images[kept], (labels[kept] == second).long()
+    return shifted(images[kept]), (labels[kept] == second).long()
 
 
 def tuning_runs(
     model: EfficientNetLite0,
     prepare: Prepare,
+    pair: Pair,
     seeds: Sequence[int] = (0, 1, 2),
     per_class: int = 20,
     steps: int = 40,
@@ -98,20 +107,22 @@ def tuning_runs(
     Args:
         model: with its pretrained weights; a copy of it trains.
         prepare: gives a model a new head and freezes the rest.
+        pair: what is to be told apart.
         seeds: one run of every recipe for each.
         per_class: images of each class.
         steps: of training.
         scratch: so many of the seeds, the first ones, are trained from scratch as well, which takes longest.
     """
     runs: list[Tuned] = []
+    _prepared(model, prepare)  # what is wrong with it should show before the features are computed
     frozen = _Frozen(model)
     planned = {seed: [name for name in RECIPES if name != "scratch" or n < scratch] for n, seed in enumerate(seeds)}
     total = steps * sum(map(len, planned.values()))
     with Live("Two classes", total, "step", keep=False, partial=True) as live:
-        new, new_labels = two_classes(per_class, seeds[0])[1]
+        new, new_labels = two_classes(pair, per_class, seeds[0])[1]
         tests = frozen(new)
         for seed, recipes in planned.items():
-            known, labels = two_classes(per_class, seed)[0]
+            known, labels = two_classes(pair, per_class, seed)[0]
             inputs = frozen(known)
             of_seed = []
             for recipe in recipes:
@@ -127,17 +138,18 @@ def tuning_runs(
     return runs
 
 
-def pixel_accuracy(fit: Fit, seed: int, per_class: int = 20, lam: float = 30.0) -> float:
+def pixel_accuracy(fit: Fit, pair: Pair, seed: int, per_class: int = 20, lam: float = 30.0) -> float:
     """What a linear probe on the 784 pixels makes of the same images: the least that a network has to beat.
 
     Args:
         fit: as `fit_linear_probe` of the notebook.
+        pair: what is to be told apart.
         seed: of the choice of images.
         per_class: images of each class.
         lam: the penalty.
     """
-    (images, labels), (new_images, new_labels) = two_classes(per_class, seed)
-    weights, bias = fit(images.flatten(1), labels, len(PAIR), lam)
+    (images, labels), (new_images, new_labels) = two_classes(pair, per_class, seed)
+    weights, bias = fit(images.flatten(1), labels, len(pair), lam)
     guesses = (new_images.flatten(1) @ weights.T + bias).argmax(dim=1)
     return float((guesses == new_labels).float().mean())
 
@@ -181,7 +193,7 @@ def _training_part(
 
 def _untrained() -> EfficientNetLite0:
     """The same network with random weights."""
-    net = EfficientNetLite0(len(PAIR))
+    net = EfficientNetLite0(2)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third less time
     return net
 
@@ -200,7 +212,7 @@ def _settle(net: nn.Module, images: Tensor) -> None:
 def _prepared(model: EfficientNetLite0, prepare: Prepare) -> EfficientNetLite0:
     """A copy of the model, prepared by the student's functions; they may work in place and return nothing."""
     tuned = copy.deepcopy(model)
-    found = prepare(tuned, len(PAIR))
+    found = prepare(tuned, 2)
     return found if isinstance(found, EfficientNetLite0) else tuned
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -146,13 +147,15 @@ def draw_shift(
     drawn, axes = figure(1, 2, width=4.9, height=3.5)
     montage(axes[0], torch.cat([images[:6], moved[:6]]), 6)
     axes[0].set_title("as they are (above), shifted (below)", fontsize=11)
+    shifted = [float(np.mean(pairs, axis=0)[1]) for pairs in accuracy.values()]
     for place, (kind, pairs) in enumerate(accuracy.items()):
         for pair in pairs:
             axes[1].plot([0, 1], pair, color=OKABE_ITO[place], linewidth=0.8, alpha=0.35)
         means = np.mean(pairs, axis=0)
         color, marker, dashes = OKABE_ITO[place], MARKERS[place], DASHES[place]
         axes[1].plot([0, 1], means, label=kind, color=color, marker=marker, linestyle=dashes)
-        axes[1].annotate(f"{means[1]:.2f}", (1, means[1]), (8, 0), textcoords="offset points", va="center")
+    for height, mean in zip(_apart(shifted), shifted, strict=True):
+        axes[1].annotate(f"{mean:.2f}", (1, height), (8, 0), textcoords="offset points", va="center")
     axes[1].set_xticks([0, 1], ["as they are", "shifted"])
     lost = {kind: float(np.mean([before - after for before, after in pairs])) for kind, pairs in accuracy.items()}
     most, least = (choose(lost, key=lost.__getitem__) for choose in (max, min))
@@ -165,6 +168,15 @@ def draw_shift(
     )
     caption = "Thin lines: single draws of the images that the probe learns from. Thick: their mean."
     show_figure(drawn, f"Accuracy on images as they are and shifted. {said}.", caption)
+
+
+def _apart(heights: Sequence[float], least: float = 0.07) -> list[float]:
+    """Where numbers stand that belong to these heights: in the same order, and none over another."""
+    places = np.array(heights, dtype=float)
+    order = np.argsort(places)
+    for lower, upper in itertools.pairwise(order):
+        places[upper] = max(places[upper], places[lower] + least)
+    return list(places - np.mean(places) + np.mean(heights))
 
 
 def draw_rates(rates: Mapping[str, Sequence[float]]) -> None:
@@ -217,10 +229,9 @@ def draw_tuning(accuracy: Mapping[str, Sequence[float]], classes: Sequence[str],
     ax.set(xlabel=f"accuracy on new images: {' or '.join(classes).lower()}?", xlim=(0.35, 1))
     least = accuracy[scratch]
     others = [values for way, values in accuracy.items() if way != scratch]
-    below = len(least) > 2 and all(low < min(row) for low, *row in zip(least, *others, strict=False))
-    ax.set_title(
-        titled("From scratch is last on each of its draws, behind the pixels", below, "Four ways to learn two classes")
-    )
+    below = len(least) > 2 and all(low < min(row) for low, *row in zip(least, *others[1:], strict=False))
+    claim = "From scratch it is behind the pretrained ones on each of its draws"
+    ax.set_title(titled(claim, below, "Four ways to learn two classes"))
     said = "; ".join(f"{way}: {np.mean(values):.2f}" for way, values in accuracy.items())
     show_figure(
         drawn, f"Mean accuracy. {said}.", "One dot per draw of the images, a bar at the mean. Dotted: guessing."

@@ -128,7 +128,7 @@ def draw_runs(runs: Sequence[Run]) -> None:
             ax.minorticks_off()
         for n in sizes:
             best = best_recipes(found, target, n)
-            said.append(f"{target}, {n} a class: {best[0]} with {found[target, n, best[0]].mean:.2f}")
+            said.append(f"{target}, {n} per class: {best[0]} with {found[target, n, best[0]].mean:.2f}")
     for ax in axes[-2:]:
         ax.set_xlabel("labeled images of each class")
     for ax in axes[::2]:

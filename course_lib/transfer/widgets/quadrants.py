@@ -44,7 +44,7 @@ def numbers(state: State) -> Scene:
     shown = tuple(RECIPES) if state["locked"] else (_BARE,)
     means = np.array([_table()[target, per_class, r].mean if r in shown else np.nan for r in RECIPES], np.float32)
     series = (Series("mean accuracy", means),)
-    bars = Bars(f"{TARGETS[target]}, {per_class} labeled a class", tuple(RECIPES), series, 0, 1)
+    bars = Bars(f"{TARGETS[target]}, {per_class} labeled per class", tuple(RECIPES), series, 0, 1)
     return Scene(
         (_two_by_two(state), bars, _over_sizes(target, recipe, per_class)),
         _line(target, per_class, recipe, shown),
@@ -61,7 +61,7 @@ def _two_by_two(state: State) -> Table:
         entries.append(
             tuple(
                 Entry(
-                    f"{n} a class",
+                    f"{n} per class",
                     _found(target, n) if state["locked"] else "",
                     (("target", target), ("per_class", float(n))),
                 )
@@ -97,10 +97,10 @@ def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
         bare = [_table()[target, n, _BARE].mean for n in PER_CLASS]
         series.append(Series(_BARE, np.array(bare, np.float32), "dashed"))
     x = np.log10(np.array(PER_CLASS)).astype(np.float32)
-    mark = Mark(float(np.log10(per_class)), f"{per_class} a class")
+    mark = Mark(float(np.log10(per_class)), f"{per_class} per class")
     ticks = tuple(Mark(float(np.log10(n)), f"{n}") for n in PER_CLASS)
-    handle = Handle("per_class", "Images a class", places(x), now=PER_CLASS.index(per_class))
-    below = "labeled images a class"
+    handle = Handle("per_class", "Images per class", places(x), now=PER_CLASS.index(per_class))
+    below = "labeled images per class"
     return Lines("test accuracy", x, tuple(series), 0, 1, below, (mark,), ticks, (handle,))
 
 
@@ -158,7 +158,7 @@ DESIGN = Design(
     name="transfer-quadrants",
     title="How much data, how similar: which recipe wins?",
     controls=(
-        Slider("per_class", "Images a class", tuple(float(n) for n in PER_CLASS), 1.0),
+        Slider("per_class", "Images per class", tuple(float(n) for n in PER_CLASS), 1.0),
         Choice("target", "Target", _TARGETS, _ASKED[0]),
         Choice("recipe", "Recipe on the right", RECIPES, "probe-3"),
     ),

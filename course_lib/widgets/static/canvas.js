@@ -7,6 +7,9 @@ const DARK = { palette: ["#56B4E9", "#FF9248", "#35C9A0", "#E6A3C9", "#F2CC58", 
 const DASHES = { line: [], dashed: [7, 4], dots: [] };
 const FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif";
 
+const TITLE = "600 12px";
+const CELL_GAP = 0.6;  // between the images of a panel of cells, in cells
+
 function themeNow() {
   const light = document.body.dataset.jpThemeLight;
   const dark = light === undefined ? matchMedia("(prefers-color-scheme: dark)").matches : light === "false";
@@ -49,6 +52,11 @@ function arranged(spec, available) {
     const height = Math.min(spec.height, Math.ceil(30 + rows * (13 + ((width - 16) / only.columns) * (h / w))));
     return { width, height, areas: [{ x: 0, y: 0, w: width, h: height }] };
   }
+  if (!others.length && only.kind === "cells") {
+    const [n, c, h, w] = only.shape, size = (width - 50) / (c * (w + CELL_GAP));
+    const height = Math.min(spec.height, Math.ceil(60 + n * (h + CELL_GAP) * size));
+    return { width, height, areas: [{ x: 0, y: 0, w: width, h: height }] };
+  }
   if (spec.panels.every((panel, i) => fits(i))) {
     let left = 0;
     const areas = spec.weights.map((weight) => {
@@ -81,9 +89,17 @@ function drawScene(canvas, spec, view, cursor = -1, available = 0, seen = []) {
   ctx.clearRect(0, 0, place.width, place.height);
   return spec.panels.map((panel, i) => {
     const { x, y, w, h } = place.areas[i];
-    text(ctx, panel.title, x + w / 2, y + 13, theme.text, "center", "600 12px", w - 8);
-    return PANELS[panel.kind](ctx, { x: x + 8, y: y + 22, w: w - 16, h: h - 26 }, panel, theme, get, cursor, seen) || {};
+    const rows = titleRows(ctx, panel.title, w - 8), more = 13 * (rows.length - 1);
+    rows.forEach((row, k) => text(ctx, row, x + w / 2, y + 13 + 13 * k, theme.text, "center", TITLE, w - 8));
+    return PANELS[panel.kind](ctx, { x: x + 8, y: y + 22 + more, w: w - 16, h: h - 26 - more }, panel, theme, get, cursor, seen) || {};
   });
+}
+
+// A title that is too long for its panel stands in two lines if it has two parts; else it is squeezed.
+function titleRows(ctx, title, most) {
+  ctx.font = `${TITLE} ${FONT}`;
+  const cut = title.indexOf("; ");
+  return cut < 0 || ctx.measureText(title).width <= most ? [title] : [title.slice(0, cut), title.slice(cut + 2)];
 }
 
 function text(ctx, words, x, y, colour, align = "left", font = "11px", most = undefined) {

@@ -243,7 +243,7 @@ function montage(ctx, box, panel, theme, get) {
 
 // Returns where each cell is, so that clicks and the keyboard find it.
 function cells(ctx, box, panel, theme, get, cursor) {
-  const [n, c, h, w] = panel.shape, groups = get(panel.groups), signs = get(panel.signs), framed = get(panel.framed), gap = 0.6;
+  const [n, c, h, w] = panel.shape, groups = get(panel.groups), signs = get(panel.signs), framed = get(panel.framed), gap = CELL_GAP;
   const size = Math.min((box.w - 34) / (c * (w + gap)), (box.h - 18) / (n * (h + gap)));
   const left = box.x + 30 + (box.w - 34 - size * c * (w + gap)) / 2, top = box.y + 16;
   const corner = (index) => {

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.timeout(120)
 BEGIN = """
 from course_lib.lab.interrupted import NothingFinishedError, keep_going
 import IPython
+from course_lib.lab.missing_names import say_what_is_missing
 keep_going()
+say_what_is_missing()
+say_what_is_missing()
 def your_function(x):
     raise NotImplementedError()
 """
@@ -76,6 +79,21 @@ def test_by_hand_errors_are_shown_and_the_next_cell_runs(kernels: Callable[[bool
     assert [line.partition(",")[0] for line in interrupted.lines] == ["KeyboardInterrupt: this cell was stopped"]
     (line,) = run("raise NothingFinishedError('seed')").lines
     assert line == "Stopped before the first seed was complete: nothing to show yet. Run the cell again."
+
+
+def test_what_a_stopped_cell_would_have_made_is_missed_in_one_line(
+    kernels: Callable[[bool], Callable[[str], Answer]],
+) -> None:
+    """Down a chain of cells, until it is made; a name that no cell makes keeps its traceback."""
+    run = kernels(True)
+    run("found = your_function(1)")
+    (line,) = run("rows = [found for _ in range(3)]").lines
+    assert line.startswith("NameError: found is not there yet")
+    (line,) = run("print(rows)").lines
+    assert line.startswith("NameError: rows is not there yet")
+    assert len(run("print(foud)").lines) > 1
+    assert run("found = 1").lines == run("rows = [found]").lines == run("print(rows)").lines == []
+    assert len(run("del rows; print(rows)").lines) > 1
 
 
 def test_without_a_person_errors_stay_errors(kernels: Callable[[bool], Callable[[str], Answer]]) -> None:

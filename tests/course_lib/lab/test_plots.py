@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
@@ -16,6 +17,7 @@ from PIL import Image
 from course_lib.batchnorm import experiments
 from course_lib.batchnorm import figures as batchnorm_figures
 from course_lib.lab import device, plots
+from course_lib.lab import live as live_module
 from course_lib.lab.live import Live
 from tests.support.figures import unreadable
 
@@ -47,10 +49,45 @@ class _Tags(HTMLParser):
 def test_descriptions_are_escaped(text: str) -> None:
     """No description can break out of its attribute or of the caption."""
     picture = plots.Picture.__new__(plots.Picture)
-    picture.png, picture.alt, picture.caption = b"", text, text
+    picture.png, picture.alt, picture.caption, picture.pictures, picture.width = b"", text, text, False, 400
     tags = _Tags(picture._repr_html_()).tags
     assert [tag for tag, _ in tags] == ["figure", "img", "figcaption"]
-    assert set(tags[1][1]) == {"style", "alt", "src"}
+    assert set(tags[1][1]) == {"class", "style", "width", "alt", "src"}
+
+
+def test_only_figures_without_pictures_turn_dark() -> None:
+    """A negative of a photograph or a color map would be wrong; of a curve it is what a dark page needs."""
+    for draw, kind in (
+        (lambda ax: ax.plot([1, 2]), "course-plot"),
+        (lambda ax: ax.scatter([1, 2], [1, 2], color="black"), "course-plot"),
+        (lambda ax: ax.scatter([1, 2], [1, 2], c=[0.1, 0.8]), "course-pictures"),
+        (lambda ax: ax.pcolormesh([[0.1, 0.8]]), "course-pictures"),
+        (lambda ax: plots.montage(ax, torch.rand(4, 1, 5, 5), 2), "course-pictures"),
+    ):
+        drawn, (ax,) = plots.figure(width=4.0)
+        draw(ax)
+        image = dict(_Tags(plots.Picture(drawn, "it")._repr_html_()).tags)["img"]
+        assert image["class"] == kind
+        assert image["width"] == "360"
+
+
+def test_every_color_is_seen_better_on_a_dark_page() -> None:
+    """The filter of the style sheet, in numbers: at least 3 against #111, and 15 for words (WCAG 2.2, 1.4.11)."""
+    (amount,) = re.findall(r"invert\(([\d.]+)\) hue-rotate\(180deg\)", device._STYLE)
+    # Rotating the hue by half a turn: twice the gray value less the color (Filter Effects Module, 8.6).
+    rotation = 2 * torch.tensor([[0.213, 0.715, 0.072]] * 3) - torch.eye(3)
+
+    def contrast(one: torch.Tensor, other: torch.Tensor) -> float:
+        linear = [torch.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in (one, other)]
+        low, high = sorted(float(c @ torch.tensor([0.2126, 0.7152, 0.0722])) for c in linear)
+        return (high + 0.05) / (low + 0.05)
+
+    page = torch.full((3,), 0x11 / 255)
+    for color in plots.OKABE_ITO:
+        light = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        dark = (rotation @ (float(amount) + (1 - 2 * float(amount)) * light)).clamp(0, 1)
+        assert contrast(dark, page) > (15 if color == "#000000" else 3)
+        assert contrast(dark, page) > contrast(light, torch.ones(3)) or color == "#000000"
 
 
 def test_no_figure_stays_open(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,16 +139,27 @@ def test_a_table_reads_as_text_and_as_html() -> None:
     assert repr(table).splitlines()[0] == "a       b"
 
 
-def test_live_reports_on_stdout_only(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a notebook there is a progress bar on stdout, and nothing on stderr."""
-    with Live("training", 3) as live:
+@pytest.mark.parametrize(("title", "left"), [("training", "training: 3 of 3 in 0 s"), ("Why?", "Why? 3 of 3 in 0 s")])
+def test_live_reports_on_stdout_only(
+    title: str, left: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a notebook there is a progress bar on stdout, at the end a line in its place, and nothing on stderr."""
+    monkeypatch.setattr(live_module, "_WORTH_TELLING_S", 0.0)
+    with Live(title, 3) as live:
         for step in range(3):
             live.add("loss", step, 1 / (step + 1))
             live.advance()
     output, errors = capsys.readouterr()
-    assert "training" in output
-    assert "3/3" in output
+    assert f"{left[: -len('3 of 3 in 0 s')]}  0%|" in output
+    assert output.rpartition("\r")[2].strip() == left
     assert errors == ""
+
+
+def test_work_that_takes_no_time_leaves_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Eight of them in one cell would be noise."""
+    with Live("training", 3) as live:
+        live.advance(3)
+    assert capsys.readouterr().out.rpartition("\r")[2] == ""
 
 
 def test_a_live_curve_describes_where_it_is() -> None:

@@ -66,7 +66,7 @@ def winner(table: Table, target: str, per_class: int) -> str:
 
 
 def test_little_data_and_similar_asks_for_a_probe_at_the_top(table: Table) -> None:
-    """As the lecture says: with one image a class it wins, with five it is level with fine-tuning the last block."""
+    """As the lecture says: with one image per class it wins, with five it is level with fine-tuning the last block."""
     assert winner(table, "similar", 1) == "probe-3"
     assert "probe-3" in experiments.best_recipes(table, "similar", 5)
     for per_class, margin in ((1, 0.1), (5, 0.04)):

@@ -160,7 +160,7 @@ def test_a_table_and_a_figure_say_who_wins(capsys: pytest.CaptureFixture[str]) -
     quadrant_figures.show_runs(made_up(3))
     assert "61.0 ± 1.0 *  41.0 ± 1.0" in capsys.readouterr().out
     quadrant_figures.draw_runs(made_up(3))
-    assert "similar, 5 a class: probe-3 with 0.6" in capsys.readouterr().out
+    assert "similar, 5 per class: probe-3 with 0.6" in capsys.readouterr().out
     assert list(RECIPES)[-1] == "scratch"
 
 

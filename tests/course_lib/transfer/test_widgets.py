@@ -74,7 +74,7 @@ def test_the_table_is_the_lectures_and_tells_nothing_before_the_prediction() -> 
         assert (amount in after.rows[place // 2]) == (amount == "little")
         assert target in after.columns[place % 2]
         assert after.headings[place] == ADVICE[target, amount].words
-        assert [entry.label for entry in after.entries[place]] == [f"{n} a class" for n in AMOUNTS[amount]]
+        assert [entry.label for entry in after.entries[place]] == [f"{n} per class" for n in AMOUNTS[amount]]
 
 
 @pytest.mark.parametrize("target", list(TARGETS))
