@@ -183,6 +183,20 @@ def test_the_process_ends_with_the_commands_status_and_all_that_was_printed(tmp_
     assert (bug.returncode, "ZeroDivisionError" in bug.stderr) == (1, True)
 
 
+def test_no_command_compiles_a_grammar_of_web_addresses() -> None:
+    """A second of processor time at every start, for a format that no notebook has; notebooks are validated as ever."""
+    code = """
+import sys, autograder.grading.batch, nbformat
+assert "jsonschema" in sys.modules and "lark" not in sys.modules
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+nbformat.validate(notebook)
+notebook.cells[0].cell_type = "tune"
+assert not nbformat.validator.isvalid(notebook)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_has_seen_enough_is_no_fault(unbuffered: str) -> None:
     """`autograder report ... | true` ends without a traceback, whether print or the end notices."""

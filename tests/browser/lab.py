@@ -32,6 +32,8 @@ __all__ = ["Lab", "Notebook", "browser", "lab", "write_notebook"]
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-gpu"]
 START_S, RUN_S = 90, 240
 """Longest waits, in seconds: for a server or a page, for all cells of a notebook."""
+_POLL_MS = 100
+"""How often a page is asked.  By default it is asked before every picture, and so has to make sixty a second."""
 
 # Every cell stays in the page, whatever is in view; nobody asks for news or for updates.
 _SETTINGS = {
@@ -173,17 +175,20 @@ class Notebook:
         page.set_default_timeout(30_000)
         self.open()
 
+    def _wait(self, until: str, timeout_s: float = 30) -> None:
+        self.page.wait_for_function(until, timeout=timeout_s * 1000, polling=_POLL_MS)
+
     def open(self) -> None:
         """Open it, or open it again; until its kernel is there and idle."""
         # `reset` forgets the workspace: the page holds this notebook and nothing else.
         self.page.goto(f"{self.server.url}doc/tree/{self.path}?token={self.server.token}&reset")
-        self.page.wait_for_function(_READY, timeout=START_S * 1000)
+        self._wait(_READY, START_S)
 
     def run_all(self, timeout_s: float = RUN_S) -> None:
         """Run every cell, the errors of earlier ones notwithstanding."""
         self.page.evaluate(_RUN_ALL)
-        self.page.wait_for_function("() => window.courseDone", timeout=timeout_s * 1000)
-        self.page.wait_for_function(_READY, timeout=START_S * 1000)
+        self._wait("() => window.courseDone", timeout_s)
+        self._wait(_READY, START_S)
 
     def activate(self, cell_id: str) -> None:
         """Make a cell the one that commands are about."""
@@ -205,12 +210,12 @@ class Notebook:
                 return true;
             }"""
         )
-        self.page.wait_for_function("() => window.courseDone")
+        self._wait("() => window.courseDone")
 
     def save(self) -> None:
         """Save, and wait until it is saved."""
         self.page.evaluate("() => { window.jupyterapp.commands.execute('docmanager:save'); return true; }")
-        self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        self._wait("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
 
     def shut_down(self) -> None:
         """End the kernel, so that opening the notebook again meets none."""
@@ -222,7 +227,7 @@ class Notebook:
                 return true;
             }"""
         )
-        self.page.wait_for_function("() => window.courseDone")
+        self._wait("() => window.courseDone")
 
     def content(self) -> nbformat.NotebookNode:
         """The notebook as the page has it now, outputs included."""

@@ -174,11 +174,10 @@ def test_a_solved_notebook_from_first_cell_to_reopening(
     walk_through(page)
     photograph(page, screenshot, assignment, "solved")
 
-    notebook.save()
-    notebook.open()  # the kernel lives on, and with it the widgets
     expect(page.locator(f"{WIDGET} .cw-note")).to_have_text(["Locked in."] * calls)
+    notebook.save()
     notebook.shut_down()
-    notebook.open()
+    notebook.open()  # while the kernel lives, widgets do, too: test_widgets_live.py asserts that of every widget
     assert page.locator(WIDGET).count() == 0
     for empty in page.get_by_text(re.compile("Loading widget|Error displaying widget")).all():
         expect(empty).to_be_hidden()

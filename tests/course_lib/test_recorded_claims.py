@@ -125,7 +125,7 @@ def forget() -> None:
     """Modules and what is cached of them, as if Python had just started."""
     for name in [name for name in sys.modules if name.split(".")[0] in ("made_lib", "made_tests")]:
         del sys.modules[name]
-    for cached in (recording._imported, recording._imports, recording._data, recording.record_of):
+    for cached in (recording.imported, recording._imports, recording.data_beside, recording.record_of):
         cached.cache_clear()
 
 

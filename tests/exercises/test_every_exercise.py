@@ -1,5 +1,6 @@
 """Every exercise of every assignment: right answers pass, each wrong one loses what it should and is named.
 
+Answers are tried on fifty seeds, and afterwards on some, as long as nothing changes (`tests/support/tried.py`).
 What holds of one exercise holds of all.  Where one cannot have a property, a table beside the test says which, and why.
 """
 
@@ -31,8 +32,8 @@ from course_lib.checking.verdict import Verdict, judge
 from tests.support.answering import lost, named, sent
 from tests.support.course import ASSIGNMENTS, COURSE, exercise_named
 from tests.support.learned import LEARNED, said_for
+from tests.support.tried import SEEDS, seeds_of
 
-SEEDS = range(50)
 FEW = 10
 """Seeds for answers that are worth nothing."""
 
@@ -111,16 +112,21 @@ class Recorded:
         return self.tried[case.name].footprint(self.misconception)
 
 
+def keys_to_try(exercise: Exercise) -> tuple[ExerciseKey, ...]:
+    """The keys on the seeds that answers are tried on."""
+    return tuple(keys(exercise.id)[seed] for seed in seeds_of(exercise))
+
+
 @functools.lru_cache(maxsize=1)
-def all_mistakes(exercise_id: str) -> tuple[tuple[ExerciseKey, Mapping[str, Tried]], ...]:
-    """For each seed the key with all mistakes as suspects, and its cases; one exercise at a time."""
+def all_mistakes(exercise_id: str) -> tuple[tuple[int, ExerciseKey, Mapping[str, Tried]], ...]:
+    """Seeds with the key with all mistakes as suspects, and its cases; one exercise at a time."""
     exercise = exercise_named(exercise_id)
     known: dict[tuple[str, bytes], Tried] = {}
     found = []
-    for key in keys(exercise_id):
+    for seed, key in zip(seeds_of(exercise), keys_to_try(exercise), strict=True):
         tried = {c.name: known.setdefault((c.name, _inputs(c)), Tried(exercise, c)) for c in key.cases}
         suspects = tuple(Recorded(misconception, tried) for misconception in exercise.misconceptions)
-        found.append((dataclasses.replace(key, misconceptions=suspects), tried))
+        found.append((seed, dataclasses.replace(key, misconceptions=suspects), tried))
     return tuple(found)
 
 
@@ -289,8 +295,8 @@ def test_an_exercise_knows_enough_mistakes_and_right_ways(exercise: Exercise) ->
 def test_reference_scores_full(exercise: Exercise) -> None:
     """The reference, called as a student's function, gets every point on every seed."""
     namespace = exercise.namespace(exercise.reference_answer)
-    for key in keys(exercise.id):
-        verdict = in_namespace(key, namespace, as_bytes=key is keys(exercise.id)[0])
+    for number, key in enumerate(keys_to_try(exercise)):
+        verdict = in_namespace(key, namespace, as_bytes=number == 0)
         assert verdict.score == key.points == exercise.points, why(verdict)
         assert verdict.misconceptions == ()
 
@@ -299,8 +305,8 @@ def test_reference_scores_full(exercise: Exercise) -> None:
 def test_right_but_odd_answer_scores_full(exercise: Exercise, name: str) -> None:
     """Another right way of writing the answer gets every point on every seed."""
     namespace = exercise.namespace(exercise.right_answers[name])
-    for key in keys(exercise.id):
-        verdict = in_namespace(key, namespace, as_bytes=key is keys(exercise.id)[0])
+    for number, key in enumerate(keys_to_try(exercise)):
+        verdict = in_namespace(key, namespace, as_bytes=number == 0)
         assert verdict.passed, why(verdict)
 
 
@@ -571,12 +577,12 @@ def test_misconception_costs_what_it_says_and_is_named(exercise: Exercise, misco
     mistake shows, it exceeds the tolerance ten times, where it does not it stays below half of it: no luck in it.
     """
     about = {criterion.slug for criterion in misconception.loses}
-    for number, (key, tried) in enumerate(all_mistakes(exercise.id)):
+    for number, (seed, key, tried) in enumerate(all_mistakes(exercise.id)):
         verdict = judge(key, {name: case.response(misconception) for name, case in tried.items()})
         states = {result.criterion.slug: result.state for result in verdict.results}
-        assert {slug for slug, state in states.items() if state == "lost"} == about, f"seed {number}: {why(verdict)}"
-        assert named(verdict) == list(misconception.slugs), f"seed {number}"
-        assert verdict.score == pytest.approx(exercise.points - misconception.costs), f"seed {number}: {states}"
+        assert {slug for slug, state in states.items() if state == "lost"} == about, f"seed {seed}: {why(verdict)}"
+        assert named(verdict) == list(misconception.slugs), f"seed {seed}"
+        assert verdict.score == pytest.approx(exercise.points - misconception.costs), f"seed {seed}: {states}"
         if number < 5:
             _shows_clearly(key, verdict)
 

@@ -42,6 +42,13 @@ class Cluster:
             answers: dict[str, Any] = client.run(function)
             return answers
 
+    def give_up_after(self, deaths: int) -> None:
+        """Have Dask give up a submission when so many workers have died of it."""
+        from distributed import Client
+
+        with Client(self.address, timeout=_START_S, set_as_default=False) as client:
+            client.run_on_scheduler(_allow, deaths - 1)
+
     def start_workers(self, number: int, *arguments: str, preload: bool = True, **environment: str) -> None:
         """Start workers with one thread each, and wait until they are there.
 
@@ -58,12 +65,28 @@ class Cluster:
             self.workers.append(_start(command, self.folder / f"{name}.log", environment))
         self.wait_for_workers(before + number)
 
+    def end_workers(self) -> None:
+        """End all workers, and wait until the scheduler knows."""
+        from distributed import Client
+
+        for worker in self.workers:
+            _end(worker)
+        self.workers.clear()
+        with Client(self.address, timeout=_START_S, set_as_default=False) as client:
+            deadline = time.monotonic() + _START_S
+            while client.scheduler_info()["workers"] and time.monotonic() < deadline:
+                time.sleep(0.1)
+
     def wait_for_workers(self, number: int) -> None:
         """Wait until so many workers are there."""
         from distributed import Client
 
         with Client(self.address, timeout=_START_S, set_as_default=False) as client:
             client.wait_for_workers(number, timeout=_START_S)
+
+
+def _allow(failures: int, dask_scheduler: Any = None) -> None:
+    dask_scheduler.allowed_failures = failures
 
 
 @contextlib.contextmanager

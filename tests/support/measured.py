@@ -28,7 +28,17 @@ import torch
 
 from tests.support.paths import ROOT
 
-__all__ = ["Measured", "OutOfDateError", "Record", "measured", "record_of", "topics"]
+__all__ = [
+    "Measured",
+    "OutOfDateError",
+    "Record",
+    "data_beside",
+    "essence",
+    "imported",
+    "measured",
+    "record_of",
+    "topics",
+]
 
 FULL = os.environ.get("CLAIMS") == "full"
 COMMAND = "python scripts/record_claims.py"
@@ -196,13 +206,13 @@ def _parts(function: Run) -> set[str]:
             if module == function.__module__ and inspect.isfunction(value):
                 waiting.append(value)
             elif isinstance(module, str) and module.split(".")[0] in _OURS and module != function.__module__:
-                files |= _imported(module)
+                files |= imported(module)
             elif isinstance(value, (bool, int, float, str, tuple)):
                 parts.add(f"{name} = {value!r}")
     for path in files:
         parts.add(essence(path.read_text("utf-8")))
     for folder in {path.parent for path in files}:
-        parts |= _data(folder)
+        parts |= data_beside(folder)
     return parts
 
 
@@ -214,14 +224,14 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 @functools.cache
-def _data(folder: Path) -> frozenset[str]:
+def data_beside(folder: Path) -> frozenset[str]:
     """Digests of the files that modules of a folder read."""
     files = [path for name in ("data", "datasets") for path in folder.glob(f"{name}/**/*") if path.is_file()]
     return frozenset(hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.suffix != ".pyc")
 
 
 @functools.cache
-def _imported(module: str) -> frozenset[Path]:
+def imported(module: str) -> frozenset[Path]:
     """The files of a module of this project and of all that it imports, as `import` would find them."""
     found: dict[str, Path] = {}
     waiting = [module]

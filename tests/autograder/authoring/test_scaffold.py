@@ -15,6 +15,7 @@ from autograder.exercise import Exercise
 from autograder.releasing.release import release
 from autograder.releasing.source_checks import check_assignment
 from autograder.sample_class.demo import demo
+from tests.support.loops import end_loops_soon
 
 SEEDS = range(50)
 
@@ -56,8 +57,9 @@ def test_the_example_exercise_is_one_that_an_author_may_copy(course: Course) -> 
 
 @pytest.mark.sandbox
 @pytest.mark.slow
-def test_a_new_course_grades_a_class_at_once(course: Course, tmp_path: Path) -> None:
+def test_a_new_course_grades_a_class_at_once(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Release, a made-up class, grading, feedback, report: everybody is graded as expected."""
+    end_loops_soon(monkeypatch)
     made = demo(course, "01_first", 12, tmp_path / "demo", workers=1)
     assert [(member.kind, made.problems(member)) for member in made.members if made.problems(member)] == []
     assert made.report.is_file()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from autograder.cli import main
 from autograder.course import Course
 from autograder.errors import ClusterError
 from autograder.grading import batch as grading
@@ -30,17 +31,17 @@ NAME = made_up.ASSIGNMENT
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A scheduler that gives up a task after two deaths, and two workers that are started anew when they die."""
-    allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
-    with scheduler(tmp_path_factory.mktemp("cluster"), **allowed) as found:
+    """A scheduler, and two workers that are started anew when they die."""
+    with scheduler(tmp_path_factory.mktemp("cluster")) as found:
         found.start_workers(2)
         yield found
 
 
 @pytest.fixture
 def two(running: Cluster) -> Cluster:
-    """The cluster with both of its workers."""
+    """The cluster with both of its workers; it gives up a submission after two deaths."""
     running.wait_for_workers(2)
+    running.give_up_after(2)
     return running
 
 
@@ -118,6 +119,7 @@ def test_a_submission_that_kills_its_workers_is_named_and_alone(
     two: Cluster, course: Course, expected: tuple[Any, Any]
 ) -> None:
     """It ends as one that could not be graded; those that waited beside it get what they deserve."""
+    two.give_up_after(1)  # each death costs a worker's start, some ten seconds
     for name in ("killer-a", "killer-b"):
         small_course.hand_in(course, name)
     batch = _grade(course, two.address)
@@ -153,62 +155,71 @@ def test_an_interrupted_run_is_completed_by_the_same_command(
     assert (_exercises(rest), small_course.scores(course)) == expected
 
 
-def test_a_worker_of_another_version_is_refused(course: Course, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler to which each test starts workers of its own, and ends them."""
+    with scheduler(tmp_path_factory.mktemp("bare")) as found:
+        yield found
+
+
+@pytest.fixture
+def empty(bare: Cluster) -> Iterator[Cluster]:
+    """The scheduler without workers."""
+    yield bare
+    bare.end_workers()
+
+
+def test_a_worker_of_another_version_is_refused(empty: Cluster, course: Course, tmp_path: Path) -> None:
     """By name, with both versions, before anything is graded."""
     for package in ("autograder", "course_lib"):
         shutil.copytree(ROOT / package, tmp_path / "old" / package, ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "old" / "autograder" / "engine.py").open("a") as file:
         file.write("# an older version\n")
     os.symlink(ROOT / "tests", tmp_path / "old" / "tests")
-    with scheduler(tmp_path / "cluster") as found:
-        found.start_workers(1, PYTHONPATH=str(tmp_path / "old"))
-        with pytest.raises(
-            ClusterError, match=r"worker tcp://.* has another version: grader .*; here: grader "
-        ) as caught:
-            _grade(course, found.address)
+    empty.start_workers(1, "--no-nanny", PYTHONPATH=str(tmp_path / "old"))
+    with pytest.raises(ClusterError, match=r"worker tcp://.* has another version: grader .*; here: grader ") as caught:
+        _grade(course, empty.address)
     assert "install the same version" in caught.value.hint
     assert small_course.scores(course) == []
 
 
-def test_a_worker_without_the_grader_is_refused(course: Course, tmp_path: Path) -> None:
+def test_a_worker_without_the_grader_is_refused(empty: Cluster, course: Course, tmp_path: Path) -> None:
     """A worker in another environment cannot even read the question, and is named."""
     (tmp_path / "sitecustomize.py").write_text('import sys\nsys.modules["autograder"] = None\n')
-    with scheduler(tmp_path / "cluster") as found:
-        found.start_workers(1, preload=False, PYTHONPATH=str(tmp_path))
-        with pytest.raises(ClusterError, match=r"worker tcp://.* cannot run the grader"):
-            _grade(course, found.address)
+    empty.start_workers(1, "--no-nanny", preload=False, PYTHONPATH=str(tmp_path))
+    with pytest.raises(ClusterError, match=r"worker tcp://.* cannot run the grader"):
+        _grade(course, empty.address)
 
 
-def test_a_scheduler_without_workers_says_so(course: Course, tmp_path: Path) -> None:
+def test_a_scheduler_without_workers_says_so(empty: Cluster, course: Course) -> None:
     """And how to start some."""
-    with scheduler(tmp_path / "cluster") as found, pytest.raises(ClusterError, match="has no workers") as caught:
-        _grade(course, found.address)
-    assert caught.value.hint == f"start some, on each machine: dask worker {found.address}"
+    with pytest.raises(ClusterError, match="has no workers") as caught:
+        _grade(course, empty.address)
+    assert caught.value.hint == f"start some, on each machine: dask worker {empty.address}"
 
 
 def test_workers_that_are_gone_for_good_end_the_run(
-    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty: Cluster, course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for ever; what was graded is kept."""
     monkeypatch.setattr(cluster, "_ALONE_S", 2.0)
-    with scheduler(tmp_path / "cluster") as found:
-        found.start_workers(1, "--no-nanny")
-        real = grading.write
+    empty.start_workers(1, "--no-nanny")
+    real = grading.write
 
-        def write_and_kill(*args: Any) -> None:
-            real(*args)
-            found.workers[0].kill()
+    def write_and_kill(*args: Any) -> None:
+        real(*args)
+        empty.workers[0].kill()
 
-        monkeypatch.setattr(grading, "write", write_and_kill)
-        with pytest.raises(ClusterError, match="has no workers any more"):
-            _grade(course, found.address)
+    monkeypatch.setattr(grading, "write", write_and_kill)
+    with pytest.raises(ClusterError, match="has no workers any more"):
+        _grade(course, empty.address)
     assert small_course.scores(course)
 
 
 def test_a_scheduler_that_ends_ends_the_run(course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one line, not with a traceback of the network."""
     with scheduler(tmp_path / "cluster") as found:
-        found.start_workers(1)
+        found.start_workers(1, "--no-nanny")
         real = grading.write
 
         def write_and_kill(*args: Any) -> None:
@@ -220,22 +231,36 @@ def test_a_scheduler_that_ends_ends_the_run(course: Course, tmp_path: Path, monk
             _grade(course, found.address)
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:{port}", "127.0.0.1:{port}", "nonsense://x"])
-def test_an_address_where_nobody_answers_is_one_line(course: Course, address: str) -> None:
-    """Exit status 2, two lines on stderr, at once."""
+def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", _CLI, "--course", str(course.root), "grade", NAME]
-    started = time.monotonic()
-    done = subprocess.run(
-        [*command, "--cluster", address.format(port=port)], capture_output=True, text=True, timeout=120, cwd=ROOT
-    )
-    assert done.returncode == 2, done.stderr
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 2, done.stderr
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _says_that_nobody_answers(status: int, words: str) -> None:
+    lines = words.strip().splitlines()
+    assert (status, len(lines)) == (2, 2), words
     assert "no Dask scheduler answers at" in lines[0]
     assert "dask scheduler" in lines[1]
+
+
+def test_the_program_says_in_one_line_where_nobody_answers(course: Course) -> None:
+    """Exit status 2, two lines on stderr, at once: nothing of the libraries, and nothing at the end of the process."""
+    command = [sys.executable, "-c", _CLI, "--course", str(course.root), "grade", NAME]
+    command += ["--cluster", f"tcp://127.0.0.1:{_free_port()}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
+    _says_that_nobody_answers(done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "nonsense://x"])
+def test_an_address_where_nobody_answers_is_one_line(
+    course: Course, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """However it is written."""
+    started = time.monotonic()
+    status = main(["--course", str(course.root), "grade", NAME, "--cluster", address.format(port=_free_port())])
+    _says_that_nobody_answers(status, capfd.readouterr().err)
     assert time.monotonic() - started < 60
 
 

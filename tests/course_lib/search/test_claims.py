@@ -1,8 +1,10 @@
-"""What 06_hyperparameter_search says about searches, measured: on five seeds, or on hundreds of races on the table."""
+"""What 06_hyperparameter_search says about searches, measured: on five seeds, or on hundreds of races on the table.
+
+Trainings are recorded in `runs.json`; see `tests/support/measured.py`.
+"""
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -13,11 +15,12 @@ import torch
 from course_lib.search.experiments import coarse, races, validation
 from course_lib.search.experiments.coarse import Search
 from course_lib.search.table import table
+from tests.course_lib.search import runs
+from tests.course_lib.search.runs import SEEDS
 from tests.support.course import exercise_named
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SEEDS = (0, 1, 2, 3, 4)
 each_seed = pytest.mark.parametrize("seed", SEEDS)
 
 
@@ -32,14 +35,15 @@ EI = exercise_named("expected-improvement").right_answers["std clamped"]
 BAYESIAN = races.bayesian(GP, EI)
 
 
-@functools.cache
 def searched(seed: int) -> tuple[Search, Search]:
     """The notebook's coarse search of a seed, and the fine one that follows from it."""
-    log_uniform, exploded = answer("log-uniform"), answer("exploded")
-    first = coarse.run_search(log_uniform, exploded, seed=seed)
-    points = torch.tensor(np.stack([first.lr, first.reg], axis=1))
-    box = answer("refine-range")(points, torch.tensor(first.accuracy), 10, first.bounds)
-    return first, coarse.run_search(log_uniform, exploded, box, seed=seed + 100)
+    first, second = (_search(found) for found in runs.searched(seed).values())
+    return first, second
+
+
+def _search(found: dict[str, Any]) -> Search:
+    arrays = {name: np.array(found[name]) for name in ("lr", "reg", "accuracy", "stopped", "diverged")}
+    return Search(**{**found, **arrays, "bounds": torch.tensor(found["bounds"], dtype=torch.float64)})
 
 
 # --- part 1
@@ -217,17 +221,10 @@ def test_halving_is_near_full_training_and_insures_against_bad_draws(seed: int) 
 
 def test_a_rate_that_falls_ends_higher_than_a_constant_one() -> None:
     """Cosine above the constant 0.05 on each of five seeds; all falling rates above both constant ones on average."""
-    decayed, cosine = (answer("learning-rate-schedules", name) for name in ("decayed_lr", "cosine_lr"))
-    kinds = {
-        "large": lambda step, steps: 0.05,
-        "small": lambda step, steps: 0.005,
-        "decayed": lambda step, steps: decayed(0.05, 0.9, step // 40),
-        "steps": lambda step, steps: 0.05 * 0.1 ** ((step >= 0.6 * steps) + (step >= 0.85 * steps)),
-        "cosine": lambda step, steps: cosine(0.05, step, steps),
-    }
-    found = {kind: runs[:, -1] for kind, runs in coarse.schedules(kinds, SEEDS).accuracy.items()}
+    trained = runs.schedules.all()
+    found = {kind: np.array([run[kind] for run in trained]) for kind in trained[0]}
     assert (found["cosine"] > found["large"]).all()
-    means = {kind: runs.mean() for kind, runs in found.items()}
+    means = {kind: each.mean() for kind, each in found.items()}
     assert means["large"] + 0.01 < means["small"] < min(means[kind] for kind in ("decayed", "steps", "cosine"))
     assert max(means.values()) - means["decayed"] < 0.02
     assert np.ptp(found["large"]) > np.ptp(found["cosine"])
