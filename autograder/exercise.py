@@ -34,6 +34,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -41,7 +42,7 @@ from typing import Any, TypeVar
 import torch
 
 from autograder.errors import CourseError
-from course_lib.checking.comparison import compare
+from course_lib.checking.comparison import agrees
 from course_lib.checking.drivers import STRIDED, attempt, cast, floating_dtype, run_case, tensors_in
 from course_lib.checking.keys import (
     Aspect,
@@ -461,12 +462,13 @@ class Exercise:
 
     def footprint(self, misconception: Misconception, case: CaseKey) -> dict[Entry, Any]:
         """What a misconception gives at the entries of a case where it is wrong."""
-        return wrong_entries(case, self.respond(misconception.wrong, case))
+        with _unwarned():  # only values are asked for, so nobody compares its inputs with those that it was given
+            raw, _ = attempt(self.namespace(misconception.wrong), case.function, case.driver, case.inputs)
+        return wrong_entries(case, respond(raw))
 
     def respond(self, what: Answer, case: CaseKey) -> Response:
         """Put a reference or a wrong answer through a case, as a student's answer is."""
-        with warnings.catch_warnings():  # whoever grades need not hear what a wrong answer is warned of
-            warnings.simplefilter("ignore")
+        with _unwarned():
             return respond(run_case(self.namespace(what), case.function, case.driver, case.inputs))
 
     def verdict(self, what: Answer, key: ExerciseKey) -> Verdict:
@@ -476,6 +478,14 @@ class Exercise:
     @cached_property
     def _reference_namespace(self) -> dict[str, Any]:
         return self.namespace(self.reference_answer)
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Whoever grades need not hear what a wrong answer is warned of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _names(chosen: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -530,7 +540,7 @@ def wrong_entries(case: CaseKey, response: Response) -> dict[Entry, Any]:
         entry: seen
         for entry, seen in observe(case, response).items()
         if entry.aspect == "value"
-        and (isinstance(seen, Failure) or compare(seen, case.expected[entry.output], case.tolerance) is not None)
+        and (isinstance(seen, Failure) or not agrees(seen, case.expected[entry.output], case.tolerance))
     }
 
 

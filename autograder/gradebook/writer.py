@@ -27,7 +27,7 @@ from nbgrader.api import (
 )
 from nbgrader.plugins import LateSubmissionPlugin
 from sqlalchemy import Insert, Select, insert, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, IntegrityError
 
 from autograder.errors import AutograderError, GradebookError
 from autograder.gradebook.adjustments import require_cells
@@ -167,19 +167,39 @@ class GradebookWriter:
         Args:
             unchanged: written answers whose text is what it was: what a person graded of them stays graded.
         """
-        db = self._open.db
         try:
-            known = db.scalars(self._submission_of(graded.result.student)).one_or_none()
-            if known is None:
-                self._insert(graded, timestamp)
-            else:
+            self._write(graded, timestamp, unchanged)
+        except IntegrityError:  # another program has entered this student meanwhile
+            self._write(graded, timestamp, unchanged)
+
+    def _write(self, graded: Graded, timestamp: dt.datetime | None, unchanged: frozenset[str]) -> None:
+        db, student = self._open.db, graded.result.student
+        try:
+            if student in self._submitters:
+                known = db.scalars(self._submission_of(student)).one()
                 self._update(known, graded, timestamp, unchanged)
+            else:
+                self._insert(graded, timestamp)
+                self._submitters.add(student)
             if self._penalty is not None and self._rules.late is None:
-                self._penalize(db.scalars(self._submission_of(graded.result.student)).one())
+                self._penalize(db.scalars(self._submission_of(student)).one())
             db.commit()
         except BaseException:
             db.rollback()
+            for name in ("_submitters", "_students"):  # what the gradebook holds is asked for again
+                self.__dict__.pop(name, None)
             raise
+
+    @functools.cached_property
+    def _submitters(self) -> set[str]:
+        """Students of whom the gradebook holds a submission."""
+        row = SubmittedAssignment
+        return set(self._open.db.scalars(select(row.student_id).where(row.assignment_id == self._rows.assignment)))
+
+    @functools.cached_property
+    def _students(self) -> set[str]:
+        """Students whom the gradebook knows."""
+        return set(self._open.db.scalars(select(Student.id)))
 
     def _submission_of(self, student: str) -> Select[Any]:
         of_student = SubmittedAssignment.student_id == student
@@ -190,11 +210,10 @@ class GradebookWriter:
 
         Through nbgrader's objects the same takes ten times as long, and its own functions commit them half-filled.
         """
-        db, rows = self._open.db, self._rows
-        if db.get(Student, graded.result.student) is None:
-            db.execute(_into(Student), [{"id": graded.result.student}])
-        submission = new_uuid()
-        student = graded.result.student
+        db, rows = self._open.db.connection(), self._rows
+        submission, student = new_uuid(), graded.result.student
+        if student not in self._students:
+            db.execute(_into(Student), [{"id": student}])
         about = {"id": submission, "assignment_id": rows.assignment, "student_id": student}
         extension = self._rules.deadlines.extension(self._master.assignment, student, self._assignment.duedate)
         db.execute(_into(SubmittedAssignment), [{**about, "timestamp": timestamp, "extension": extension}])
@@ -308,6 +327,7 @@ class _Rows:
     notebooks: tuple[_NotebookRows, ...]
 
 
+@functools.cache
 def _into(kind: Any) -> Insert:
     """An insertion into a table itself: through its class it takes half as long again."""
     return insert(kind.__table__)

@@ -43,7 +43,7 @@ class Deck:
             for exercise in self._exercises:
                 if enough():
                     return
-                _ = self._key(exercise, number).question
+                self._key(exercise, number).prepare()
 
     def _key(self, exercise: str, number: int) -> ExerciseKey:
         key = self._keys.get((exercise, number))

@@ -17,6 +17,7 @@ from autograder.exercise import Exercise
 from autograder.gradebook.graded import CellMarks, Graded
 from autograder.grading.cell_log import CellLog
 from autograder.grading.marking import Marked, lost, mark
+from autograder.grading.memory import Judged
 from autograder.grading.missing_names import MissingNames
 from autograder.grading.outputs import score_output
 from autograder.grading.probe import is_unnamed, probe_key, shown_by
@@ -126,7 +127,7 @@ class _Submission:
 
     def __init__(self, task: Task, sandbox: Sandbox, repaired: Repaired, log: CellLog, deadline: float) -> None:
         cells = [(name, repaired.by_id[name].source) for name in repaired.runnable]
-        self._exercises, self._deck = task.exercises, task.deck
+        self._exercises, self._deck, self._memory = task.exercises, task.deck, task.memory
         self._reader = SourceReader([source for _, source in cells], [name for name, _ in cells])
         for position, why in self._reader.refused.items():
             reason = f"not run, because the grader cannot read it: {why}"
@@ -151,10 +152,10 @@ class _Submission:
         flags = ["unread-code"] * bool(self._reader.refused) + ["dynamic-code"] * bool(self._reader.findings)
         unnamed: list[Exercise] = []
         for exercise, key in self._asked_ahead(job):
-            verdict, advice = self._verdict(exercise, key)
-            marked[exercise.id] = mark(exercise, verdict, advice)
-            flags += ["banned-operation"] * bool(verdict.banned)
-            unnamed += [exercise] * is_unnamed(verdict)
+            judged = self._judged(exercise, key)
+            marked[exercise.id] = judged.marked
+            flags += ["banned-operation"] * judged.banned
+            unnamed += [exercise] * judged.unnamed
         for exercise in unnamed:  # when all is judged: what is asked here can cost nobody anything
             marked[exercise.id] = marked[exercise.id].with_shown(self._shown(exercise))
         return marked, list(dict.fromkeys(flags))
@@ -183,14 +184,28 @@ class _Submission:
         if waiting is not None:
             yield waiting
 
-    def _verdict(self, exercise: Exercise, key: ExerciseKey) -> tuple[Verdict, tuple[str, ...]]:
-        responses, advice = self.process.call(key)
-        responses = {name: self._missing.explained(response, exercise) for name, response in responses.items()}
-        try:
-            return judge(key, responses), advice
-        except Exception as error:  # values that the process made up; the other exercises are graded all the same
-            failure = Response(failure=Failure("unreadable", f"the answers cannot be judged ({type(error).__name__})"))
-            return judge(key, {case.name: failure for case in key.cases}), advice
+    def _judged(self, exercise: Exercise, key: ExerciseKey) -> Judged:
+        answers = self.process.call(key)
+        place = (key.digest, answers.digest, answers.advice)
+        known = self._memory.recall(place) if answers.digest else None
+        if known is not None:
+            return known
+        read = self.process.read(answers)
+        explained = {name: self._missing.explained(found, exercise) for name, found in read.responses.items()}
+        verdict = _verdict(key, explained)
+        judged = Judged(mark(exercise, verdict, read.advice), bool(verdict.banned), is_unnamed(verdict))
+        # What is said of this submission's cells, or of the end of its process, does not follow from bytes.
+        if read.whole and answers.digest and all(explained[name] is found for name, found in read.responses.items()):
+            self._memory.keep(place, judged)
+        return judged
+
+
+def _verdict(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
+    try:
+        return judge(key, responses)
+    except Exception as error:  # values that the process made up; the other exercises are graded all the same
+        failure = Response(failure=Failure("unreadable", f"the answers cannot be judged ({type(error).__name__})"))
+        return judge(key, {case.name: failure for case in key.cases})
 
 
 def _autograded(
@@ -198,12 +213,13 @@ def _autograded(
 ) -> str:
     """The notebook for formgrader and feedback: what the cells showed, and one output of ours per test cell."""
     for cell in repaired.cells:
-        if cell.id in marked:
-            mark = marked[cell.id]
-            cell.outputs = [score_output(mark.result.score, mark.text, mark.html)]
-        elif cell.id in outputs:
-            cell.outputs = outputs[cell.id]
+        name = cell["id"]
+        if name in marked:
+            mark = marked[name]
+            cell["outputs"] = [score_output(mark.result.score, mark.text, mark.html)]
+        elif name in outputs:
+            cell["outputs"] = outputs[name]
     metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
-    node = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": repaired.cells}
+    about = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata}, ensure_ascii=False)
     # nbformat.writes indents and breaks texts into lines, for readable diffs: six times the work.
-    return json.dumps(node, ensure_ascii=False)
+    return f'{about[:-1]}, "cells": {repaired.as_json()}}}'

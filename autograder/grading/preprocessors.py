@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
-from nbformat.notebooknode import NotebookNode
+from nbformat.notebooknode import NotebookNode, from_dict
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 from traitlets import Unicode
@@ -76,7 +76,7 @@ class Repair(NbGraderPreprocessor):  # type: ignore[misc]  # nbgrader ships no h
         for note in repaired.notes:
             self.log.warning("%s", note)
         _forget_copies(course, about["assignment"], about["student"])
-        nb.cells = repaired.cells
+        nb.cells = [from_dict(cell) for cell in repaired.cells]  # the released notebook's own metadata stay as they are
         nb.metadata = {"kernelspec": master.node.metadata.get("kernelspec", {})}
         nb.nbformat_minor = 5
         return nb, resources

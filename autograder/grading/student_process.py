@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from autograder.grading.cell_log import CellLog
 from autograder.sandbox import Limits, Sandbox, Session, SessionEnded
 from autograder.sandbox.inside import clock
+from autograder.sandbox.session import Packed, unreadable
 from course_lib.checking.card import plain
 from course_lib.checking.gpu_trace import traced_cases
 from course_lib.checking.keys import CaseKey, ExerciseKey, Failure, Response, respond
+from course_lib.checking.values import ValueFormatError
 
-__all__ = ["StudentProcess"]
+__all__ = ["Answers", "Read", "StudentProcess"]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What came of asking for an exercise, not yet read.
+
+    Attributes:
+        packed: the answers, in the order of the cases.
+        ended: why not all of them came.
+        advice: about GPUs.
+        digest: of all bytes that came; empty where something is missing.
+    """
+
+    key: ExerciseKey
+    packed: tuple[Packed, ...]
+    ended: SessionEnded | None = None
+    advice: tuple[str, ...] = ()
+    digest: bytes = b""
+
+
+class Read(NamedTuple):
+    """Answers that were read.
+
+    Attributes:
+        whole: whether they follow from the bytes that came, and from nothing else.
+    """
+
+    responses: Mapping[str, Response]
+    advice: tuple[str, ...]
+    whole: bool
 
 
 class StudentProcess:
@@ -61,27 +95,38 @@ class StudentProcess:
             if not self._session.has_asked(key):  # or a later question would be answered before this one
                 return
 
-    def call(self, key: ExerciseKey) -> tuple[dict[str, Response], tuple[str, ...]]:
-        """The responses to all cases of an exercise, and advice about GPUs.
-
-        A lost process answers the rest with its reason.
-        """
-        responses: dict[str, Response] = {}
+    def call(self, key: ExerciseKey) -> Answers:
+        """The answers to all cases of an exercise, to be read if nothing is known about them."""
+        packed: list[Packed] = []
         try:
             self._check_budget()
             session = self._ready()
             if not session.has_asked(key):
                 session.ask(key, self._device, self._traced(key))
-            for name, raw in session.answers(self._deadline):
-                responses[name] = respond(raw)
+            for answer in session.packed(self._deadline):
+                packed.append(answer)
         except SessionEnded as ended:
-            if self._session is not None:
-                self._note(ended)
-            self.close()
-            failure = Failure(ended.kind, plain(ended.reason))
-            for case in key.cases:
-                responses.setdefault(case.name, Response(failure=failure))
-        return responses, self._advice()
+            return Answers(key, tuple(packed), ended)
+        return Answers(key, tuple(packed), None, self._advice(), session.digest)
+
+    def read(self, answers: Answers) -> Read:
+        """The responses to all cases; a lost process answers the rest with its reason."""
+        responses: dict[str, Response] = {}
+        ended, noted = answers.ended, self._session is None
+        try:
+            for packed in answers.packed:
+                responses[packed.case.name] = respond(packed.read())
+        except ValueFormatError as error:
+            ended, noted = SessionEnded(*unreadable(error)), False
+        if ended is None:
+            return Read(responses, answers.advice, whole=True)
+        if not noted:
+            self._note(ended)
+        self.close()
+        failure = Failure(ended.kind, plain(ended.reason))
+        for case in answers.key.cases:
+            responses.setdefault(case.name, Response(failure=failure))
+        return Read(responses, (), whole=False)
 
     def call_once(self, key: ExerciseKey) -> dict[str, Response]:
         """The responses to one more question, for information: of a process that is there, and whatever comes of it.

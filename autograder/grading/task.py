@@ -13,6 +13,7 @@ import torch
 from autograder.course_code import CourseCode
 from autograder.exercise import Exercise
 from autograder.grading.deck import Deck
+from autograder.grading.memory import Memory
 from autograder.sandbox import Limits
 from autograder.submissions.notebook import Master
 
@@ -53,6 +54,11 @@ class Task:
     def deck(self) -> Deck:
         """The hidden cases."""
         return Deck(self.exercises, self.seed)
+
+    @functools.cached_property
+    def memory(self) -> Memory:
+        """What was judged before; a worker's own."""
+        return Memory()
 
     @functools.cached_property
     def engine(self) -> str:

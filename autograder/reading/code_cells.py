@@ -103,7 +103,7 @@ def children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     for name in _FIELDS[type(node)]:
         value = getattr(node, name, None)
-        if isinstance(value, list):
+        if type(value) is list:
             found += [item for item in reversed(value) if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)

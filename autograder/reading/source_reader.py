@@ -53,6 +53,9 @@ _NAMES = frozenset(
 _BY_TEXT = frozenset({"importlib.import_module", "operator.attrgetter", "operator.methodcaller"})
 _CODE = frozenset({"__import__", "compile", "eval", "exec"})
 _CHANGES = frozenset({"__delattr__", "__setattr__", "delattr", "setattr"})
+_AS_NAMES = _PARTS | _CODE | _CHANGES
+_BINDS = frozenset({ast.Import, ast.ImportFrom, ast.For, ast.NamedExpr, ast.AnnAssign, ast.Assign})
+"""Statements and expressions that can bind a name to a module."""
 _MAGICS_BY_NAME = frozenset({"magic", "run_cell_magic", "run_line_magic"})
 _SETTINGS = tuple(
     "PIL. matplotlib. numpy.random. pandas. plotly. seaborn. ssl. sys.path torch.backends. warnings.".split()
@@ -141,30 +144,32 @@ class _Tampering:
         self.foreign = dict(known or {})
         self._nesting = nesting
         for node in walk(*body):
-            for name, dotted in self._bound(node):
-                self.foreign.setdefault(name, dotted)
+            if type(node) in _BINDS:
+                for name, dotted in self._bound(node):
+                    self.foreign.setdefault(name, dotted)
 
     def in_code(self, body: Iterable[ast.stmt]) -> _Found:
         """Line and name of everything that is found."""
         only_asked, called = set[int](), set[int]()
         for node, own in _scoped(body):
-            line = getattr(node, "lineno", 0)
-            if isinstance(node, ast.Compare):  # ``"google.colab" in sys.modules``
-                only_asked.update(map(id, node.comparators))
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                yield from ((line, name) for name in _imported_names(node) if _is_machinery(name, whole=False))
-            elif isinstance(node, ast.Attribute) and id(node) not in only_asked:
-                yield from ((line, what) for what in self._attribute(node, own))
-            elif isinstance(node, ast.Name):
-                if node.id in _PARTS or (node.id in _CODE | _CHANGES and id(node) not in called):
-                    yield line, node.id
+            if isinstance(node, ast.Name):
+                if node.id in _AS_NAMES and (node.id in _PARTS or id(node) not in called):
+                    yield node.lineno, node.id
+            elif isinstance(node, ast.Attribute):
+                if id(node) not in only_asked:
+                    yield from ((node.lineno, what) for what in self._attribute(node, own))
             elif isinstance(node, ast.Call):
                 called.add(id(node.func))
                 yield from self._call(node, own)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield from ((line, f"a text with {name}") for name in _named_in(node.value))
+            elif isinstance(node, ast.Constant):
+                if isinstance(node.value, str):
+                    yield from ((node.lineno, f"a text with {name}") for name in _named_in(node.value))
+            elif isinstance(node, ast.Compare):  # ``"google.colab" in sys.modules``
+                only_asked.update(map(id, node.comparators))
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                yield from ((node.lineno, name) for name in _imported_names(node) if _is_machinery(name, whole=False))
             elif isinstance(node, ast.MatchClass):
-                yield from ((line, name) for name in node.kwd_attrs if name in _PARTS)
+                yield from ((node.lineno, name) for name in node.kwd_attrs if name in _PARTS)
 
     def _attribute(self, node: ast.Attribute, own: _Own) -> Iterator[str]:
         dotted = self._dotted(node, own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import signal
@@ -20,10 +21,11 @@ from course_lib.checking.gpu_trace import GpuFault
 from course_lib.checking.keys import CaseKey, ExerciseKey, respond
 from course_lib.checking.values import ValueFormatError, unpack
 
-__all__ = ["CellResult", "Session", "SessionEnded"]
+__all__ = ["CellResult", "Packed", "Session", "SessionEnded", "unreadable"]
 
 _MOST_AHEAD = 1 << 15
 """Bytes that the connection takes even if the child reads nothing."""
+_DIGEST = 20
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,45 @@ class SessionEnded(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class Packed:
+    """An answer as it came.
+
+    Attributes:
+        size: bytes of the body that hold the result; the inputs come behind it.  None if it was no such number.
+    """
+
+    case: CaseKey
+    size: int | None
+    body: bytes
+
+    def read(self) -> Any:
+        """The raw response, with the names of the inputs that were changed.
+
+        What was changed is found here, for the child is not asked to judge: it sends the inputs as they are after the
+        call.
+
+        Raises:
+            ValueFormatError: if it is none.
+        """
+        if self.size is None:
+            raise ValueFormatError("it has no size")
+        most = len(self.body)
+        raw, after = unpack(self.body[: self.size], most), self.body[self.size :]
+        if not isinstance(raw, dict) or "result" not in raw:
+            return raw
+        if after == self.case.packed_inputs:  # nearly always; it spares reading them
+            return {**raw, "changed": ()}
+        inputs, before = unpack(after, most), eased(self.case.inputs, respond(raw).eased)
+        changed = changed_inputs(before, inputs) if isinstance(inputs, dict) else tuple(self.case.inputs)
+        return {**raw, "changed": changed}
+
+
+def unreadable(error: ValueFormatError) -> tuple[str, str]:
+    """Kind and reason of an end for an answer that cannot be read."""
+    return "unreadable", f"the answer could not be read: {error}"
+
+
 class Session:
     """One child process.  After `SessionEnded` it is of no more use."""
 
@@ -67,6 +108,7 @@ class Session:
         self._limits = limits
         self._asked: deque[_Question] = deque()
         self._answered: _Question | None = None
+        self._digest = hashlib.blake2b(digest_size=_DIGEST)
 
     def __enter__(self) -> Self:
         return self
@@ -122,8 +164,8 @@ class Session:
         """Whether answers to this very question are to be fetched."""
         return any(question.key is key for question in self._asked)
 
-    def answers(self, deadline: float = math.inf) -> Iterator[tuple[str, Any]]:
-        """The answers to the first question that is open; yields (case name, raw response) as they come.
+    def packed(self, deadline: float = math.inf) -> Iterator[Packed]:
+        """The answers to the first question that is open, as they come.
 
         Args:
             deadline: of the submission, a value of `clock.now`.
@@ -132,6 +174,7 @@ class Session:
             SessionEnded: when the calls exceed their time, end the process or answer with nonsense.
         """
         question = self._answered = self._asked.popleft()
+        self._digest = hashlib.blake2b(digest_size=_DIGEST)
         limit = self._limits.call_s
         of_exercise = clock.now() + limit
         max_answer = int(self._limits.answer_mib + 1) << 20
@@ -140,10 +183,28 @@ class Session:
             answer, body = self._receive(of_exercise, deadline, max_answer, late)
             if answer.get("case") != case.name:
                 raise self._end("unreadable", "an answer came that was not asked for")
+            size = answer.get("size")
+            size = size if type(size) is int and 0 <= size <= len(body) else None
+            self._digest.update(b"%d %d " % (-1 if size is None else size, len(body)))
+            self._digest.update(body)
+            yield Packed(case, size, body)
+
+    def answers(self, deadline: float = math.inf) -> Iterator[tuple[str, Any]]:
+        """The same, read: yields (case name, raw response).
+
+        Raises:
+            SessionEnded: as `packed`, and when an answer cannot be read.
+        """
+        for packed in self.packed(deadline):
             try:
-                yield case.name, _response(answer.get("size"), body, case)
+                yield packed.case.name, packed.read()
             except ValueFormatError as error:
-                raise self._end("unreadable", f"the answer could not be read: {error}") from error
+                raise self._end(*unreadable(error)) from error
+
+    @property
+    def digest(self) -> bytes:
+        """Of all that came as answers to the last question: where it is the same, so are all responses."""
+        return self._digest.digest()
 
     def advice(self, deadline: float = math.inf) -> tuple[str, ...]:
         """What is known about the functions just called, on a GPU: remarks in words of ours, worth no points.
@@ -212,29 +273,6 @@ class Session:
         """Hang up: the warm parent kills what is left of the child."""
         self._channel.close()
         self._status.close()
-
-
-def _response(size: Any, body: bytes, case: CaseKey) -> Any:
-    """The raw response, with the names of the inputs that were changed.
-
-    What was changed is found here, for the child is not asked to judge: it sends the inputs as they are after the call.
-
-    Args:
-        size: bytes of the body that hold the result; the inputs come behind it.
-
-    Raises:
-        ValueFormatError: if it is none.
-    """
-    if type(size) is not int or not 0 <= size <= len(body):
-        raise ValueFormatError("it has no size")
-    raw, after = unpack(body[:size], len(body)), body[size:]
-    if not isinstance(raw, dict) or "result" not in raw:
-        return raw
-    if after == case.packed_inputs:  # nearly always; it spares reading them
-        return {**raw, "changed": ()}
-    inputs, before = unpack(after, len(body)), eased(case.inputs, respond(raw).eased)
-    changed = changed_inputs(before, inputs) if isinstance(inputs, dict) else tuple(case.inputs)
-    return {**raw, "changed": changed}
 
 
 def _in_words(ended: Mapping[str, Any], limits: Limits) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autograder.submissions.words import words_of
+
 if TYPE_CHECKING:
     from autograder.submissions.notebook import Cell, Master
 
@@ -26,7 +28,7 @@ def place_answers(
     their names to `lost`.
     """
     placed = list(cells)
-    released = {_plain(text): name for name, text in master.text.items() if text.strip()}
+    released = master.by_words
     known = _known_cells(placed, released, master)
     own = [n for n, cell in enumerate(placed) if n not in known and _is_own_text(cell, released, master)]
     position = {cell.name: n for n, cell in reversed(list(enumerate(placed)))}
@@ -71,7 +73,7 @@ def _known_cells(cells: Sequence[Cell], released: Mapping[str, str], master: Mas
     known: dict[int, str] = {}
     taken: set[str] = set()
     for n, cell in enumerate(cells):
-        name = cell.name if cell.name in master.text else released.get(_plain(cell.source), "")
+        name = cell.name if cell.name in master.text else released.get(words_of(cell.source), "")
         # The text of an unanswered question is the same for all of them: it names none.
         unanswered = name in master.cells and master.is_written(name) and cell.name != name
         if name and name not in taken and not unanswered:
@@ -92,12 +94,8 @@ def _is_own_text(cell: Cell, released: Mapping[str, str], master: Master) -> boo
     """Whether a cell without a released name holds a text or a picture of the student's own."""
     if cell.kind not in ("markdown", "raw") or cell.name in master.cells:
         return False
-    return bool(cell.attachments) or (bool(cell.source.strip()) and _plain(cell.source) not in released)
+    return bool(cell.attachments) or (bool(cell.source.strip()) and words_of(cell.source) not in released)
 
 
 def _is_blank(cell: Cell, released: str) -> bool:
-    return not cell.attachments and (not cell.source.strip() or _plain(cell.source) == _plain(released))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split())
+    return not cell.attachments and (not cell.source.strip() or words_of(cell.source) == words_of(released))

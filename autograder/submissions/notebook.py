@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import nbformat
@@ -22,6 +22,7 @@ from nbformat.notebooknode import NotebookNode, from_dict
 
 from autograder.submissions.lost_answers import place_answers
 from autograder.submissions.pictures import Attachments, as_code, attached, named_plainly, without_dangling
+from autograder.submissions.words import words_of
 from course_lib.checking.card import plain
 
 __all__ = ["Cell", "Master", "Repaired", "UnreadableError", "digest_of", "read_cells", "repair", "shorten_code"]
@@ -40,6 +41,8 @@ _ALL_CODE = 100_000
 """Characters of code that a page can show in good time; honest notebooks have less than half of it."""
 _LONGEST_LINE, _MOST_EMPTY = 2_000, 20
 _LONGEST_TEXT = 20_000
+_SHORT = 4_000
+"""What is known about texts up to this length is remembered."""
 _ALL_TEXTS = 400_000
 """Characters of Markdown that a page can show in good time; the longest answers have a tenth of the first."""
 _MOST_SIGNS = 2_000
@@ -60,6 +63,26 @@ class Cell:
     name: str = ""
     tags: tuple[str, ...] = ()
     attachments: Attachments = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A cell that others are copied from; the copies share what lies in it.
+
+    Attributes:
+        node: not to be changed.
+    """
+
+    node: NotebookNode
+
+    @cached_property
+    def json(self) -> str:
+        """The cell as JSON."""
+        return json.dumps(self.node, ensure_ascii=False)
+
+    def copy(self) -> NotebookNode:
+        """A cell of which everything can be replaced, and nothing changed in its place."""
+        return NotebookNode(self.node)
 
 
 @dataclass(frozen=True)
@@ -99,6 +122,16 @@ class Master:
         """Every cell's released text, by cell id."""
         return {cell.id: cell.source for cell in self.node.cells}
 
+    @cached_property
+    def patterns(self) -> Mapping[str, Pattern]:
+        """The cells that nbgrader knows, without outputs, to be copied."""
+        return {name: Pattern(_without_outputs(cell)) for name, cell in self.cells.items()}
+
+    @cached_property
+    def by_words(self) -> Mapping[str, str]:
+        """Released text, whatever its blanks -> the last cell that has it."""
+        return {words_of(text): name for name, text in self.text.items() if text.strip()}
+
     def is_test(self, name: str) -> bool:
         """Whether a cell is a locked test cell with points."""
         data = self.cells[name].metadata.nbgrader
@@ -120,6 +153,7 @@ class Repaired:
         notes: what was repaired, in words.
         flags: `edited-tests`, `lost-answer`.
         lost: names of the written answers that were not found, and may stand elsewhere.
+        patterns: what cells were copied from, by id.
     """
 
     cells: list[NotebookNode]
@@ -127,11 +161,21 @@ class Repaired:
     notes: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    patterns: Mapping[str, Pattern] = field(default_factory=dict)
 
     @cached_property
     def by_id(self) -> dict[str, NotebookNode]:
         """The cells by id."""
-        return {cell.id: cell for cell in self.cells}
+        return {cell["id"]: cell for cell in self.cells}
+
+    def as_json(self) -> str:
+        """The list of cells; what is as it was copied is not written anew."""
+        patterns = ((cell, self.patterns.get(cell["id"])) for cell in self.cells)
+        texts = (
+            pattern.json if pattern is not None and cell == pattern.node else json.dumps(cell, ensure_ascii=False)
+            for cell, pattern in patterns
+        )
+        return f"[{', '.join(texts)}]"
 
 
 def read_cells(data: bytes) -> list[Cell]:
@@ -222,8 +266,10 @@ def _text(source: Any) -> str:
     if not isinstance(source, str):
         return ""
     # Lone surrogates can be in JSON but not in a file; NUL ends a C string.
-    clean = source.encode("utf-8", errors="replace").decode("utf-8").replace("\0", "")
-    return clean.replace("\r\n", "\n").replace("\r", "\n")
+    if not source.isascii():
+        source = source.encode("utf-8", errors="replace").decode("utf-8")
+    clean: str = source.replace("\0", "")
+    return clean.replace("\r\n", "\n").replace("\r", "\n") if "\r" in clean else clean
 
 
 def repair(cells: Sequence[Cell], master: Master) -> Repaired:
@@ -233,32 +279,32 @@ def repair(cells: Sequence[Cell], master: Master) -> Repaired:
     lost: list[str] = []
     cells = _readable(place_answers(cells, master, notes, flags, lost), notes)
     chosen = _claims(cells, master, notes)
-    plain = {cell.id: cell for cell in master.node.cells if "nbgrader" not in cell.metadata}
     placed: list[NotebookNode] = []
+    patterns: dict[str, Pattern] = dict(master.patterns)
     taken: set[str] = set()
     for position, cell in enumerate(cells):
         name = cell.name
         if name in master.cells and chosen[name] == position:
             placed.append(_restored(cell, master, notes, flags))
         else:
-            identifier = name if name in plain and name not in taken else _free(f"added-{position}", taken, master)
-            placed.append(_plain(cell, identifier))
-        taken.add(placed[-1].id)
+            is_plain = name in master.text and name not in master.cells and name not in taken
+            pattern = _plain(cell, name if is_plain else _free(f"added-{position}", taken, master))
+            placed.append(pattern.copy())
+            patterns[pattern.node["id"]] = pattern
+        taken.add(placed[-1]["id"])
     _add_missing(placed, master, notes)
-    experiments = {
-        cell.id
-        for cell in placed
-        if cell.id in master.experiments or (cell.id not in master.text and EXPERIMENT in cell.metadata.get("tags", ()))
-    }
-    runnable = [
-        cell.id
-        for cell in placed
-        if cell.cell_type == "code"
-        and cell.source.strip()
-        and cell.id not in experiments
-        and not (cell.id in master.cells and master.is_test(cell.id))
-    ]
-    return Repaired(placed, runnable, notes, flags, lost)
+    runnable = [cell["id"] for cell in placed if _is_run(cell, master)]
+    return Repaired(placed, runnable, notes, flags, lost, patterns)
+
+
+def _is_run(cell: NotebookNode, master: Master) -> bool:
+    """Whether a cell is run when grading."""
+    name = cell["id"]
+    if cell["cell_type"] != "code" or not cell["source"].strip() or name in master.experiments:
+        return False
+    if name not in master.text:
+        return EXPERIMENT not in cell["metadata"].get("tags", ())
+    return not (name in master.cells and master.is_test(name))
 
 
 def _claims(cells: Sequence[Cell], master: Master, notes: list[str]) -> dict[str, int]:
@@ -280,13 +326,13 @@ def _claims(cells: Sequence[Cell], master: Master, notes: list[str]) -> dict[str
 def _restored(cell: Cell, master: Master, notes: list[str], flags: list[str]) -> NotebookNode:
     """A released cell with the student's text in it, if it is one that students write in."""
     released = master.cells[cell.name]
-    node = _copy(released)
+    node = master.patterns[cell.name].copy()
     if released.metadata.nbgrader.solution:
-        node.source = cell.source
+        node["source"] = cell.source
         _attach(node, cell)
         if cell.kind != released.cell_type:
             notes.append(f"the cell {cell.name} was a {cell.kind} cell; it is a {released.cell_type} cell again")
-    elif cell.source.split() != released.source.split() or cell.kind != released.cell_type:
+    elif cell.kind != released.cell_type or words_of(cell.source) != words_of(released.source):
         of_before = digest_of(cell.source) in master.earlier
         why = "is that of an earlier release" if of_before else "was edited"
         notes.append(f"the locked cell {cell.name} {why}; its released text is used")
@@ -296,30 +342,42 @@ def _restored(cell: Cell, master: Master, notes: list[str], flags: list[str]) ->
     return node
 
 
-def _copy(released: NotebookNode) -> NotebookNode:
-    node: NotebookNode = from_dict(released)  # makes new objects all the way down
+def _without_outputs(cell: NotebookNode) -> NotebookNode:
+    """A copy of a cell with objects of its own all the way down."""
+    node: NotebookNode = from_dict(cell)
     if node.cell_type == "code":
         node.outputs, node.execution_count = [], None
     return node
 
 
-def _plain(cell: Cell, identifier: str) -> NotebookNode:
+def _plain(cell: Cell, identifier: str) -> Pattern:
+    """A cell that nbgrader does not know; most are those of the released notebook, and made once for a class."""
+    if len(cell.source) <= _SHORT and not cell.attachments:
+        return _plain_and_short(cell.kind, identifier, EXPERIMENT in cell.tags, cell.source)
+    return _made_plain(cell, identifier)
+
+
+@lru_cache(maxsize=1024)
+def _plain_and_short(kind: str, identifier: str, is_experiment: bool, source: str) -> Pattern:
+    return _made_plain(Cell(kind, source, tags=(EXPERIMENT,) * is_experiment), identifier)
+
+
+def _made_plain(cell: Cell, identifier: str) -> Pattern:
     metadata = NotebookNode(tags=[EXPERIMENT]) if EXPERIMENT in cell.tags else NotebookNode()
-    node = NotebookNode(cell_type=cell.kind, id=identifier, metadata=metadata, source=cell.source)
-    if cell.kind == "code":
-        node.update(outputs=[], execution_count=None)
+    outputs: dict[str, Any] = {"outputs": [], "execution_count": None} if cell.kind == "code" else {}
+    node = NotebookNode(cell_type=cell.kind, id=identifier, metadata=metadata, source=cell.source, **outputs)
     _attach(node, cell)
-    return node
+    return Pattern(node)
 
 
 def _attach(node: NotebookNode, cell: Cell) -> None:
     """The student's pictures, and no reference to one that is not there."""
     pictures = cell.attachments
-    if node.cell_type == "markdown":
-        source, pictures = named_plainly(node.source, pictures)
-        node.source = without_dangling(source, pictures)
-    if pictures and node.cell_type != "code":
-        node.attachments = from_dict(dict(pictures))
+    if node["cell_type"] == "markdown":
+        source, pictures = named_plainly(node["source"], pictures)
+        node["source"] = without_dangling(source, pictures)
+    if pictures and node["cell_type"] != "code":
+        node["attachments"] = from_dict(dict(pictures))
 
 
 def _readable(cells: Sequence[Cell], notes: list[str]) -> list[Cell]:
@@ -339,15 +397,26 @@ def _readable(cells: Sequence[Cell], notes: list[str]) -> list[Cell]:
 
 def _shortened(text: str, left: int) -> tuple[str, bool]:
     """A text as long as a page can show it, and whether something of it is left out."""
+    if len(text) <= min(_SHORT, left) and _is_shown_well(text):
+        return text, False
     text = _BLANKS.sub(" " * 59, text)
     most = max(0, min(_LONGEST_TEXT, left))
     is_cut = len(text) > most
     if is_cut:
         text = f"{text[:most]}\n\n[cut here: {len(text) - most} more characters are in the submitted file]"
-    signs = text.count("<") + text.count("\\begin") + text.count("[") + 3 * text.count("|")
-    if signs > _MOST_SIGNS:  # as it is, for Markdown of such texts takes time by the square of their length
+    if _signs(text) > _MOST_SIGNS:  # as it is, for Markdown of such texts takes time by the square of their length
         text = as_code(text)
     return text, is_cut
+
+
+@lru_cache(maxsize=1024)
+def _is_shown_well(text: str) -> bool:
+    """Whether a page can show a short text as it is; most of a class are those of the released notebook."""
+    return not _BLANKS.search(text) and _signs(text) <= _MOST_SIGNS
+
+
+def _signs(text: str) -> int:
+    return text.count("<") + text.count("\\begin") + text.count("[") + 3 * text.count("|")
 
 
 def shorten_code(repaired: Repaired) -> None:
@@ -357,15 +426,27 @@ def shorten_code(repaired: Repaired) -> None:
     """
     left, cut = _ALL_CODE, 0
     for cell in repaired.cells:
-        if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("locked"):
-            shown = "\n".join(_short_lines(cell.source[: max(0, left)]))
+        source = cell["source"]
+        if cell["cell_type"] == "code" and not cell["metadata"].get("nbgrader", {}).get("locked"):
+            shown = _short_code(source, max(0, left))
             left -= len(shown)
-            if shown != cell.source:
-                cell.source = f"{shown}\n\n# [something is cut here; the submitted file has all of it]"
+            if shown != source:
+                cell["source"] = f"{shown}\n\n# [something is cut here; the submitted file has all of it]"
                 cut += 1
     if cut:
         which = _count(cut, "cell of code was", "cells of code were")
         repaired.notes.append(f"{which} too long for a page; the submitted file has all of it")
+
+
+def _short_code(source: str, left: int) -> str:
+    if len(source) <= min(_SHORT, left):
+        return _short_cell(source)
+    return "\n".join(_short_lines(source[:left]))
+
+
+@lru_cache(maxsize=1024)
+def _short_cell(source: str) -> str:
+    return "\n".join(_short_lines(source))
 
 
 def _short_lines(source: str) -> Iterator[str]:
@@ -383,7 +464,7 @@ def _count(number: int, one: str, many: str) -> str:
 
 def digest_of(text: str) -> str:
     """A cell's text, whatever its blanks, as a short key."""
-    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:16]
+    return hashlib.sha256(words_of(text).encode()).hexdigest()[:16]
 
 
 def _free(wanted: str, taken: set[str], master: Master) -> str:
@@ -394,13 +475,13 @@ def _free(wanted: str, taken: set[str], master: Master) -> str:
 
 def _add_missing(placed: list[NotebookNode], master: Master, notes: list[str]) -> None:
     """Put back cells that are not there, each after the cell that it follows in the released notebook."""
-    ids = [cell.id for cell in placed]
+    ids = [cell["id"] for cell in placed]
     missing: list[str] = []
     previous: str | None = None
-    for name, released in master.cells.items():
+    for name in master.cells:
         if name not in ids:
             position = ids.index(previous) + 1 if previous is not None else 0
-            placed.insert(position, _copy(released))
+            placed.insert(position, master.patterns[name].copy())
             ids.insert(position, name)
             missing.append(name)
         previous = name

@@ -28,6 +28,7 @@ from autograder.submissions.notebook import (
     digest_of,
     read_cells,
 )
+from autograder.submissions.words import words_of
 
 __all__ = ["Job", "Submission", "id_problem", "readable_id", "students_of"]
 
@@ -256,10 +257,8 @@ def _is_of(cells: Sequence[Cell], master: Master) -> bool:
 
 def _is_worked_on(cells: Sequence[Cell], master: Master) -> bool:
     """Whether a cell that students write in differs from what was released."""
-    released = {
-        name: " ".join(cell.source.split()) for name, cell in master.cells.items() if cell.metadata.nbgrader.solution
-    }
-    return any(cell.name in released and " ".join(cell.source.split()) != released[cell.name] for cell in cells)
+    released = {name: words_of(cell.source) for name, cell in master.cells.items() if cell.metadata.nbgrader.solution}
+    return any(cell.name in released and words_of(cell.source) != released[cell.name] for cell in cells)
 
 
 def _read_regular(path: Path, most: int) -> bytes:

@@ -50,11 +50,11 @@ class Card:
 
     def html(self) -> str:
         """The card for a notebook: one element, styled inline, no script, nothing loaded."""
-        return _html(self._story)
+        return (_html_of_few if self._story.state in _FEW else _html)(self._story)
 
     def text(self) -> str:
         """The card for a terminal, at most about 96 characters wide."""
-        return _text(self._story)
+        return (_text_of_few if self._story.state in _FEW else _text)(self._story)
 
     @property
     def example(self) -> str:
@@ -190,7 +190,7 @@ def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iter
 
 def _accuracy(verdict: Verdict) -> str:
     """The largest relative error beside what is allowed: the size of number to expect from right code."""
-    worst, allowed = verdict.key.expected.accuracy(verdict.observed)
+    worst, allowed = verdict.compared.accuracy if verdict.compared is not None else (0.0, 0.0)
     found = f"{worst:.0e}" if worst else "0"
     return f"The largest relative error is {found} (up to {allowed:.0e} is allowed). " if allowed else ""
 
@@ -255,6 +255,12 @@ def _html(story: _Story) -> str:
     box = _BOX.format(color=_COLOUR[story.state])
     label = _esc(f"Check of {story.headline}, {_SIGNS[story.state][1]}")
     return f"<div role='group' aria-label='{label}' style='{box}'>{''.join(parts)}</div>"
+
+
+_FEW = ("open", "pass")
+"""States of which a class has few different cards of each exercise."""
+_html_of_few = functools.lru_cache(maxsize=256)(_html)
+_text_of_few = functools.lru_cache(maxsize=256)(_text)
 
 
 def _criteria_html(story: _Story) -> str:

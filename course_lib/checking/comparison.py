@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from course_lib.checking.values import Unsupported
 
-__all__ = ["TOLERANCE", "Mismatch", "compare", "describe", "dtype_of", "limit_of", "numbers_of", "scale_of"]
+__all__ = ["TOLERANCE", "Mismatch", "agrees", "compare", "describe", "dtype_of", "limit_of", "numbers_of", "scale_of"]
 
 Array = NDArray[np.float64]
 _NOISE = 1e-9
@@ -100,6 +100,18 @@ def compare(got: Any, expected: Any, tolerance: float | None = None) -> Mismatch
     return None if got is None and expected is None else _differs(got, expected)
 
 
+def agrees(got: Any, expected: Any, tolerance: float | None = None) -> bool:
+    """Whether `compare` finds no difference; most differences are found without looking for their place."""
+    if isinstance(got, torch.Tensor) and isinstance(expected, torch.Tensor):
+        if got.shape != expected.shape:
+            return False
+        allowed = tolerance if tolerance is not None else _tolerance(got, expected)
+        surely = _surely_close(numbers_of(got), numbers_of(expected), allowed)
+        if surely is not None:
+            return surely
+    return compare(got, expected, tolerance) is None
+
+
 def _differs(got: Any, expected: Any) -> Mismatch:
     return Mismatch(_is_and_should_be(got, expected), got=got, expected=expected)
 
@@ -135,7 +147,7 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
     allowed = tolerance if tolerance is not None else _tolerance(got, expected)
     of_truth = got.dtype == expected.dtype == torch.bool
     a, b = numbers_of(got), numbers_of(expected)
-    if _are_surely_close(a, b, allowed):
+    if _surely_close(a, b, allowed):
         return None
     wrong = _wrong_elements(a, b, allowed)
     if not wrong.any():
@@ -190,8 +202,8 @@ def scale_of(expected: Array) -> Array:
     return size + (largest if largest > _NOISE else 1.0)
 
 
-def _are_surely_close(a: Array, b: Array, tolerance: float) -> bool:
-    """Whether the largest difference is small beside the largest number, so that no element is wrong: nearly always.
+def _surely_close(a: Array, b: Array, tolerance: float) -> bool | None:
+    """Whether the largest difference alone says that no element is wrong, or that one is; None where it does not.
 
     Never where something is not finite.
     """
@@ -199,7 +211,10 @@ def _are_surely_close(a: Array, b: Array, tolerance: float) -> bool:
         return True
     with np.errstate(all="ignore"):
         difference = float(np.abs(a - b).max())
-    return difference <= tolerance * limit_of(b) and difference < math.inf
+    if not difference < math.inf:
+        return None
+    limit = tolerance * limit_of(b)
+    return True if difference <= limit else None if difference <= 2 * limit else False
 
 
 def limit_of(expected: Array) -> float:

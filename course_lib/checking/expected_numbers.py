@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from course_lib.checking.comparison import TOLERANCE, limit_of, numbers_of, scale_of
 
-__all__ = ["ExpectedNumbers"]
+__all__ = ["Compared", "ExpectedNumbers"]
 
 
 class ExpectedNumbers:
@@ -43,37 +44,66 @@ class ExpectedNumbers:
             [np.isfinite(part).any() * t for t, part in zip(tolerances, self._parts, strict=True)]
         )
 
-    def surely_right(self, observed: Mapping[Any, Any]) -> set[Any]:
+    def compared(self, observed: Mapping[Any, Any]) -> Compared:
+        """What was observed at the places, beside what is expected there."""
+        parts, of_shape, of_dtype = list(self._parts), [False] * len(self._parts), [False] * len(self._parts)
+        for number, (place, shape, dtype) in enumerate(self._places):
+            seen = observed.get(place)
+            if isinstance(seen, torch.Tensor) and seen.shape == shape:
+                parts[number] = numbers_of(seen).ravel()
+                of_shape[number], of_dtype[number] = True, seen.dtype is dtype
+        with np.errstate(all="ignore"):
+            differences = np.abs(_joined(parts) - self._numbers)
+        return Compared(self, differences, np.array(of_shape, bool), np.array(of_dtype, bool))
+
+
+class Compared:
+    """What was observed beside what is expected.
+
+    Args:
+        differences: of all numbers, 0 where no tensor of the right shape was observed.
+        of_shape: whether a tensor of the right shape was observed at each place.
+        of_dtype: whether it also is of the right dtype.
+    """
+
+    def __init__(
+        self,
+        expected: ExpectedNumbers,
+        differences: NDArray[np.float64],
+        of_shape: NDArray[np.bool_],
+        of_dtype: NDArray[np.bool_],
+    ) -> None:
+        self._expected = expected
+        self._differences = differences
+        self._of_shape, self._of_dtype = of_shape, of_dtype
+
+    @cached_property
+    def surely_right(self) -> frozenset[Any]:
         """Places at which a tensor of the right shape and dtype is so close that no element of it can be wrong.
 
         What is not among them need not be wrong: it is to be compared by itself.
         """
-        if not self._places:
-            return set()
-        parts, fitting = list(self._parts), np.zeros(len(self._parts), bool)
-        for number, (place, shape, dtype) in enumerate(self._places):
-            seen = observed.get(place)
-            if isinstance(seen, torch.Tensor) and seen.shape == shape and seen.dtype is dtype:
-                parts[number], fitting[number] = numbers_of(seen).ravel(), True
-        with np.errstate(all="ignore"):
-            close = np.abs(_joined(parts) - self._numbers) <= self._limits  # never where something is not finite
-        right = np.logical_and.reduceat(close, self._starts) & fitting
-        return {self._places[number][0] for number in np.flatnonzero(right)}
+        places, starts = self._expected._places, self._expected._starts
+        if not places:
+            return frozenset()
+        close = self._differences <= self._expected._limits  # never where something is not finite
+        right = np.logical_and.reduceat(close, starts) & self._of_dtype
+        return frozenset(places[number][0] for number in right.nonzero()[0].tolist())
 
-    def accuracy(self, observed: Mapping[Any, Any]) -> tuple[float, float]:
+    @cached_property
+    def accuracy(self) -> tuple[float, float]:
         """The largest relative error and the largest that is allowed, over all tensors of the expected shape."""
-        if not self._places:
+        known = self._expected
+        if not known._places:
             return 0.0, 0.0
-        parts, fitting = list(self._parts), np.zeros(len(self._parts), bool)
-        for number, (place, shape, _) in enumerate(self._places):
-            seen = observed.get(place)
-            if isinstance(seen, torch.Tensor) and seen.shape == shape:
-                parts[number], fitting[number] = numbers_of(seen).ravel(), True
         with np.errstate(all="ignore"):
-            errors = np.where(self._finite, np.abs(_joined(parts) - self._numbers) / self._scales, 0.0)
-        worst = np.maximum.reduceat(errors, self._starts)
-        known = fitting & ~np.isnan(worst)
-        return float(worst.max(where=known, initial=0.0)), float(self._tolerances.max(where=fitting, initial=0.0))
+            errors = np.where(known._finite, self._differences / known._scales, 0.0)
+        worst = np.maximum.reduceat(errors, known._starts)
+        usable = self._of_shape & ~np.isnan(worst)
+        return (
+            float(worst.max(where=usable, initial=0.0)),
+            float(known._tolerances.max(where=self._of_shape, initial=0.0)),
+        )
 
 
 def _joined(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:

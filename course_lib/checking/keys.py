@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -320,6 +321,17 @@ class ExerciseKey:
             for case in self.cases
         ]
         return pack({"names": self.names, "forbidden": self.forbidden, "cases": cases}, MAX_BYTES)
+
+    def prepare(self) -> None:
+        """Work out what is otherwise worked out when it is first asked for."""
+        _ = self.digest, self.expected, self.called_twice, self.watched
+        for case in self.cases:
+            _ = case.places, case.packed_inputs
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The exercise and all that is asked, as a short key."""
+        return hashlib.blake2b(self.id.encode() + b"\0" + self.question, digest_size=20).digest()
 
     @cached_property
     def _by_size(self) -> list[CaseKey]:

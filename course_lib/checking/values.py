@@ -15,6 +15,7 @@ of length, JSON and numbers, is written and read here.
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
 import math
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _PLAIN = (bool, int, float, str)
 _MAX_TEXT = 10_000
 MAX_HEADER = 1024 * 1024
 """JSON of three bytes (``[],``) takes 64 in memory: a header is where an answer could be large without numbers."""
+_SHORT = 2048
+"""A header up to this length is remembered; what is made of it takes about twenty times its space."""
 _MAX_INT_BITS = 4096
 _DTYPES = frozenset(
     getattr(torch, name)
@@ -187,11 +190,11 @@ def unpack(data: bytes, max_bytes: int = MAX_BYTES, max_header: int = MAX_HEADER
     if len(data) > max_bytes:
         raise ValueFormatError(f"{len(data)} bytes, at most {max_bytes} are accepted")
     try:
-        header, body = _read_header(data, max_header)
-        tree = _parsed(header.pop("__metadata__")["tree"])
+        header, body = _split(data, max_header)
+        tree, places = _read_short(header) if len(header) <= _SHORT else _read_header(header)
         tensors, left = {}, len(body)
-        for name, about in header.items():
-            tensors[name] = tensor = _tensor(body, about["dtype"], about["shape"], *about["data_offsets"])
+        for name, about in places:
+            tensors[name] = tensor = _tensor(body, *about)
             left -= tensor.nbytes
             if left < 0:  # parts that overlap could take many times the size of the file
                 raise ValueFormatError("more numbers than there are bytes")
@@ -203,15 +206,25 @@ def unpack(data: bytes, max_bytes: int = MAX_BYTES, max_header: int = MAX_HEADER
         raise ValueFormatError(f"not a readable value ({type(error).__name__})") from error
 
 
-def _read_header(data: bytes, max_header: int) -> tuple[dict[str, Any], bytes]:
+def _split(data: bytes, max_header: int) -> tuple[bytes, bytes]:
     """The file's header, and the bytes behind it."""
     size = int.from_bytes(data[:8], "little")
     if len(data) < 8 or size > min(len(data) - 8, max_header):
         raise ValueFormatError("header longer than the data, or than a header may be")
-    header = _parsed(data[8 : 8 + size].decode())
+    return data[8 : 8 + size], data[8 + size :]
+
+
+def _read_header(data: bytes) -> tuple[Any, list[tuple[str, list[Any]]]]:
+    """The tree, and each tensor's name with its dtype, shape, and begin and end in what comes behind."""
+    header = _parsed(data.decode())
     if not isinstance(header, dict):
         raise ValueFormatError("the header is no object")
-    return header, data[8 + size :]
+    tree = _parsed(header.pop("__metadata__")["tree"])
+    return tree, [(name, [about["dtype"], about["shape"], *about["data_offsets"]]) for name, about in header.items()]
+
+
+_read_short = functools.lru_cache(maxsize=512)(_read_header)
+"""Whoever grades reads a hundred answers of a submission, and most begin as in all of a class: only numbers differ."""
 
 
 def _parsed(text: str) -> Any:

@@ -27,7 +27,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from course_lib.checking.comparison import Mismatch, compare, describe, dtype_of
+from course_lib.checking.comparison import Mismatch, agrees, compare, describe, dtype_of
+from course_lib.checking.expected_numbers import Compared
 from course_lib.checking.keys import (
     CaseKey,
     CriterionKey,
@@ -96,6 +97,7 @@ class Verdict:
         explained: the entries at which a recognized mistake shows.
         wrong: the entries that are wrong, and how.
         responses: what came back, by case.
+        compared: the numbers that were observed beside those that are expected.
     """
 
     key: ExerciseKey
@@ -110,6 +112,7 @@ class Verdict:
     wrong: Mapping[Entry, Mismatch] = field(default_factory=dict, repr=False)
     explained: frozenset[Entry] = field(default=frozenset(), repr=False)
     responses: Mapping[str, Response] = field(default_factory=dict, repr=False)
+    compared: Compared | None = field(default=None, repr=False)
 
     @property
     def passed(self) -> bool:
@@ -185,6 +188,8 @@ def _dtype_in_words(value: Any, response: Response) -> str:
     dtype = dtype_of(value)
     if dtype is None:
         return "a NumPy array" if isinstance(value, np.ndarray) else ""
+    if not response.eased and not response.device:
+        return _name_of(dtype)
     only = next((word for word in response.eased if word in ("float32", "float64")), "")
     name = f"only {only}" if only else _name_of(dtype)
     return name + (f" on {response.device}" if response.device else "")
@@ -263,7 +268,7 @@ def _second_call(case: CaseKey, entry: Entry, response: Response) -> Mismatch | 
     if response.again is None:
         return None
     seen = observe(case, response.again).get(entry)
-    if isinstance(seen, Failure) or compare(seen, case.expected[entry.output], case.tolerance) is not None:
+    if isinstance(seen, Failure) or not agrees(seen, case.expected[entry.output], case.tolerance):
         return Mismatch("a second call with the same inputs does not give the same result")
     return None
 
@@ -278,9 +283,12 @@ def judge(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
     observed: dict[Entry, Any] = {}
     for _, _, part in shown:
         observed |= part
-    right = key.expected.surely_right(observed)
+    compared = key.expected.compared(observed)
+    right = compared.surely_right
     wrong: dict[Entry, Mismatch] = {}
     for case, answer, part in shown:
+        if _is_all_right(case, answer, right):
+            continue
         for entry, seen in part.items():
             mismatch = _mismatch(case, entry, seen, answer, surely_right=entry in right)
             if mismatch is not None:
@@ -305,7 +313,14 @@ def judge(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
         wrong,
         frozenset(marks.explained),
         answers,
+        compared,
     )
+
+
+def _is_all_right(case: CaseKey, answer: Response, right: frozenset[Entry]) -> bool:
+    """Whether nothing at all can be wrong with an answer, as with most: values, dtypes, device, inputs, layout."""
+    odd = answer.failure or answer.again or answer.changed or answer.eased or answer.device
+    return not odd and all(value in right for _, value, _ in case.places.outputs)
 
 
 def _is_unsteady(case: CaseKey, response: Response) -> bool:
@@ -322,8 +337,8 @@ class _Marks:
         self.key, self.observed, self.wrong = key, observed, wrong
         values = [criterion for criterion in key.criteria if not criterion.is_convention]
         self._conventions = [criterion for criterion in key.criteria if criterion.is_convention]
-        looked_at = {entry for criterion in values for entry in criterion.entries}
-        self.wrong_values = {entry for entry in wrong if entry in looked_at}
+        looked_at = (entry for criterion in values for entry in criterion.entries) if wrong else ()
+        self.wrong_values = set(wrong).intersection(looked_at)
         lost = [criterion for criterion in values if not self.wrong_values.isdisjoint(criterion.entries)]
         self._found = _diagnose(key, observed, wrong, frozenset(c.slug for c in lost)) if lost else ()
         self.explained = {entry for found in self._found for entry in found.footprint}
@@ -337,13 +352,14 @@ class _Marks:
         self._judges_conventions = price <= worth and (
             not self._unknown or 2 * (taken_off + unearned) <= sum(criterion.points for criterion in values)
         )
+        self._states: dict[int, CriterionResult] = {}
         self._about = frozenset(slug for found in self._found for slug in found.loses)
         earned = sum(c.points for c in self._conventions if self.result(c).holds or self._is_excused(c))
         self.score = sum(criterion.points for criterion in values) - unearned - taken_off + earned
 
     def _observed_alone(self) -> Iterator[Entry]:
         """What was observed in cases without a value that shows that something was done."""
-        for case in self.key.cases:
+        for case in self.key.cases if self.key.observes else ():
             observed = [Entry(case.name, name) for name in case.outputs if name in self.key.observes]
             values = [Entry(case.name, name) for name in case.outputs if name not in self.key.observes]
             if all(entry in self.wrong and entry not in self.explained for entry in values):
@@ -351,6 +367,11 @@ class _Marks:
 
     def result(self, criterion: CriterionKey) -> CriterionResult:
         """The state of one criterion."""
+        if id(criterion) not in self._states:  # by its content it would take longer than to work it out
+            self._states[id(criterion)] = self._result(criterion)
+        return self._states[id(criterion)]
+
+    def _result(self, criterion: CriterionKey) -> CriterionResult:
         entries = self._judged(criterion) if criterion.is_convention else list(criterion.entries)
         bad = [entry for entry in entries if entry in self.wrong]
         if not bad:
@@ -545,4 +566,4 @@ def _same(seen: Any, wrong: Any, tolerance: float | None) -> bool:
         return isinstance(seen, Failure) and isinstance(wrong, Failure) and seen.kind == wrong.kind
     if isinstance(seen, Unsupported) or isinstance(wrong, Unsupported):
         return bool(seen == wrong)
-    return compare(seen, wrong, tolerance) is None
+    return agrees(seen, wrong, tolerance)

@@ -55,6 +55,21 @@ def _check_shape(repaired: Repaired) -> None:
     assert not any(cell.id in made_up.EXERCISES for cell in repaired.cells if cell.id in repaired.runnable)
     content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": repaired.cells}
     nbformat.validate(nbformat.from_dict(content))
+    assert repaired.as_json() == json.dumps(repaired.cells, ensure_ascii=False)
+
+
+def test_what_is_written_into_a_cell_reaches_neither_the_release_nor_the_next_submission() -> None:
+    """Cells of a class are copies of a few, and share what lies in them; what is replaced is a copy's own."""
+    released = json.dumps(MASTER.node)
+    first = _repaired(made_up.notebook())
+    for cell in first.cells:
+        cell["source"] = "mine"
+        if cell.cell_type == "code":
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "mine"}]
+    assert first.as_json() == json.dumps(first.cells, ensure_ascii=False)
+    _check_shape(_repaired(made_up.notebook()))
+    assert json.dumps(MASTER.node) == released
+    assert "mine" not in _repaired(made_up.notebook()).as_json()
 
 
 def test_an_untouched_submission_needs_no_repair() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from course_lib.checking.comparison import TOLERANCE, compare, describe, dtype_of, scale_of
+from course_lib.checking.comparison import TOLERANCE, agrees, compare, describe, dtype_of, scale_of
 from course_lib.checking.values import Unsupported
 
 floats = st.floats(-1e6, 1e6, allow_nan=False)
@@ -50,11 +50,11 @@ def test_rounding_is_forgiven_and_mistakes_are_not(array: np.ndarray[Any, Any], 
     expected = torch.from_numpy(array).to(dtype)
     index = np.unravel_index(where % array.size, array.shape)
     unit = TOLERANCE[dtype] * float(scale_of(expected.double().numpy())[index])
-    for factor, agrees in ((0.3, True), (3.0, False)):
+    for factor, passes in ((0.3, True), (3.0, False)):
         got = expected.double().clone()
         got[index] += factor * unit
         mismatch = compare(got, expected)
-        assert (mismatch is None) == agrees
+        assert (mismatch is None) == passes
         if mismatch is not None:
             assert mismatch.index == tuple(index)
             assert mismatch.error == pytest.approx(factor * unit, rel=1e-3)
@@ -68,6 +68,26 @@ def test_comparing_anything_with_anything_never_fails(got: Any, expected: Any) -
         assert mismatch.reason
         assert len(mismatch.reason) < 1000
         assert describe(mismatch.got)
+
+
+@given(anything, anything, st.none() | st.sampled_from([0.0, 1e-3, 0.5]))
+def test_two_values_agree_where_no_difference_is_found(got: Any, expected: Any, tolerance: float | None) -> None:
+    """The quick answer is the same as the one in words."""
+    assert agrees(got, expected, tolerance) == (compare(got, expected, tolerance) is None)
+
+
+@given(
+    arrays, st.integers(0, 10**6), st.sampled_from([0.2, 0.999999, 1.0, 1.000001, 1.5, 1.999, 2.0, 2.001, 9, math.inf])
+)
+def test_near_its_tolerance_a_number_agrees_as_it_is_compared(
+    array: np.ndarray[Any, Any], where: int, factor: float
+) -> None:
+    """Between one and two tolerances the largest difference alone decides nothing."""
+    expected = torch.from_numpy(array)
+    index = np.unravel_index(where % array.size, array.shape)
+    got = expected.clone()
+    got[index] += factor * TOLERANCE[torch.float64] * float(scale_of(array)[index])
+    assert agrees(got, expected) == (compare(got, expected) is None)
 
 
 @given(anything)

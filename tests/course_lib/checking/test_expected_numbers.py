@@ -37,7 +37,7 @@ def test_what_is_surely_right_is_right(triples: list[tuple[Any, Any, float | Non
     if equal:
         triples = [(expected, expected, tolerance) for expected, _, tolerance in triples]
     expected = ExpectedNumbers((n, value, tolerance) for n, (value, _, tolerance) in enumerate(triples))
-    right = expected.surely_right({n: seen for n, (_, seen, _) in enumerate(triples)})
+    right = expected.compared({n: seen for n, (_, seen, _) in enumerate(triples)}).surely_right
     for number, (value, seen, tolerance) in enumerate(triples):
         if number in right:
             assert compare(seen, value, tolerance) is None
@@ -57,6 +57,6 @@ def test_accuracy_is_that_of_the_worst_tensor(pairs: list[tuple[torch.Tensor, to
                 worst = max(worst, float((np.abs(a[finite] - b[finite]) / scale_of(b)[finite]).max()))
             allowed = max(allowed, TOLERANCE.get(value.dtype, 0.0))
     expected = ExpectedNumbers((n, value, None) for n, (value, _) in enumerate(pairs))
-    assert expected.accuracy({n: seen for n, (_, seen) in enumerate(pairs)}) == pytest.approx(
+    assert expected.compared({n: seen for n, (_, seen) in enumerate(pairs)}).accuracy == pytest.approx(
         (worst, allowed), nan_ok=True
     )

@@ -39,6 +39,18 @@ DTYPES = [
 ]  # fmt: skip
 
 
+def test_values_with_the_same_header_share_nothing() -> None:
+    """A header is read once; what is made of it is made anew each time."""
+    first = {"result": [torch.ones(2), {"a": [1]}], "used": ["x"]}
+    other = {"result": [torch.zeros(2), {"a": [1]}], "used": ["x"]}
+    read = unpack(pack(first))
+    read["result"][0] += 5
+    read["result"][1]["a"].append(2)
+    read["used"].clear()
+    assert repr(unpack(pack(other))) == repr(other)
+    assert repr(unpack(pack(first))) == repr(first)
+
+
 @given(values)
 def test_plain_values_come_back_equal(value: Any) -> None:
     """A tree of plain values keeps its structure, its types and its numbers."""
