@@ -26,6 +26,8 @@ __all__ = ["CellResult", "Packed", "Session", "SessionEnded", "unreadable"]
 _MOST_AHEAD = 1 << 15
 """Bytes that the connection takes even if the child reads nothing."""
 _DIGEST = 20
+_START_S = 60.0
+"""No process takes so long to begin; where the machine is too busy for that, it is not the submission's fault."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Session:
         self._asked: deque[_Question] = deque()
         self._answered: _Question | None = None
         self._digest = hashlib.blake2b(digest_size=_DIGEST)
+        self._has_begun = False
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +131,7 @@ class Session:
             SessionEnded: when a cell exceeds its time or ends the process.
         """
         self._send({"do": "cells", "cells": list(cells)}, b"", self._limits.cell_s)
+        self._wait_for_begin()
         for cell in cells:
             limit = self._limits.cell_s
             late = f"the cell ran longer than its limit of {limit:g} s"
@@ -175,6 +179,7 @@ class Session:
         """
         question = self._answered = self._asked.popleft()
         self._digest = hashlib.blake2b(digest_size=_DIGEST)
+        self._wait_for_begin()
         limit = self._limits.call_s
         of_exercise = clock.now() + limit
         max_answer = int(self._limits.answer_mib + 1) << 20
@@ -222,6 +227,25 @@ class Session:
         cases = [self._answered.key.cases[number] for number in self._answered.traced]
         found = zip(cases, map(GpuFault.read, advice[: len(cases)]), strict=False)
         return tuple(fault.told(case.function, case.inputs) for case, fault in found if fault is not None)
+
+    def _wait_for_begin(self) -> None:
+        """The child says when it begins: until then it uses up nobody's limits.
+
+        Raises:
+            SandboxError: if it does not.
+            SessionEnded: if it ended, or says something else.
+        """
+        if self._has_begun:
+            return
+        try:
+            header, _ = self._receive(clock.now() + _START_S, math.inf, 0, "")
+        except SessionEnded as ended:
+            if ended.kind == "timeout":
+                raise SandboxError(f"the sandbox did not start a process within {_START_S:g} s") from ended
+            raise
+        if header.get("begun") is not True:
+            raise self._end("unreadable", "the process began with something else than it should")
+        self._has_begun = True
 
     def _send(self, header: dict[str, Any], body: bytes, limit_s: float) -> None:
         try:

@@ -31,6 +31,7 @@ def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, fl
     """Answer requests until the grader hangs up."""
     cap = int(limits["output_kib"]) << 10
     receiver = Receiver(channel)
+    send(channel, {"begun": True})
     while True:
         try:
             request, body = receiver.receive(_MAX_REQUEST)

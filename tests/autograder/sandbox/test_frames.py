@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autograder.errors import SandboxError
 from autograder.grading.outputs import clean_outputs
 from autograder.sandbox.inside import clock
 from autograder.sandbox.inside.frames import MAX_HEADER, FrameError, FrameTimeout, GarbageError, Receiver, send
@@ -244,13 +245,35 @@ def test_any_answers_to_cells_end_in_a_known_way(answers: list[tuple[Any, Any, A
     assert all(ends)
 
 
+@pytest.mark.parametrize("first", [b'{"begun": 1}', b'{"cell": "one", "good": true}', b"[]", b"{"])
+def test_a_child_that_does_not_begin_as_it_should_is_ended(first: bytes) -> None:
+    """Nothing that comes instead is taken for a result."""
+    with _session([], first) as session, pytest.raises(SessionEnded) as caught:
+        list(session.run_cells([{"id": "one", "source": "1"}], _soon(5)))
+    assert caught.value.kind == "unreadable"
+
+
+def test_a_child_that_never_begins_is_the_sandbox_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is too busy costs nobody points."""
+    monkeypatch.setattr("autograder.sandbox.session._START_S", 0.2)
+    channel, child = socket.socketpair()
+    status, parent = socket.socketpair()
+    with (
+        child,
+        parent,
+        Session(channel, status, Limits()) as session,
+        pytest.raises(SandboxError, match="did not start"),
+    ):
+        list(session.run_cells([{"id": "one", "source": "1"}]))
+
+
 @contextmanager
-def _session(messages: list[bytes]) -> Iterator[Session]:
+def _session(messages: list[bytes], first: bytes = b'{"begun": true}') -> Iterator[Session]:
     """A session whose child says these things and then ends by itself."""
     channel, child = socket.socketpair()
     status, parent = socket.socketpair()
     parent.sendall(b'{"status": 0, "cpu_s": 0.1, "memory_mib": 1, "wall_s": 0.1}')
-    sender = threading.Thread(target=_talk, args=(child, b"".join(messages)))
+    sender = threading.Thread(target=_talk, args=(child, b"".join([_frame(first), *messages])))
     sender.start()
     with parent, Session(channel, status, Limits(call_s=5, cell_s=5)) as session:
         yield session
