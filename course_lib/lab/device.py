@@ -36,6 +36,7 @@ _STYLE = """<style>
 .jp-RenderedMarkdown details + p { margin-top: 0.8em; }
 @media (max-width: 600px) {
 .jp-RenderedMarkdown :is(h1, h2, h3, p, li, th, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+.jp-RenderedMarkdown :is(h1, h2, h3) code { font-size: 0.72em; }
 .jp-RenderedMarkdown td:has(> code) { min-width: 8.5em; }
 .jp-RenderedMarkdown mjx-container { max-width: 100%; overflow: auto hidden; }
 .course-plot, .course-pictures { max-width: var(--course-narrow) !important; }
@@ -44,7 +45,8 @@ _STYLE = """<style>
 """For the whole notebook.
 
 On JupyterLab's dark page white turns into the page's own #111, black into #eee, and colors keep their hue; photographs
-stay as they are.  On a phone, names of functions break; formulas, figures and drawings are moved sideways, not shrunk.
+stay as they are.  On a phone, names of functions break, and are smaller in headings; formulas, figures and drawings are
+moved sideways, not shrunk.
 """
 
 
