@@ -53,6 +53,7 @@ control = next(c for c in design.controls if hasattr(c, "values"))
 
 def picture(place):
     state = {{c.name: c.start for c in design.controls}} | {{"locked": True, "answer": None, "marked": (), "star": 0}}
+    state["seen"] = ()
     state["guess"] = getattr(design.prediction, "start", None)
     if "kind" in state:  # its first slider matters to group norm alone
         state["kind"] = "group"
@@ -247,7 +248,7 @@ def dragged(server: Lab, page: Page, name: str, slider: Locator) -> float:
     answer = read_predictions(server.folder)[design.name]["value"]
     control = next(c for c in design.controls if hasattr(c, "values"))
     places = [i % len(control.values) for i in range(100)]
-    state = {c.name: c.start for c in design.controls} | {"locked": True, "marked": (), "star": 0}
+    state = {c.name: c.start for c in design.controls} | {"locked": True, "marked": (), "star": 0, "seen": ()}
     state |= {"answer": answer, "guess": answer}
     if name == "shared_means":
         state["kind"] = "group"
