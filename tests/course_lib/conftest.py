@@ -11,11 +11,23 @@ from matplotlib.figure import Figure
 
 from course_lib.lab.plots import Picture
 from tests.support.figures import unreadable
+from tests.support.paths import ROOT
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Modules here import `exercises`, which is the package of whatever course was asked for last."""
-    if isinstance(collector, pytest.Module) and "exercises" in sys.modules:
+    if isinstance(collector, pytest.Module):
+        _use_our_exercises()
+
+
+def pytest_runtest_setup() -> None:
+    """So do some when they run, and what ran before may have asked for another course."""
+    _use_our_exercises()
+
+
+def _use_our_exercises() -> None:
+    known = sys.modules.get("exercises")
+    if known is not None and str(ROOT / "exercises") not in map(str, known.__path__):
         from tests.support.course import COURSE
 
         COURSE.exercises(COURSE.assignments[0])
