@@ -73,7 +73,7 @@ class Progress:
         total = max(1, len(self.passed) + len(self.missing))
         bar = (
             f"<progress value='{len(self.passed)}' max='{total}' aria-label='exercises that pass' "
-            f"style='width:min(16em, 28vw);vertical-align:middle'></progress>"
+            f"style='width:min(16em, 23vw);vertical-align:middle'></progress>"
         )
         text = escape(str(self))
         if self.next is not None and self.next.anchor:

@@ -36,7 +36,7 @@ _STYLE = """<style>
 .jp-RenderedMarkdown details + p { margin-top: 0.8em; }
 @media (max-width: 600px) {
 .jp-RenderedMarkdown :is(h1, h2, h3, p, li, th, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
-.jp-RenderedMarkdown :is(h1, h2, h3) code { font-size: 0.72em; }
+.jp-RenderedMarkdown :is(h1, h2, h3) code { font-size: 0.68em !important; }
 .jp-RenderedMarkdown td:has(> code) { min-width: 8.5em; }
 .jp-RenderedMarkdown mjx-container { max-width: 100%; overflow: auto hidden; }
 .course-plot, .course-pictures { max-width: var(--course-narrow) !important; }

@@ -2,8 +2,8 @@
 
 Fifty seeds of every exercise and every mistake take minutes, and say the same as long as nothing changes.  So
 `tests/exercises/tried.json` holds for each exercise a digest of all code that decides about it, as it was when all
-seeds passed.  Where it is still that code, tests try some of the seeds, chosen by the digest: others after each change.
-Where it is not, or where `SEEDS=full` says so, they try all: an old record costs time and hides nothing.
+seeds passed.  Where it is still that code, tests try the first seeds and some that the digest chooses: others after
+each change.  Where it is not, or where `SEEDS=full` says so, they try all: an old record costs time and hides nothing.
 `python scripts/record_exercises.py` tries what has changed, and records it.
 """
 
