@@ -1,6 +1,7 @@
 """Make course_lib/augmentation/data/gallery_answers.safetensors: what a network says to every tile of the gallery.
 
     python scripts/make_gallery_answers.py              # 24 minutes on a busy machine, some 20 ms a picture
+    python scripts/make_gallery_answers.py --only lighting rotation     # these anew, the others as they are
     python scripts/make_gallery_answers.py --check      # asks again about a sample; exit 1 if an answer differs
 
 Photographs are transformed at 224 x 224 pixels by the draws of the gallery's tiles and shown to EfficientNet-Lite0; the
@@ -13,10 +14,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -105,10 +106,11 @@ def _digits() -> Ask:
     return ask
 
 
-def record(whom: dict[str, Ask]) -> dict[str, Tensor]:
-    """The whole file."""
+def record(whom: dict[str, Ask], only: Collection[str]) -> dict[str, Tensor]:
+    """What the file says of these transformations."""
     rows: dict[str, list[Tensor]] = {}
-    for subject, transformation, strength, seed in tqdm(settings(), file=sys.stdout):
+    asked = [setting for setting in settings() if setting[1] in only]
+    for subject, transformation, strength, seed in tqdm(asked, file=sys.stdout):
         tiles = transformed(subject, transformation, strength, seed).in_full()
         rows.setdefault(f"{subject}/{transformation}", []).append(pack(whom[subject](tiles)))
     return {name: torch.stack(found).view(len(strengths()), -1, len(found[0])) for name, found in rows.items()}
@@ -128,9 +130,11 @@ def main() -> int:
     """Write the file, or compare."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=TRANSFORMATIONS, default=list(TRANSFORMATIONS))
     args = parser.parse_args()
     if not args.check:
-        save_file(record(people()), RECORD)
+        kept = load_file(RECORD) if RECORD.exists() else {}
+        save_file({**kept, **record(people(), args.only)}, RECORD)
         return 0
     far = differing(people())
     print(f"different: {', '.join(map(str, far))}" if far else "as recorded")

@@ -33,8 +33,9 @@ def cutout(images: Tensor, centres: Tensor, length: int) -> Tensor:
     """
     first = centres.to(images.device) - length // 2
     rows, columns = (_covered(first[:, axis], length, images.shape[2 + axis]) for axis in (0, 1))
-    hidden = (rows[:, :, None] & columns[:, None, :]).unsqueeze(1)
-    return torch.where(hidden, 0.0, images)  # twice as fast as `masked_fill` with a mask that is broadcast
+    # One factor for each pixel: faster than a mask and a fill that are broadcast over the channels.
+    kept = torch.where(rows[:, :, None], (~columns).to(images.dtype)[:, None, :], 1)
+    return images * kept.unsqueeze(1)
 
 
 def _covered(first: Tensor, length: int, size: int) -> Tensor:

@@ -59,13 +59,15 @@ def draw_angles(n: int, most: float, generator: torch.Generator) -> Tensor:
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
     """Rotate every image counter-clockwise about its middle by its own angle (N,); zeros come in from outside."""
     height, width = images.shape[2:]
-    angle = torch.deg2rad(degrees.to(images)).view(-1, 1, 1)
-    y, x = (torch.arange(size, device=images.device, dtype=images.dtype) - (size - 1) / 2 for size in (height, width))
-    y = y[:, None]
-    # Where a pixel comes from: its place turned back.  y points down, so that counter-clockwise has this sign.
-    grid = images.new_empty(len(images), height, width, 2)
-    torch.sub(angle.cos() * x * (2 / width), angle.sin() * y * (2 / width), out=grid[..., 0])
-    torch.add(angle.sin() * x * (2 / height), angle.cos() * y * (2 / height), out=grid[..., 1])
+    exact = torch.promote_types(images.dtype, torch.float32)
+    angle = torch.deg2rad(degrees.to(images.device, exact)).view(-1, 1, 1)
+    y, x = (torch.arange(size, device=images.device, dtype=exact) - (size - 1) / 2 for size in (height, width))
+    # Where a pixel comes from: its place x + iy turned back, which is one multiplication.  y points down, so that
+    # counter-clockwise has this sign.
+    places = torch.complex(x.expand(height, width), y[:, None].expand(height, width))
+    grid = torch.view_as_real(places * torch.polar(torch.full_like(angle, 2 / width), angle)).to(images.dtype)
+    if height != width:
+        grid[..., 1] *= width / height
     return F.grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
 
 

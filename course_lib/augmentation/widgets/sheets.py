@@ -183,10 +183,15 @@ def _lighting(subject: str, strength: float, generator: torch.Generator) -> Shee
 
 @functools.cache
 def _basis(subject: str) -> tuple[Tensor, Tensor]:
-    """Eigenvalues, descending, and eigenvectors in columns of the covariance of the picture's pixels."""
+    """Eigenvalues, descending, and eigenvectors in columns of the covariance of the picture's pixels.
+
+    The largest component of each vector is positive: what comes out of `eigh` has either sign, in turn with the
+    processor, and the same draw would look different there from what the network was shown.
+    """
     pixels = _small(subject).transpose(0, 1).reshape(3, -1)
     values, vectors = torch.linalg.eigh(torch.cov(pixels, correction=0))
-    return values.flip(0), vectors.flip(1)
+    largest = vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True))
+    return values.flip(0), (vectors * largest.sign()).flip(1)
 
 
 def _cloud(subject: str, lit: Tensor) -> Lines:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from course_lib.augmentation.widgets import gallery
+from course_lib.augmentation.widgets import gallery, sheets
 from course_lib.augmentation.widgets.answers import ASKED, DRAWS, Score, answers, score
 from course_lib.augmentation.widgets.labels import SUBJECTS, TRANSFORMATIONS, verdict
 from course_lib.augmentation.widgets.sheets import sharp, transformed
@@ -169,6 +169,25 @@ def test_the_network_sees_the_same_draws_in_a_sharper_picture() -> None:
         assert full.shape[-1] > sheet.tiles.shape[-1]
         small = torch.nn.functional.interpolate(full, sheet.tiles.shape[-2:], mode="area")
         assert (small - sheet.tiles).abs().mean() < 0.06, transformation
+
+
+def test_a_sheet_does_not_depend_on_the_signs_of_eigenvectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processors give other ones; the tiles are everywhere those that the network was shown."""
+    eigh = torch.linalg.eigh
+    here = {subject: transformed(subject, "lighting", 0.5, seed=1).tiles for subject in ASKED}
+    try:
+        for signs in ((-1, -1, -1), (1, -1, 1), (-1, 1, 1)):
+            sheets._basis.cache_clear()
+
+            def elsewhere(matrix: torch.Tensor, signs: tuple[int, ...] = signs) -> tuple[torch.Tensor, torch.Tensor]:
+                values, vectors = eigh(matrix)
+                return values, vectors * torch.tensor(signs)
+
+            monkeypatch.setattr(torch.linalg, "eigh", elsewhere)
+            for subject, tiles in here.items():
+                assert torch.allclose(transformed(subject, "lighting", 0.5, seed=1).tiles, tiles, atol=1e-6)
+    finally:
+        sheets._basis.cache_clear()
 
 
 @pytest.mark.slow
