@@ -1,10 +1,11 @@
-"""Augmentation of one batch, beside the same operations of kornia.
+"""Augmentation of one batch, beside the same operations of kornia and torchvision.
 
     .venv/bin/pip install --no-deps kornia==0.9.0 kornia_rs==0.2.0      # for this measurement alone
     .venv/bin/python -m benchmarks.augment [--images 256] [--side 64] [--rounds 15]
 
-Every call draws new random parameters for each image and applies them, on both sides; the two are called in turn, and
-the medians compared.  Operations that kornia has not are measured without a rival.
+Every call draws new random parameters for each image and applies them, on all sides; they are called in turn, and the
+medians compared.  `torchvision.transforms.v2` draws once for a whole batch, so it gets one image after the other, as in
+a data loader; it has to fit to PyTorch's version.  Whoever is not installed, or lacks an operation, is left out.
 """
 
 from __future__ import annotations
@@ -34,11 +35,15 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Timing:
-    """Median milliseconds for a batch; None where kornia has no such operation."""
+    """Median milliseconds for a batch.
+
+    Attributes:
+        rivals: name of a library -> its time, where it has such an operation.
+    """
 
     operation: str
     ours_ms: float
-    kornia_ms: float | None
+    rivals: Mapping[str, float]
 
 
 def ours(x: Tensor, y: Tensor, generator: torch.Generator) -> Mapping[str, Callable[[], object]]:
@@ -65,7 +70,7 @@ def ours(x: Tensor, y: Tensor, generator: torch.Generator) -> Mapping[str, Calla
     }
 
 
-def theirs(x: Tensor, y: Tensor) -> Mapping[str, Callable[[], object]]:
+def by_kornia(x: Tensor, y: Tensor) -> Mapping[str, Callable[[], object]]:
     """The same by kornia, as its documentation says to use them."""
     kornia: Any = importlib.import_module("kornia.augmentation")
     side = x.shape[-1]
@@ -86,23 +91,47 @@ def theirs(x: Tensor, y: Tensor) -> Mapping[str, Callable[[], object]]:
     return calls
 
 
+def by_torchvision(x: Tensor, y: Tensor) -> Mapping[str, Callable[[], object]]:
+    """The same by torchvision: image by image, but for mixup, which is made for batches."""
+    v2: Any = importlib.import_module("torchvision.transforms.v2")
+    side = x.shape[-1]
+    modules = {
+        "horizontal flip": v2.RandomHorizontalFlip(p=0.5),
+        "padded crop": v2.RandomCrop(side, padding=4),
+        "scale and crop": v2.RandomResizedCrop(side, scale=(0.44, 1.0), ratio=(1.0, 1.0)),
+        "colour jitter": v2.ColorJitter(brightness=0.3, contrast=0.3),
+        "rotate": v2.RandomRotation(30.0, interpolation=v2.InterpolationMode.BILINEAR),
+        "smooth warp": v2.ElasticTransform(),
+        "cutout": v2.RandomErasing(p=1.0, scale=(0.25, 0.25), ratio=(1.0, 1.0)),
+    }
+    mixup = v2.MixUp(num_classes=CLASSES)
+    calls: dict[str, Callable[[], object]] = {
+        name: lambda m=module: torch.stack([m(image) for image in x])  # type: ignore[misc]
+        for name, module in modules.items()
+    }
+    calls["mixup"] = lambda: mixup(x, y)
+    return calls
+
+
+RIVALS = {"kornia": by_kornia, "torchvision": by_torchvision}
+
+
 def measure(images: int, side: int, rounds: int) -> list[Timing]:
-    """Medians over the rounds, in which each pair is called one after the other."""
+    """Medians over the rounds, in which all are called one after the other."""
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(images, 3, side, side, generator=generator)
     y = torch.randint(0, CLASSES, (images,), generator=generator)
     found = []
-    rivals = theirs(x, y)
-    for name, call in ours(x, y, generator).items():
-        rival = rivals.get(name)
-        spent: tuple[list[float], list[float]] = ([], [])
+    rivals = {name: calls(x, y) for name, calls in RIVALS.items() if importlib.util.find_spec(name) is not None}
+    for operation, call in ours(x, y, generator).items():
+        calls = {"ours": call, **{name: made[operation] for name, made in rivals.items() if operation in made}}
+        spent: dict[str, list[float]] = {name: [] for name in calls}
         for _ in range(rounds + 2):
-            spent[0].append(_milliseconds(call))
-            if rival is not None:
-                spent[1].append(_milliseconds(rival))
+            for name, one in calls.items():
+                spent[name].append(_milliseconds(one))
         # The first two rounds warm caches up.
-        medians = [statistics.median(times[2:]) if times else None for times in spent]
-        found.append(Timing(name, medians[0] or 0.0, medians[1]))
+        medians = {name: statistics.median(times[2:]) for name, times in spent.items()}
+        found.append(Timing(operation, medians.pop("ours"), medians))
     return found
 
 
@@ -114,22 +143,24 @@ def _milliseconds(call: Callable[[], object]) -> float:
 
 def table(found: list[Timing]) -> str:
     """The measurements as text."""
-    lines = [f"{'operation':18}{'ours ms':>10}{'kornia ms':>11}{'ratio':>8}"]
+    names = [name for name in RIVALS if any(name in one.rivals for one in found)]
+    lines = [f"{'operation':18}{'ours ms':>10}" + "".join(f"{f'{name} ms':>16}{'ratio':>8}" for name in names)]
     for one in found:
-        rival = "" if one.kornia_ms is None else f"{one.kornia_ms:11.1f}{one.kornia_ms / one.ours_ms:8.1f}"
-        lines.append(f"{one.operation:18}{one.ours_ms:10.1f}{rival}")
-    return "\n".join(lines)
+        times = [one.rivals.get(name) for name in names]
+        columns = ["" if time is None else f"{time:16.1f}{time / one.ours_ms:8.1f}" for time in times]
+        lines.append(f"{one.operation:18}{one.ours_ms:10.1f}" + "".join(f"{column:24}" for column in columns))
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def main() -> int:
-    """Measures and prints; 1 if some operation is slower than kornia's."""
-    parser = argparse.ArgumentParser(description="augmentation of one batch, beside kornia")
+    """Measures and prints; 1 if some operation is slower than a rival's."""
+    parser = argparse.ArgumentParser(description="augmentation of one batch, beside kornia and torchvision")
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)
     args = parser.parse_args()
-    if importlib.util.find_spec("kornia") is None:
-        print("kornia is not installed; pip install --no-deps kornia kornia_rs", file=sys.stderr)
+    if not any(importlib.util.find_spec(name) for name in RIVALS):
+        print("nobody to compare with; pip install --no-deps kornia kornia_rs", file=sys.stderr)
         return 2
     found = measure(args.images, args.side, args.rounds)
     print(
@@ -137,7 +168,7 @@ def main() -> int:
         f"load {os.getloadavg()[0]:.1f}, {args.images} x 3 x {args.side} x {args.side}"
     )
     print(table(found))
-    return 1 if any(one.kornia_ms is not None and one.kornia_ms < one.ours_ms for one in found) else 0
+    return int(any(time < one.ours_ms for one in found for time in one.rivals.values()))
 
 
 if __name__ == "__main__":
