@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from course_lib.lab.display import NARROW_SCALE, show
@@ -33,6 +34,7 @@ __all__ = [
     "montage",
     "show_figure",
     "show_table",
+    "shown_like_ours",
     "spread",
     "titled",
 ]
@@ -48,21 +50,26 @@ _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 class Picture:
     """A finished figure: PNG bytes with a description.
 
+    Args:
+        drawn: the figure.
+        alt: what it shows, in words, with the important numbers.
+        caption: a line below it.
+        cropped: without the empty margin, as a notebook shows figures.
+
     Attributes:
         png: the image.
-        alt: what it shows, in words, with the important numbers.
         pictures: whether there are images or color maps in it, which have to look the same on a dark page.
         width: in pixels.
     """
 
-    def __init__(self, drawn: Figure, alt: str, caption: str = "") -> None:
+    def __init__(self, drawn: Figure, alt: str, caption: str = "", cropped: bool = False) -> None:
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format="png", dpi=_DPI)
+        drawn.savefig(buffer, format="png", dpi=_DPI, bbox_inches="tight" if cropped else None)
         self.png, self.alt, self.caption = buffer.getvalue(), alt, caption
         # A photograph's negative would be wrong, and the best of a color map must not become the darkest.
         maps = (part for ax in drawn.axes for part in ax.collections if part.get_array() is not None)
-        self.pictures = any(ax.images for ax in drawn.axes) or next(maps, None) is not None
-        self.width = round(drawn.get_figwidth() * _DPI)
+        self.pictures = bool(drawn.images) or any(ax.images for ax in drawn.axes) or next(maps, None) is not None
+        self.width = int.from_bytes(self.png[16:20], "big")  # where a PNG says so
 
     def __repr__(self) -> str:
         return f"[figure: {self.alt}]"
@@ -122,6 +129,24 @@ def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
     picture = Picture(drawn, alt, caption)
     drawn.clear()
     show(picture, repr(picture))
+
+
+def shown_like_ours(drawn: Figure) -> str | None:
+    """A figure that a student has made with `pyplot`, as HTML that follows the theme; `device.banner` asks for it.
+
+    Args:
+        drawn: the figure.
+
+    Returns:
+        None for a figure that moves: those show themselves.
+    """
+    if "WebAgg" in type(drawn.canvas).__name__:
+        return None
+    words = [text for ax in drawn.axes for text in (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) if text]
+    picture = Picture(drawn, f"Your figure: {', '.join(words) or 'without a title'}.", cropped=True)
+    # Somebody who draws on black has chosen how it looks.
+    picture.pictures = picture.pictures or sum(to_rgb(drawn.get_facecolor())) < 1.5
+    return picture._repr_html_()
 
 
 class Table:

@@ -12,6 +12,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.figure import Figure
 from PIL import Image
 
 from course_lib.batchnorm import experiments
@@ -69,6 +71,30 @@ def test_only_figures_without_pictures_turn_dark() -> None:
         image = dict(_Tags(plots.Picture(drawn, "it")._repr_html_()).tags)["img"]
         assert image["class"] == kind
         assert image["width"] == "360"
+
+
+def test_a_figure_made_with_pyplot_turns_dark_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the banner has been shown; not one with an image, and not one that somebody has drawn on black."""
+    shell = InteractiveShell.instance()
+    monkeypatch.setattr(Figure, "_repr_html_", Figure._repr_html_)
+    try:
+        device.banner(1)
+        for draw, face, kind in (
+            (lambda ax: ax.plot([1, 2]), "white", "course-plot"),
+            (lambda ax: ax.imshow([[0.1, 0.8]]), "white", "course-pictures"),
+            (lambda ax: ax.plot([1, 2]), "black", "course-pictures"),
+        ):
+            drawn, ax = plt.subplots(facecolor=face)
+            draw(ax)
+            ax.set_title("the <loss>")
+            shown, _ = shell.display_formatter.format(drawn)
+            image = dict(_Tags(shown["text/html"]).tags)["img"]
+            assert image["class"] == kind
+            assert image["alt"] == "Your figure: the <loss>."
+            assert 300 < int(image["width"] or 0) < 700
+            plt.close(drawn)
+    finally:
+        InteractiveShell.clear_instance()
 
 
 def test_every_color_is_seen_better_on_a_dark_page() -> None:
