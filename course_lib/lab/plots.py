@@ -27,6 +27,7 @@ __all__ = [
     "Picture",
     "Table",
     "bars",
+    "counted",
     "curves",
     "figure",
     "image_tag",
@@ -126,9 +127,25 @@ def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
         alt: what it shows, in words, with the important numbers, for those who cannot see it.
         caption: a line below it, for everybody.
     """
+    for ax in drawn.axes:
+        _show_whole_markers(ax)
     picture = Picture(drawn, alt, caption)
     drawn.clear()
     show(picture, repr(picture))
+
+
+def _show_whole_markers(ax: Axes) -> None:
+    """Let markers at an edge of the plot reach beyond it, instead of being cut in half.
+
+    Where an axis was made to begin at zero, what margin matplotlib had left above the highest point is too small.
+    """
+    for line in ax.lines:
+        if line.get_marker() in ("None", None, "", " "):
+            continue
+        places = (line.get_transform() - ax.transAxes).transform(line.get_xydata())
+        # Not where points lie outside on purpose, as in an enlarged part.
+        if np.all((places > -1e-6) & (places < 1 + 1e-6) | np.isnan(places)):
+            line.set_clip_on(False)
 
 
 def shown_like_ours(drawn: Figure) -> str | None:
@@ -241,6 +258,16 @@ def bars(ax: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float]])
         ax.legend(frameon=False)
     else:
         ax.set_ylabel(next(iter(series), ""))
+
+
+def counted(number: int, things: str) -> str:
+    """A number of things, in words: "1 seed", "5 seeds".
+
+    Args:
+        number: of them.
+        things: their name in the plural, which ends in s.
+    """
+    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
 
 
 def titled(claim: str, holds: Any, otherwise: str) -> str:

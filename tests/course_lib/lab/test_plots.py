@@ -6,6 +6,7 @@ import io
 import math
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
@@ -303,6 +304,27 @@ def test_the_longest_title_over_the_batch_size_stands_clear_of_the_legend() -> N
     """The claim has two halves."""
     errors = {"batch norm": ((60.0, 35.0, 30.0),) * 3, "group norm, 8 groups": ((33.0, 33.0, 30.0),) * 3}
     batchnorm_figures.draw_batch_sizes(experiments.BatchSizes((16, 32, 64), errors))
+
+
+@pytest.mark.parametrize(("top", "whole"), [(None, True), (1.0, True), (0.5, False)])
+def test_markers_at_an_edge_are_whole_and_points_beyond_it_hidden(
+    monkeypatch: pytest.MonkeyPatch, top: float | None, whole: bool
+) -> None:
+    """An axis that begins at zero and whose values differ little has no margin left above the highest."""
+    found: list[bool] = []
+    made = plots.Picture.__init__
+
+    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
+        found.extend(not line.get_clip_on() for line in drawn.axes[0].lines)
+        made(self, drawn, *args, **more)
+
+    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    drawn, (ax,) = plots.figure()
+    ax.plot([0, 1, 2, 3], [0.99, 1.0, math.nan, 0.98], "o")
+    ax.plot([0, 1, 2], [0.99, 1.0, 0.98])
+    ax.set(ylim=(0, top))
+    plots.show_figure(drawn, "dots and a line")
+    assert found == [whole, False]
 
 
 def test_words_that_overlap_or_are_cut_off_are_found() -> None:
