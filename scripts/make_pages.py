@@ -24,6 +24,7 @@ from course_lib.widgets.still import PAGES, still
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("course_lib",)
 # Long lines of code are broken where the window ends, on a telephone, enlarged or on paper; else they would be cut.
+# Names of functions in headings are smaller there, as in the notebook.
 # JupyterLab's colors of prompts, operators, comments and numbers are too faint to read, its links look like text.
 _STYLE = """<style>
 pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
@@ -31,6 +32,12 @@ pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 --jp-mirror-editor-comment-color: #2f6464; --jp-mirror-editor-number-color: #066b06; }
 .jp-InputPrompt, .jp-OutputPrompt { color: #616161 !important; opacity: 1 !important; }
 .jp-RenderedHTMLCommon a:not(.anchor-link) { text-decoration: underline; }
+.jp-RenderedHTMLCommon :is(h1, h2, h3) { line-height: 1.2; }
+.jp-RenderedHTMLCommon th:not([align]) { text-align: left; }
+@media (max-width: 600px) {
+.jp-RenderedHTMLCommon :is(h1, h2, h3) code { font-size: 0.64em !important; }
+.jp-RenderedHTMLCommon :is(h1, h2, h3) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+}
 </style>"""
 _EMPTY_HEADING = re.compile(r"<th([^>]*)></th>")
 _INDEX = """<!doctype html>

@@ -19,8 +19,9 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 __all__ = ["HEAD", "markdown_with_formulas", "set_formulas", "without_mathjax"]
 
-HEAD = "<style>math { font-size: 1.08em; } math[display='block'] { margin: .7em 0; overflow-x: auto; }</style>"
-_MARKED = re.compile(r"<span class=\"tex-(inline|block)\">([^<]*)</span>")
+HEAD = """<style>math { font-size: 1.08em; } math[display='block'] { margin: .7em 0; overflow-x: auto; }
+[data-whole] { white-space: nowrap; }</style>"""
+_MARKED = re.compile(r"([(\[]?)<span class=\"tex-(inline|block)\">([^<]*)</span>([.,;:?!)\]]*)")
 _MATHJAX = re.compile(r"<!-- Load mathjax -->.*?<!-- End of mathjax configuration -->", re.DOTALL)
 _NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 _ELEMENTS = frozenset(
@@ -68,13 +69,20 @@ def markdown_with_formulas(exporter: HTMLExporter, context: Any, source: str) ->
 
 
 def set_formulas(markup: str) -> str:
-    """Clean HTML in which marked formulas are MathML."""
-    return _MARKED.sub(lambda found: _formula(html.unescape(found[2]), found[1]), markup)
+    """Clean HTML in which marked formulas are MathML; no line begins with the period after one."""
+    return _MARKED.sub(_whole, markup)
 
 
 def without_mathjax(page: str, instead: str = "") -> str:
     """A page of nbconvert's that loads nothing to set formulas."""
     return _MATHJAX.sub(lambda _: instead, page)
+
+
+def _whole(found: re.Match[str]) -> str:
+    """A formula with the punctuation beside it: a word joiner would not keep browsers from breaking the line."""
+    before, display, tex, after = found.groups()
+    formula = f"{before}{_formula(html.unescape(tex), display)}{after}"
+    return f"<span data-whole>{formula}</span>" if display == "inline" and before + after else formula
 
 
 @functools.lru_cache(8192)

@@ -298,5 +298,6 @@ def _esc(text: str) -> str:
 
 
 def _code_spans(text: str) -> str:
-    """Escaped text in which `backquoted` parts are set as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _esc(text))
+    """Escaped text in which `backquoted` parts are set as code, and no line ends within a number."""
+    whole = re.sub(r"\d[\d.]*e-\d+", r"<span style='white-space:nowrap'>\g<0></span>", _esc(text))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", whole)

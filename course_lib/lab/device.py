@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from typing import TypeVar
 
 import torch
@@ -31,22 +32,33 @@ def scaled(full: _T, short: _T) -> _T:
 
 
 _STYLE = """<style>
+.jp-Notebook { --jp-mirror-editor-comment-color: #2f6464; }
+[data-jp-theme-light="false"] .jp-Notebook { --jp-mirror-editor-comment-color: #63a9a9; }
 [data-jp-theme-light="false"] .course-plot { filter: invert(0.93) hue-rotate(180deg); }
 [data-jp-theme-light="false"] .course-pictures { border-radius: 6px; }
+.jp-OutputArea-output.jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }
+.jp-RenderedMarkdown :is(h1, h2, h3) { line-height: 1.2; }
 .jp-RenderedMarkdown details + p { margin-top: 0.8em; }
-@media (max-width: 600px) {
-.jp-RenderedMarkdown :is(h1, h2, h3, p, li, th, td) code { white-space: pre-wrap; overflow-wrap: anywhere; }
-.jp-RenderedMarkdown :is(h1, h2, h3) code { font-size: 0.68em !important; }
-.jp-RenderedMarkdown td:has(> code) { min-width: 8.5em; }
 .jp-RenderedMarkdown mjx-container { max-width: 100%; overflow: auto hidden; }
+.jp-RenderedMarkdown mjx-container:not([display]) { white-space: nowrap; }
+.jp-RenderedMarkdown mjx-container:not([display])::before { content: "\\2060"; }
+.jp-RenderedMarkdown th:not([align]) { text-align: left; }
+.jp-RenderedMarkdown :is(th, td:first-child) code { white-space: nowrap; }
+.jp-RenderedMarkdown td:not(:first-child) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+.jp-RenderedMarkdown td:not(:first-child):has(> code) { min-width: 15em; }
+@media (max-width: 600px) {
+.jp-RenderedMarkdown :is(h1, h2, h3, p, li) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+.jp-RenderedMarkdown :is(h1, h2, h3) code { font-size: 0.64em !important; }
 .course-plot, .course-pictures { max-width: var(--course-narrow) !important; }
 .course-drawing { min-width: var(--course-narrow); }
 }</style>"""
 """For the whole notebook.
 
-On JupyterLab's dark page white turns into the page's own #111, black into #eee, and colors keep their hue; photographs
-stay as they are.  On a phone, names of functions break, and are smaller in headings; formulas, figures and drawings are
-moved sideways, not shrunk.
+JupyterLab's comments are too faint to read (3.5 to 1 in the dark), it breaks printed lines within words, and a period
+after a formula would begin the next line.  On its dark page white turns into the page's own #111, black into #eee, and
+colors keep their hue; photographs stay as they are.  In tables a name in the first column stays whole, longer code
+breaks.  On a phone, names of functions break, and are smaller in headings; formulas, figures and drawings are moved
+sideways, not shrunk.
 """
 
 
@@ -80,3 +92,17 @@ def banner(minutes: float) -> None:
     """
     line = Banner(minutes)
     show(line, line.text)
+    _turn_own_figures_dark()
+
+
+def _turn_own_figures_dark() -> None:
+    """What a student draws with `pyplot` follows the theme, too, and is readable on a phone."""
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        return
+    from matplotlib.figure import Figure
+
+    from course_lib.lab.plots import shown_like_ours
+
+    # Not a formatter of IPython's: `%matplotlib inline`, which comes by itself later, forgets those.
+    Figure._repr_html_ = shown_like_ours  # type: ignore[assignment,method-assign]

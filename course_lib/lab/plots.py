@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from course_lib.lab.display import NARROW_SCALE, show
@@ -26,6 +27,7 @@ __all__ = [
     "Picture",
     "Table",
     "bars",
+    "counted",
     "curves",
     "figure",
     "image_tag",
@@ -33,6 +35,7 @@ __all__ = [
     "montage",
     "show_figure",
     "show_table",
+    "shown_like_ours",
     "spread",
     "titled",
 ]
@@ -48,21 +51,26 @@ _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 class Picture:
     """A finished figure: PNG bytes with a description.
 
+    Args:
+        drawn: the figure.
+        alt: what it shows, in words, with the important numbers.
+        caption: a line below it.
+        cropped: without the empty margin, as a notebook shows figures.
+
     Attributes:
         png: the image.
-        alt: what it shows, in words, with the important numbers.
         pictures: whether there are images or color maps in it, which have to look the same on a dark page.
         width: in pixels.
     """
 
-    def __init__(self, drawn: Figure, alt: str, caption: str = "") -> None:
+    def __init__(self, drawn: Figure, alt: str, caption: str = "", cropped: bool = False) -> None:
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format="png", dpi=_DPI)
+        drawn.savefig(buffer, format="png", dpi=_DPI, bbox_inches="tight" if cropped else None)
         self.png, self.alt, self.caption = buffer.getvalue(), alt, caption
         # A photograph's negative would be wrong, and the best of a color map must not become the darkest.
         maps = (part for ax in drawn.axes for part in ax.collections if part.get_array() is not None)
-        self.pictures = any(ax.images for ax in drawn.axes) or next(maps, None) is not None
-        self.width = round(drawn.get_figwidth() * _DPI)
+        self.pictures = bool(drawn.images) or any(ax.images for ax in drawn.axes) or next(maps, None) is not None
+        self.width = int.from_bytes(self.png[16:20], "big")  # where a PNG says so
 
     def __repr__(self) -> str:
         return f"[figure: {self.alt}]"
@@ -119,9 +127,43 @@ def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
         alt: what it shows, in words, with the important numbers, for those who cannot see it.
         caption: a line below it, for everybody.
     """
+    for ax in drawn.axes:
+        _show_whole_markers(ax)
     picture = Picture(drawn, alt, caption)
     drawn.clear()
     show(picture, repr(picture))
+
+
+def _show_whole_markers(ax: Axes) -> None:
+    """Let markers at an edge of the plot reach beyond it, instead of being cut in half.
+
+    Where an axis was made to begin at zero, what margin matplotlib had left above the highest point is too small.
+    """
+    for line in ax.lines:
+        if line.get_marker() in ("None", None, "", " "):
+            continue
+        places = (line.get_transform() - ax.transAxes).transform(line.get_xydata())
+        # Not where points lie outside on purpose, as in an enlarged part.
+        if np.all((places > -1e-6) & (places < 1 + 1e-6) | np.isnan(places)):
+            line.set_clip_on(False)
+
+
+def shown_like_ours(drawn: Figure) -> str | None:
+    """A figure that a student has made with `pyplot`, as HTML that follows the theme; `device.banner` asks for it.
+
+    Args:
+        drawn: the figure.
+
+    Returns:
+        None for a figure that moves: those show themselves.
+    """
+    if "WebAgg" in type(drawn.canvas).__name__:
+        return None
+    words = [text for ax in drawn.axes for text in (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) if text]
+    picture = Picture(drawn, f"Your figure: {', '.join(words) or 'without a title'}.", cropped=True)
+    # Somebody who draws on black has chosen how it looks.
+    picture.pictures = picture.pictures or sum(to_rgb(drawn.get_facecolor())) < 1.5
+    return picture._repr_html_()
 
 
 class Table:
@@ -216,6 +258,16 @@ def bars(ax: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float]])
         ax.legend(frameon=False)
     else:
         ax.set_ylabel(next(iter(series), ""))
+
+
+def counted(number: int, things: str) -> str:
+    """A number of things, in words: "1 seed", "5 seeds".
+
+    Args:
+        number: of them.
+        things: their name in the plural, which ends in s.
+    """
+    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
 
 
 def titled(claim: str, holds: Any, otherwise: str) -> str:

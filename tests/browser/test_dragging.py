@@ -322,11 +322,13 @@ def test_a_finger_drags_and_the_page_does_not_scroll(server: Lab, chromium: Any)
 def test_every_widget_fits_into_every_window(server: Lab, page: Any, screenshot: Callable[..., None]) -> None:
     """Nothing sticks out at 390, 900 and 1280 pixels; at 1280 x 800 a whole widget is seen at once.
 
-    All widgets stand in one page: no id occurs twice, and the words of an answer choose the answer beside them.
+    Nor are words of a picture cut off or squeezed, or those of a choice.  All widgets stand in one page: no id occurs
+    twice, and the words of an answer choose the answer beside them.
     """
     from tests.browser.operating import lock_in, theme
 
     names = list(WIDGETS)
+    page.add_init_script(_NOTE_WORDS)
     shown(server, page, *names, locked=False)
     ids = page.evaluate("() => [...document.querySelectorAll('section.course-widget [id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids)) > 0
@@ -343,9 +345,11 @@ def test_every_widget_fits_into_every_window(server: Lab, page: Any, screenshot:
             theme(page, "JupyterLab Light", "true")
             for name, widget in zip(names, page.locator(WIDGET).all(), strict=True):
                 page.wait_for_function(_FITS, arg=widget.element_handle())
+                assert widget.evaluate(_CUT_CHOICES) == [], f"{name} at {width}"
                 screenshot(widget, f"{name}-{width}{'-locked' if locked else ''}")
                 height = widget.bounding_box()["height"]
                 assert height <= 690 or width < 1280, f"{name} is {height:.0f} high"
+        assert sorted(page.evaluate("() => [...window.cutWords]")) == []
         if not locked:
             page.set_viewport_size({"width": 1280, "height": 800})
             for widget in page.locator(WIDGET).all():
@@ -365,6 +369,28 @@ _WATCH_FOR_BLANKS = """() => {
     };
     look();
 }"""
+# Keeps the words that do not fit onto the canvas on which they are written, and those that are squeezed to fit.
+_NOTE_WORDS = """(() => {
+    window.cutWords = new Set();
+    const write = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (words, x, y, most) {
+        const natural = this.measureText(words).width, width = Math.min(natural, most ?? natural);
+        const from = { left: 0, center: width / 2, right: width }[this.textAlign];
+        const matrix = this.getTransform();
+        const ends = [x - from, x - from + width].map((at) => new DOMPoint(at, y).matrixTransform(matrix));
+        const slack = 2 * matrix.a + 2 * Math.abs(matrix.b), { width: wide, height: high } = this.canvas;
+        const inside = ends.every((p) => p.x > -slack && p.x < wide + slack && p.y > -slack && p.y < high + slack);
+        if (wide > 200 * matrix.a && (!inside || natural > 1.12 * width)) window.cutWords.add(`${words} on ${wide}`);
+        return write.call(this, words, x, y, most);
+    };
+})()"""
+# The longest words of each choice, if the box is too narrow for them and its arrow.
+_CUT_CHOICES = """(widget) => [...widget.querySelectorAll("select")].filter((e) => e.offsetWidth).flatMap((select) => {
+    const pen = document.createElement("canvas").getContext("2d"), style = getComputedStyle(select);
+    pen.font = `${style.fontSize} ${style.fontFamily}`;
+    const room = select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 18;
+    return [...select.options].map((option) => option.text).filter((words) => pen.measureText(words).width > room);
+})"""
 _FITS = """(widget) => {
     const edge = widget.getBoundingClientRect().right + 1, all = [...widget.querySelectorAll("*")];
     return all.every((e) => e.getBoundingClientRect().right <= edge);

@@ -118,6 +118,8 @@ def test_pages_fit_into_320_pixels_and_stand_spaced_text(
     screenshot(page, f"wcag-320-{name}")
     width = "() => document.scrollingElement.scrollWidth"
     assert page.evaluate(width) <= 320
+    headings = "() => [...document.querySelectorAll('h1, h2, h3')].filter((h) => h.scrollWidth > h.clientWidth + 1)"
+    assert page.evaluate(f"() => ({headings})().map((h) => h.innerText)") == []
     page.add_style_tag(content=SPACING)
     assert page.evaluate(width) <= 320
     assert page.evaluate(CUT, "body") == []

@@ -112,7 +112,7 @@ def shown_state(page: Page, design: Design, state: dict[str, Any]) -> dict[str, 
     for control, box in zip(design.controls, page.locator(".cw-control").all(), strict=True):
         match control:
             case Slider():
-                shown = box.locator("output").inner_text().replace("−", "-")
+                shown = box.locator("output").inner_text().replace("−", "-").replace(",", "")
                 found[control.name] = next(v for v in control.values if float(shown) == v)
             case Choice():
                 found[control.name] = box.locator("select").input_value()

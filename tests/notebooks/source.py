@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = [
     "run_in_quick_mode",
 ]
 
+_ONE_OF_MANY = re.compile(r"(?<![\d.,])1 (seeds|runs|draws|races|networks|images|trials|epochs|steps|passes)\b")
 QUICK_LIMIT_S = 180
 """How long a whole notebook may take in quick mode, in processor seconds."""
 
@@ -99,10 +101,14 @@ def ran_silently(done: nbformat.NotebookNode) -> list[str]:
 
 
 def described(html: list[str]) -> None:
-    """There are figures, and each has a description."""
-    alts = [alt for page in html for alt in _Images(page).alts]
+    """There are figures, each has a description, and what stands below one is a sentence; nothing is "1 seeds"."""
+    pages = [_Images(page) for page in html]
+    alts = [alt for page in pages for alt in page.alts]
     assert len(alts) >= 7
     assert all(len(alt) > 20 for alt in alts)
+    captions = [caption for page in pages for caption in page.captions]
+    assert [caption for caption in captions if re.match("[a-z]", caption)] == []
+    assert [words for words in (*alts, *captions) if _ONE_OF_MANY.search(words)] == []
 
 
 def _outputs(done: nbformat.NotebookNode) -> list[Any]:
@@ -118,9 +124,17 @@ class _Images(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.alts: list[str] = []
+        self.captions: list[str] = []
+        self._in_caption = False
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Collect the alternative texts."""
+        self._in_caption = tag == "figcaption"
         if tag == "img":
             self.alts.append(dict(attrs).get("alt") or "")
+
+    def handle_data(self, data: str) -> None:
+        """Collect what stands below figures."""
+        if self._in_caption:
+            self.captions.append(data)

@@ -23,6 +23,7 @@ from tests.notebooks.source import (
     run_graded_cells,
 )
 from tests.support.course import ASSIGNMENTS, COURSE
+from tests.support.paths import ROOT
 
 LONGEST_PART = 40
 """Minutes: nobody sits longer over one thing."""
@@ -173,6 +174,15 @@ def test_what_one_should_see_stands_after_every_picture(assignment: str, noteboo
             following = next(later for later in cells[i:] if later.cell_type == "markdown").source
             seen = re.search(r"<summary>(What you should see|Answer)</summary>", following)
             assert (seen is None) == ((assignment, cell.id) in EXPLAINED_OTHERWISE), cell.id
+
+
+def test_titles_of_progress_begin_with_a_capital(notebook: Any) -> None:
+    """As those of figures and of parts do."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    sources += [path.read_text("utf-8") for path in sorted((ROOT / "course_lib").rglob("*.py"))]
+    titles = [title for source in sources for title in re.findall(r"""\bLive\(\s*f?["'](.+?)["'],""", source)]
+    assert len(titles) > 15
+    assert [title for title in titles if not title[0].isupper()] == []
 
 
 def test_folds_and_formulas_are_closed(notebook: Any) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib.augmentation.experiments import Mirrored, Run, Search, Views
-from course_lib.lab.plots import OKABE_ITO, figure, montage, show_figure, spread
+from course_lib.lab.plots import OKABE_ITO, counted, figure, montage, show_figure, spread
 
 __all__ = [
     "draw_images",
@@ -101,7 +101,7 @@ def draw_views(found: Sequence[Views]) -> None:
         ax.set_ylabel(f"validation {quantity}")
     center, ten = names[:2]
     wins = sum(view.results[ten][1] > view.results[center][1] for view in found)
-    axes[0].set_title(f"accuracy: ten crops beat one on {wins} of {len(found)} seeds", fontsize=11)
+    axes[0].set_title(f"accuracy: ten crops beat one on {wins} of {counted(len(found), 'seeds')}", fontsize=11)
     lower = sum(view.results[ten][0] < view.results[center][0] for view in found)
     axes[1].set_title(f"loss: ten crops are lower on {lower} of {len(found)}", fontsize=11)
     means = {name: np.mean([view.results[name] for view in found], axis=0) for name in names}

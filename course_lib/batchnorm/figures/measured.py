@@ -90,7 +90,7 @@ def _by_scale(ax: Axes, series: dict[tuple[float, bool], Sequence[float]], first
             k = sum(1 for s, n in series if not n and s < scale)
             ax.plot(
                 x, values, color=OKABE_ITO[k], linestyle=DASHES[k + 1], marker=MARKERS[k], markersize=4,
-                label=f"without, weights {scale:g} x He",
+                label=f"without, weights {scale:g} × He",
             )  # fmt: skip
     ax.set(yscale="log")
 
@@ -111,7 +111,7 @@ def draw_activations(runs: Sequence[Activations]) -> None:
     right.set(xscale="log", xlabel="positive outputs of layer 10", ylabel="share", yticks=[], title="The last layer")
     drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     growth = "; ".join(
-        f"{WITH if run.normalized else WITHOUT}, weights {run.scale:g} x He: "
+        f"{WITH if run.normalized else WITHOUT}, weights {run.scale:g} × He: "
         f"last layer over first layer {run.growth:.3g}"
         for run in runs
     )
@@ -130,7 +130,7 @@ def draw_gradients(runs: Sequence[Gradients]) -> None:
     ax.set_title(title, fontsize=_TITLE)
     legend_beside(ax)
     said = "; ".join(
-        f"{WITH if run.normalized else WITHOUT}, weights {run.scale:g} x He: from {min(run.norms):.1e} to "
+        f"{WITH if run.normalized else WITHOUT}, weights {run.scale:g} × He: from {min(run.norms):.1e} to "
         f"{max(run.norms):.1e}"
         for run in runs
     )

@@ -88,7 +88,7 @@ def _size(difference: float) -> str:
 
 
 OPTIONS: Mapping[str, str] = {
-    "always": "always: batchnorm is linear",
+    "always": "always, since batchnorm is linear",
     "eval": "in eval only, with nothing between the two",
     "eval-relu": "in eval only, also with a ReLU between the two",
     "nothing": "in train and eval, with nothing between the two",

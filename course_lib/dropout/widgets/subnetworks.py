@@ -177,8 +177,8 @@ def explain(answer: Any, state: State) -> str:
     verdict = "close" if right / 1.5 <= answer <= right * 1.5 else "too few" if answer < right else "more than needed"
     now = subnetworks(state["p_keep"])
     return (
-        f"You said {answer:g}, it is about {right} ({verdict}), because the distance falls only as 1/√S: four times "
-        f"the masks for half of it. Scaled weights are {100 * asked.distance(asked.scaled):.1f}% away in one pass, "
+        f"You said {answer:g}, which is {verdict}: it is about {right}, because the distance falls only as 1/√S. Four "
+        f"times the masks halve it. Scaled weights are {100 * asked.distance(asked.scaled):.1f}% away in one pass, "
         "and stay there: they give the geometric mean, not this one. "
         f"With p_keep = {state['p_keep']:g} it takes about {masks_needed(now)} masks."
     )

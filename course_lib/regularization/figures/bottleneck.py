@@ -51,7 +51,7 @@ def draw_teacher(found: Mapping[int, Teacher]) -> None:
         dots(ax, {"excess error on new examples": teacher.excess, "training error": teacher.train})
         places(ax, teacher.widths, "width of the bottleneck")
         wins = teacher.winners.count(3)
-        ax.set(yscale="log", title=f"{examples} examples: 3 wins {wins} of {len(teacher.winners)}")
+        ax.set(yscale="log", title=f"{examples} examples: width 3 wins {wins} of {len(teacher.winners)}")
         means = np.mean(teacher.excess, axis=0)
         told = ", ".join(f"{mean:.2g} at {width}" for mean, width in zip(means, teacher.widths, strict=True))
         said.append(

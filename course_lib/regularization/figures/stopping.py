@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from torch import Tensor
 
-from course_lib.lab.plots import MARKERS, OKABE_ITO, figure, show_figure, titled
+from course_lib.lab.plots import MARKERS, OKABE_ITO, counted, figure, show_figure, titled
 from course_lib.regularization.experiments.stopping import Ends, Equivalence
 from course_lib.regularization.figures.dots import dots, legend_below, places
 from course_lib.regularization.nets.stacked import Runs
@@ -54,9 +54,11 @@ def draw_overfitting(runs: Runs) -> None:
     legend_below(drawn, ax)
     said = (
         f"Lowest validation loss in epoch {', '.join(map(str, best))}; "
-        f"at the end it is {min(ratios):.2f} to {max(ratios):.2f} times as high"
+        f"at the end it is {' to '.join(sorted({f'{min(ratios):.2f}', f'{max(ratios):.2f}'}))} times as high"
     )
-    show_figure(drawn, f"Losses of {len(best)} networks that memorize their images. {said}.", f"{said}.")
+    show_figure(
+        drawn, f"Losses of networks that memorize their images: {counted(len(best), 'seeds')}. {said}.", f"{said}."
+    )
 
 
 def draw_patience(ends: Mapping[tuple[float, int], Ends]) -> None:
@@ -182,4 +184,4 @@ def draw_equal_norms(found: Equivalence) -> None:
         f"{name}: norm {np.mean(found.norms[name]):.1f}, validation loss {np.mean(losses):.2f}"
         for name, losses in found.losses.items()
     )
-    show_figure(drawn, f"Means over {len(found.seeds)} seeds. {said}.", f"Means: {said}.")
+    show_figure(drawn, f"Means over {counted(len(found.seeds), 'seeds')}. {said}.", f"Means: {said}.")

@@ -62,7 +62,7 @@ def numbers(state: State) -> Scene:
 
 def _line(stopped: Floats, ridge: Floats, state: State) -> str:
     return (
-        f"{int(state['steps']):,} steps (η t = {RATE * state['steps']:g}) reach {_percent(stopped)} of w₁ and w₂; "
+        f"{int(state['steps']):,} steps (α t = {RATE * state['steps']:g}) reach {_percent(stopped)} of w₁ and w₂; "
         f"λ = {_lam(state):g} leaves {_percent(ridge)}. "
         f"At the same curvature the two factors differ by at most {_gap(state):.3f}."
     )
@@ -171,7 +171,7 @@ def explain(answer: Any, state: State) -> str:
         now = "Now both curvatures are equal, and so are the factors: shrinking alike needs equal curvatures."
     elif state["tie"] == "tied":
         now = (
-            f"With λ = 1 / (η t) the two ways nearly agree: w₂ is at {stopped[1]:.2f} and {ridge[1]:.2f}, w₁ at "
+            f"With λ = 1 / (α t) the two ways nearly agree: w₂ is at {stopped[1]:.2f} and {ridge[1]:.2f}, w₁ at "
             f"{stopped[0]:.2f} and {ridge[0]:.2f}, and at no curvature in the picture are they more than 0.204 apart."
         )
     else:
@@ -188,7 +188,7 @@ DESIGN = Design(
     controls=(
         Slider("steps", "Steps t", tuple(float(t) for t in STEPS), 1000.0),
         Slider("lam", "λ", STRENGTHS, 4.0),
-        Choice("tie", "λ and the steps", {"free": "each on its own", "tied": "λ follows: 1 / (η t)"}, "free"),
+        Choice("tie", "λ and the steps", {"free": "each on its own", "tied": "λ follows: 1 / (α t)"}, "free"),
         Slider("condition", "Condition number", _CONDITIONS, _ASKED),
     ),
     prediction=Pick(

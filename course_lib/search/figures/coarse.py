@@ -125,7 +125,9 @@ def draw_spread(searches: Mapping[str, list[Search]]) -> None:
         ),
     )
     ax.invert_yaxis()
-    show_figure(drawn, "; ".join(words) + ".", "; ".join(words) + ". Bar: median. Diamond: best.")
+    said = "; ".join(words)
+    said = f"{said[:1].upper()}{said[1:]}."
+    show_figure(drawn, said, f"{said} Bar: median. Diamond: best.")
 
 
 def _lifted(searches: list[list[Search]]) -> bool:
@@ -148,6 +150,7 @@ def draw_sweep(sweep: Sweep) -> None:
     left.set(xlabel="step", ylabel="learning rate", title="Learning rate")
     right.set_yticks(range(len(sweep.rates)), list(sweep.rates))
     right.invert_yaxis()
+    right.locator_params(axis="x", nbins=5)
     ends = {label: float(values[:, -1].mean()) for label, values in sweep.accuracy.items()}
     falling = [ends[label] for label, rates in sweep.rates.items() if rates[-1] < rates[0]]
     steady = [value for value in ends.values() if value not in falling]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from course_lib.lab.plots import OKABE_ITO, figure, show_figure, show_table
+from course_lib.lab.plots import OKABE_ITO, counted, figure, show_figure, show_table
 from course_lib.transfer.experiments.quadrants import ADVICE, RECIPES, TARGETS, Run, Summary, best_recipes, summaries
 
 __all__ = ["draw_runs", "draw_table", "show_runs"]
 
 _ENOUGH_SEEDS = 3
 """With fewer, no test can tell recipes apart, and none is marked."""
+_MARK = "\N{NO-BREAK SPACE}*"
 _STAR = "Star: the highest mean, and whatever cannot be told from it. "
 
 Table = dict[tuple[str, int, str], Summary]
@@ -30,7 +31,7 @@ def show_runs(runs: Sequence[Run]) -> None:
         best = _level(found, target, per_class)
         cells = (found[target, per_class, recipe] for recipe in recipes)
         texts = [
-            f"{100 * cell.mean:.1f}{_spread(cell)}{' *' if recipe in best else ''}"
+            f"{100 * cell.mean:.1f}{_spread(cell)}{_MARK if recipe in best else ''}"
             for recipe, cell in zip(recipes, cells, strict=True)
         ]
         rows.append([target, str(per_class), *texts])
@@ -39,7 +40,7 @@ def show_runs(runs: Sequence[Run]) -> None:
 
 def _spread(cell: Summary) -> str:
     """The standard deviation between seeds, where there are several."""
-    return f" ± {100 * cell.std:.1f}" if len(cell.accuracies) > 1 else ""
+    return f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{100 * cell.std:.1f}" if len(cell.accuracies) > 1 else ""
 
 
 def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
@@ -77,7 +78,7 @@ def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
     show_figure(
         drawn,
         f"{'; '.join(said) or 'Nothing was measured yet'}.",
-        f"Little: {little} labeled of each class; much: {much}. One dot per seed, a bar at the mean. "
+        f"Little: {counted(little, 'labeled images')} per class; much: {much}. One dot per seed, a bar at the mean. "
         "Orange squares: recipes that follow the lecture's advice. "
         f"{_STAR if any(map(len, stars)) else ''}The two rows have different scales.",
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from course_lib.lab.plots import counted
 from course_lib.transfer.experiments.quadrants import (
     ADVICE,
     AMOUNTS,
@@ -44,7 +45,7 @@ def numbers(state: State) -> Scene:
     shown = tuple(RECIPES) if state["locked"] else (_BARE,)
     means = np.array([_table()[target, per_class, r].mean if r in shown else np.nan for r in RECIPES], np.float32)
     series = (Series("mean accuracy", means),)
-    bars = Bars(f"{TARGETS[target]}, {per_class} labeled per class", tuple(RECIPES), series, 0, 1)
+    bars = Bars(f"{TARGETS[target]}, {counted(per_class, 'labeled images')} per class", tuple(RECIPES), series, 0, 1)
     return Scene(
         (_two_by_two(state), bars, _over_sizes(target, recipe, per_class)),
         _line(target, per_class, recipe, shown),
@@ -107,8 +108,8 @@ def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
 def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> str:
     cell = _table()[target, per_class, recipe]
     line = (
-        f"{per_class} labeled of each class, {target} target: {recipe} ({RECIPES[recipe]}) "
-        f"reaches {100 * cell.mean:.1f}% (± {100 * cell.std:.1f} between {len(cell.accuracies)} seeds), "
+        f"{counted(per_class, 'labeled images')} per class, {target} target: {recipe} ({RECIPES[recipe]}) "
+        f"reaches {100 * cell.mean:.1f}% (± {100 * cell.std:.1f} over {len(cell.accuracies)} seeds), "
         f"{cell.seconds:.2g} s of training."
     )
     if len(shown) == 1:

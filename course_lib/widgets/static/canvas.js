@@ -67,10 +67,10 @@ function arranged(spec, available) {
     return { width, height: spec.height, areas };
   }
   const least = Math.max(...spec.panels.map((panel) => NARROWEST[panel.kind])), columns = Math.max(1, Math.floor(width / least));
-  const w = width / columns, areas = [];
+  const areas = [];
   let y = 0;
   for (let first = 0; first < spec.panels.length; first += columns) {
-    const row = spec.panels.slice(first, first + columns), h = Math.max(...row.map((panel) => stackedHeight(panel, w, spec.height)));
+    const row = spec.panels.slice(first, first + columns), w = width / row.length, h = Math.max(...row.map((panel) => stackedHeight(panel, w, spec.height)));
     row.forEach((panel, k) => areas.push({ x: k * w, y, w, h }));
     y += h;
   }
@@ -95,11 +95,10 @@ function drawScene(canvas, spec, view, cursor = -1, available = 0, seen = []) {
   });
 }
 
-// A title that is too long for its panel stands in two lines if it has two parts; else it is squeezed.
+// A title that is too long for its panel stands in several lines, its parts first.
 function titleRows(ctx, title, most) {
   ctx.font = `${TITLE} ${FONT}`;
-  const cut = title.indexOf("; ");
-  return cut < 0 || ctx.measureText(title).width <= most ? [title] : [title.slice(0, cut), title.slice(cut + 2)];
+  return ctx.measureText(title).width <= most ? [title] : title.split("; ").flatMap((part) => wrapped(ctx, part, most, TITLE));
 }
 
 function text(ctx, words, x, y, colour, align = "left", font = "11px", most = undefined) {

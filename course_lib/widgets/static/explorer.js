@@ -14,7 +14,8 @@ function make(tag, properties = {}, ...children) {
 }
 
 const OURS = "data-lm-suppress-shortcuts";
-const shown = (value) => (typeof value === "number" ? String(value).replace("-", "\u2212") : value);
+const shown = (value) => (typeof value === "number" ? inWords(value).replace("-", "\u2212") : value);
+const inWords = (number) => (Math.abs(number) < 1000 ? String(number) : number.toLocaleString("en-US"));
 
 function render({ model, el }) {
   const design = model.get("design"), id = `${design.id}-${++views}`;
@@ -236,7 +237,7 @@ function votes(view, control, id) {
     return button;
   });
   const set = () => {
-    output.textContent = `${cast().length} said`;
+    output.textContent = `${cast().length} judged`;
     buttons.forEach((button) => button.setAttribute("aria-disabled", String(cast().length >= control.most)));
   };
   view.setters.push(set);

@@ -32,16 +32,17 @@ function steps(ctx, plot, shares, top, colour) {
 }
 
 function legend(ctx, x, y, width, series, theme, show) {
-  let at = x, row = y;
-  ctx.font = `11px ${FONT}`;
+  let at = x, row = y, more = 0;  // what a label of several lines needs below the first
   series.forEach((entry, i) => {
-    const needed = 30 + ctx.measureText(entry.label).width + 10;
-    if (at > x && at + needed > x + width) { at = x; row += 15; }
+    const words = wrapped(ctx, entry.label, width - 28, "11px");
+    const needed = 30 + Math.max(...words.map((line) => ctx.measureText(line).width)) + 10;
+    if (at > x && at + needed > x + width) { at = x; row += 15 + more; more = 0; }
     show(at, row, entry, i);
-    text(ctx, entry.label, at + 28, row + 4, theme.text);
+    words.forEach((line, k) => text(ctx, line, at + 28, row + 4 + 13 * k, theme.text));
+    more = Math.max(more, 13 * (words.length - 1));
     at += needed;
   });
-  return row + 12;
+  return row + more + 12;
 }
 
 function lines(ctx, box, panel, theme, get) {
@@ -113,8 +114,15 @@ function sample(ctx, x, y, curve, colour) {
 
 function curveIn(ctx, plot, curve, xs, ys, toX, toY, colour) {
   const sign = SIGNS[curve.style];
-  if (sign) xs.forEach((x, k) => Number.isNaN(ys[k]) || sign(ctx, toX(x), toY(ys[k]), colour));
-  else if (curve.style === "rug-x") xs.forEach((x) => line(ctx, toX(x), plot.y + plot.h, toX(x), plot.y + plot.h - 11, colour, 2));
+  if (sign) {
+    xs.forEach((x, k) => Number.isNaN(ys[k]) || sign(ctx, toX(x), toY(ys[k]), colour));
+    return;
+  }
+  ctx.save();  // signs may stand over the edge of the plot, lines end there
+  ctx.beginPath();
+  ctx.rect(plot.x - 1, plot.y - 1, plot.w + 2, plot.h + 2);
+  ctx.clip();
+  if (curve.style === "rug-x") xs.forEach((x) => line(ctx, toX(x), plot.y + plot.h, toX(x), plot.y + plot.h - 11, colour, 2));
   else if (curve.style === "rug-y") ys.forEach((y) => line(ctx, plot.x, toY(y), plot.x + 11, toY(y), colour, 2));
   else if (curve.style === "area") {
     ctx.beginPath();
@@ -124,6 +132,7 @@ function curveIn(ctx, plot, curve, xs, ys, toX, toY, colour) {
     ctx.fill();
     ctx.globalAlpha = 1;
   } else path(ctx, xs, ys, toX, toY, colour, DASHES[curve.style] || [], curve.style === "faint" ? 1 : 2.2);
+  ctx.restore();
 }
 
 // Points differ in shape as well as in colour.
@@ -203,8 +212,9 @@ function bars(ctx, box, panel, theme, get) {
   }));
   line(ctx, plot.x, zero, plot.x + plot.w, zero, theme.faint);
   ctx.font = `11px ${FONT}`;
-  const font = panel.groups.some((name) => ctx.measureText(name).width > slot - 2) ? "9px" : "11px";
-  panel.groups.forEach((name, k) => text(ctx, name, plot.x + (k + 0.5) * slot, box.y + box.h - 4, theme.text, "center", font, slot - 2));
+  // Names that are too long for one row stand in two, in turn.
+  const inTurn = panel.groups.some((name) => ctx.measureText(name).width > slot - 2), [font, most] = inTurn ? ["10px", 2 * slot - 4] : ["11px", slot - 2];
+  panel.groups.forEach((name, k) => text(ctx, name, plot.x + (k + 0.5) * slot, box.y + box.h - (inTurn ? 9 - 11 * (k % 2) : 4), theme.text, "center", font, most));
   return { plot };
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -29,6 +30,13 @@ def test_formulas_become_mathml_and_prose_stays() -> None:
     assert "<mfrac>" in page
     assert "<code>$no$</code>" in page
     assert "costs $5." in page
+
+
+def test_punctuation_stays_with_its_formula() -> None:
+    """No line begins with a period, or ends with a parenthesis that opens."""
+    page = _set("Let ($x$), $y$ and $z$.\n\n$$a$$.\n")
+    whole = re.findall(r"<span data-whole>(\(?)<math.*?</math>(.*?)</span>", page)
+    assert whole == [("(", "),"), ("", ".")]
 
 
 HARMFUL = [

@@ -6,12 +6,15 @@ import io
 import math
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.figure import Figure
 from PIL import Image
 
 from course_lib.batchnorm import experiments
@@ -69,6 +72,30 @@ def test_only_figures_without_pictures_turn_dark() -> None:
         image = dict(_Tags(plots.Picture(drawn, "it")._repr_html_()).tags)["img"]
         assert image["class"] == kind
         assert image["width"] == "360"
+
+
+def test_a_figure_made_with_pyplot_turns_dark_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the banner has been shown; not one with an image, and not one that somebody has drawn on black."""
+    shell = InteractiveShell.instance()
+    monkeypatch.setattr(Figure, "_repr_html_", Figure._repr_html_)
+    try:
+        device.banner(1)
+        for draw, face, kind in (
+            (lambda ax: ax.plot([1, 2]), "white", "course-plot"),
+            (lambda ax: ax.imshow([[0.1, 0.8]]), "white", "course-pictures"),
+            (lambda ax: ax.plot([1, 2]), "black", "course-pictures"),
+        ):
+            drawn, ax = plt.subplots(facecolor=face)
+            draw(ax)
+            ax.set_title("the <loss>")
+            shown, _ = shell.display_formatter.format(drawn)
+            image = dict(_Tags(shown["text/html"]).tags)["img"]
+            assert image["class"] == kind
+            assert image["alt"] == "Your figure: the <loss>."
+            assert 300 < int(image["width"] or 0) < 700
+            plt.close(drawn)
+    finally:
+        InteractiveShell.clear_instance()
 
 
 def test_every_color_is_seen_better_on_a_dark_page() -> None:
@@ -277,6 +304,27 @@ def test_the_longest_title_over_the_batch_size_stands_clear_of_the_legend() -> N
     """The claim has two halves."""
     errors = {"batch norm": ((60.0, 35.0, 30.0),) * 3, "group norm, 8 groups": ((33.0, 33.0, 30.0),) * 3}
     batchnorm_figures.draw_batch_sizes(experiments.BatchSizes((16, 32, 64), errors))
+
+
+@pytest.mark.parametrize(("top", "whole"), [(None, True), (1.0, True), (0.5, False)])
+def test_markers_at_an_edge_are_whole_and_points_beyond_it_hidden(
+    monkeypatch: pytest.MonkeyPatch, top: float | None, whole: bool
+) -> None:
+    """An axis that begins at zero and whose values differ little has no margin left above the highest."""
+    found: list[bool] = []
+    made = plots.Picture.__init__
+
+    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
+        found.extend(not line.get_clip_on() for line in drawn.axes[0].lines)
+        made(self, drawn, *args, **more)
+
+    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    drawn, (ax,) = plots.figure()
+    ax.plot([0, 1, 2, 3], [0.99, 1.0, math.nan, 0.98], "o")
+    ax.plot([0, 1, 2], [0.99, 1.0, 0.98])
+    ax.set(ylim=(0, top))
+    plots.show_figure(drawn, "dots and a line")
+    assert found == [whole, False]
 
 
 def test_words_that_overlap_or_are_cut_off_are_found() -> None:

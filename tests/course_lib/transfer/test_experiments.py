@@ -158,7 +158,7 @@ def made_up(seeds: int) -> list[Run]:
 def test_a_table_and_a_figure_say_who_wins(capsys: pytest.CaptureFixture[str]) -> None:
     """A star at the best, the figure's description names it."""
     quadrant_figures.show_runs(made_up(3))
-    assert "61.0 ± 1.0 *  41.0 ± 1.0" in capsys.readouterr().out
+    assert "61.0 ± 1.0 *  41.0 ± 1.0" in capsys.readouterr().out.replace("\N{NO-BREAK SPACE}", " ")
     quadrant_figures.draw_runs(made_up(3))
     assert "similar, 5 per class: probe-3 with 0.6" in capsys.readouterr().out
     assert list(RECIPES)[-1] == "scratch"
