@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from nbformat.notebooknode import NotebookNode
 
 from autograder.grading.outputs import clean_outputs, error_output, text_output
@@ -9,6 +11,9 @@ from autograder.sandbox import CellResult, Limits, SessionEnded
 from course_lib.checking.card import plain
 
 __all__ = ["CellLog"]
+
+_FILE = re.compile(r"\(<ipython-input-[^>]*>, (line \d+)\)")
+"""Where a `SyntaxError` stands; the file is one that only Python knows."""
 
 
 class CellLog:
@@ -35,7 +40,8 @@ class CellLog:
         if not result.good:
             errors = [output for output in self.outputs[cell] if output.output_type == "error"]
             last = errors[-1] if errors else None
-            self.failed[cell] = f"its cell stopped with {last.ename}: {last.evalue}" if last else "its cell failed"
+            why = f"its cell stopped with {last.ename}: {last.evalue}" if last else "its cell failed"
+            self.failed[cell] = _FILE.sub(r"(\1)", why)
 
     def stop(self, cell: str, why: SessionEnded) -> None:
         """A cell is not run (again)."""

@@ -26,6 +26,7 @@ _STATUS = {
 }
 _UNWRITTEN = frozenset({"NotImplementedError", "missing"})
 """Kinds of failures of those who have not written it, or not under its name."""
+_MISSING = re.compile(r"^\w+(?= is not defined)")
 _WHERE = re.compile(r"^In the case “[^”]*”, ")
 
 
@@ -187,7 +188,7 @@ def _exercise(name: str, title: str, marks: StudentMarks, answer: ExerciseResult
         note, lost = f"{lost[0][1]} This is so for all that is lost.", [(criterion, "") for criterion, _ in lost]
     return replace(
         common,
-        note=f"{note[:1].upper()}{note[1:]}",
+        note=_sentence(note),
         # a mistake has its own price, so the points of the criteria would not add up to what was lost
         lost=tuple(LostCriterion(c.title, 0.0 if mistakes else c.points, reason) for c, reason in lost),
         not_judged=tuple(unjudged) if not answer.withheld else (),
@@ -195,6 +196,12 @@ def _exercise(name: str, title: str, marks: StudentMarks, answer: ExerciseResult
         example=answer.counterexample,
         advice=answer.advice,
     )
+
+
+def _sentence(message: str) -> str:
+    """A message that begins with a capital, unless it begins with a name: that is code."""
+    message = _MISSING.sub(r"`\g<0>`", message)
+    return f"{message[:1].upper()}{message[1:]}"
 
 
 def _written(name: str, title: str, marks: StudentMarks) -> Item:

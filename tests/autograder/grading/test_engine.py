@@ -116,7 +116,7 @@ def test_the_marks_for_the_gradebook_are_those_that_nbgrader_reads_from_the_note
 
 REASONS = {
     "renamed": (RIGHT.replace("column_scale", "columnscale"), "its cell defines columnscale instead"),
-    "syntax error": ("def column_scale(:", "its cell stopped with SyntaxError"),
+    "syntax error": ("def column_scale(:", "its cell stopped with SyntaxError: invalid syntax (line 1)"),
     "exception in its cell": ("1 / 0\n" + RIGHT, "its cell stopped with ZeroDivisionError: division by zero"),
     "endless cell": ("while True: pass\n" + RIGHT, "its cell was stopped: the cell ran longer than its limit of 1.5 s"),
     "endless call": (

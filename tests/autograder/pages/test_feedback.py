@@ -126,6 +126,11 @@ def test_a_page_says_first_what_was_lost_and_why(course: Course) -> None:
     assert targets <= set(ids)
 
 
+def test_a_reason_that_begins_with_a_name_keeps_it(course: Course) -> None:
+    """A sentence begins with a capital, code does not: Python knows no `Column_scale`."""
+    assert "<code>column_scale</code> is not defined; its cell stopped with ValueError" in _page(course, "mallory")
+
+
 def test_an_answer_that_nobody_has_graded_yet_never_looks_like_0(course: Course) -> None:
     """It says so wherever its points would stand, and the total is of what is graded."""
     text = Reader(_page(course, "b[o]b")).text

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert.exporters import HTMLExporter
 
-from autograder.pages.formulas import markdown_with_formulas, set_formulas, without_mathjax
+from autograder.pages.formulas import HEAD, markdown_with_formulas, set_formulas, without_mathjax
 from autograder.pages.sanitize import strip_files_prefix
 from tests.support.paths import ROOT
 
@@ -37,6 +37,8 @@ def test_punctuation_stays_with_its_formula() -> None:
     page = _set("Let ($x$), $y$ and $z$.\n\n$$a$$.\n")
     whole = re.findall(r"<span data-whole>(\(?)<math.*?</math>(.*?)</span>", page)
     assert whole == [("(", "),"), ("", ".")]
+    styles = [HEAD, *(path.read_text("utf-8") for path in (ROOT / "autograder").rglob("*.css"))]
+    assert ["[data-whole] { white-space: nowrap; }" in style for style in styles if "math[" in style] == [True] * 3
 
 
 HARMFUL = [
