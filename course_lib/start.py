@@ -102,6 +102,18 @@ def _minutes(text: str) -> int:
     return table or parts
 
 
+_STYLE = """<style>
+.jp-RenderedMarkdown h1 { line-height: 1.2; }
+.course-start span { white-space: nowrap; }
+@media (max-width: 600px) {
+.course-start, .course-start :is(tbody, tr, td) { display: block; white-space: normal; max-width: 100%; }
+.course-start thead { display: none; }
+.course-start tr { padding: 0.5em 0; }
+.course-start td { padding: 0.3em 0.5em !important; }
+}</style>"""
+"""On a phone four columns do not fit: there a notebook has a line for each."""
+
+
 @dataclass(frozen=True)
 class StartPage:
     """What `start_page` displays: a table where there is HTML, lines elsewhere."""
@@ -125,7 +137,8 @@ class StartPage:
             f"<th scope='col' style='text-align:left'>{t}</th>" for t in ("notebook", "done", "time", "next")
         )
         rows = "".join(_row(entry) for entry in self.entries)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table><p>{escape(_machine())}</p>"
+        table = f"<table class='course-start' role='table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"{_STYLE}{table}<p>{escape(_machine())}</p>"
 
 
 def _row(entry: Entry) -> str:
@@ -135,11 +148,14 @@ def _row(entry: Entry) -> str:
     )
     cells = (
         f"<a href='{escape(entry.path, quote=True)}'>{escape(entry.title)}</a>",
-        f"{bar} {escape(_done(entry))}",
-        escape(_time(entry)),
+        f"{bar} <span>{escape(_done(entry))}</span>",
+        f"<span>{escape(_time(entry))}</span>",
         _next(entry),
     )
-    return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+    # Roles, since what is no table to the eye, on a phone, would be none to a screen reader either.
+    return (
+        "<tr role='row'>" + "".join(f"<td role='cell' style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+    )
 
 
 def _next(entry: Entry) -> str:

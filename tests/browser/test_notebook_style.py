@@ -104,3 +104,20 @@ def test_a_figure_of_the_students_own_is_shown_once_and_turns_dark(notebook: Not
     for name, light, found in (("JupyterLab Dark", "false", "invert(0.93)"), ("JupyterLab Light", "true", "none")):
         theme(page, name, light)
         assert found in images.evaluate("(image) => getComputedStyle(image).filter")
+
+
+def test_the_table_of_the_start_page_fits_on_a_phone(chromium: Any) -> None:
+    """A notebook has a line for each of its four cells; to a screen reader it is still a table."""
+    from course_lib.checking.progress import Place
+    from course_lib.start import Entry, StartPage
+
+    first = Place("Implement: random_horizontal_flip", "#Implement")
+    entry = Entry("03_augmentation", "03_augmentation/a.ipynb", "Data augmentation", 205, 0, 17, first)
+    page = chromium.new_page(viewport={"width": 330, "height": 700})
+    page.set_content(StartPage((entry,)).html())
+    assert page.evaluate("document.documentElement.scrollWidth") == 330
+    tops = page.locator("td").evaluate_all("(cells) => cells.map((cell) => cell.getBoundingClientRect().top)")
+    assert sorted(set(tops)) == tops
+    assert page.get_by_role("row").count() == 1
+    assert page.get_by_role("cell").count() == 4
+    page.close()
