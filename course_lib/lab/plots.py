@@ -191,8 +191,8 @@ class Table:
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Show a table of texts."""
-    table = Table([header, *rows])
+    """Show a table of texts; one without rows says that there is nothing yet."""
+    table = Table([header, *(rows or [["nothing yet", *[""] * (len(header) - 1)]])])
     show(table, repr(table))
 
 

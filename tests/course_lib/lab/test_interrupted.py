@@ -70,6 +70,8 @@ def test_by_hand_errors_are_shown_and_the_next_cell_runs(kernels: Callable[[bool
     (line,) = run("your_function(1)").lines
     assert line.startswith("NotImplementedError: your_function is not written yet.")
     assert run("your_function(1)").status == "ok"
+    (line,) = run("VALUES = {}\nraise NotImplementedError()").lines
+    assert line.startswith("NotImplementedError: this cell is not written yet.")
     assert run("1 / 0").status == "ok"
     assert len(run("1 / 0").lines) > 1
     assert run("1 +").status == "ok"

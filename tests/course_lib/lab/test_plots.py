@@ -166,6 +166,12 @@ def test_a_table_reads_as_text_and_as_html() -> None:
     assert repr(table).splitlines()[0] == "a       b"
 
 
+def test_a_table_without_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the last table of a notebook in which no exercise is solved yet."""
+    plots.show_table(["measured", "result"], [])
+    assert capsys.readouterr().out.split("\n")[1].strip() == "nothing yet"
+
+
 @pytest.mark.parametrize(("title", "left"), [("training", "training: 3 of 3 in 0 s"), ("Why?", "Why? 3 of 3 in 0 s")])
 def test_live_reports_on_stdout_only(
     title: str, left: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
