@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import functools
 import importlib
 import inspect
-import textwrap
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -196,14 +196,21 @@ def _syntax_tree(value: types.FunctionType | type) -> ast.FunctionDef | ast.Clas
             return _class_tree(value)
         if value.__code__.co_name == "<lambda>":
             return _lambda_tree(value)
-        # Its very own code: what `functools.wraps` names, or a decorator made of it, is another function.
-        node = ast.parse(textwrap.dedent(inspect.getsource(value.__code__))).body[0]
+        node = _function_tree(value)
     except (OSError, TypeError, SyntaxError) as error:
         raise UnportableCodeError(f"{name} has no readable source ({error})") from error
-    if not isinstance(node, ast.FunctionDef):
-        raise UnportableCodeError(f"{name} is a {type(node).__name__}, not a function")
     node.decorator_list = [decorator for decorator in node.decorator_list if _is_wraps(decorator)]
     return node
+
+
+def _function_tree(function: types.FunctionType) -> ast.FunctionDef:
+    """A function's own node, by its code: what `functools.wraps` names, or a decorator made of it, is another one."""
+    code = function.__code__
+    for node in _definitions(code.co_filename):
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        if isinstance(node, ast.FunctionDef) and (node.name, first) == (code.co_name, code.co_firstlineno):
+            return copy.deepcopy(node)
+    raise OSError(f"nothing of this name in line {code.co_firstlineno} of its file")
 
 
 def _class_tree(value: type) -> ast.ClassDef:
@@ -211,15 +218,14 @@ def _class_tree(value: type) -> ast.ClassDef:
     methods = _methods(value) or [method for base in value.__mro__ if _is_ours(base) for method in _methods(base)]
     if not methods:
         raise UnportableCodeError(f"{value.__name__} has no method, so its source is not found")
-    text = _file_text(methods[0].__code__.co_filename)
-    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
-    around = [node for node in found if node.name == value.__name__]
+    found = _definitions(methods[0].__code__.co_filename)
+    around = [node for node in found if isinstance(node, ast.ClassDef) and node.name == value.__name__]
     if _methods(value):
         line = methods[0].__code__.co_firstlineno
         around = [node for node in around if node.lineno < line <= (node.end_lineno or 0)]
     if not around:
         raise UnportableCodeError(f"{value.__name__} was not found in its file")
-    return around[-1]
+    return copy.deepcopy(around[-1])
 
 
 def _lambda_tree(function: types.FunctionType) -> ast.Lambda:
@@ -227,20 +233,32 @@ def _lambda_tree(function: types.FunctionType) -> ast.Lambda:
     spots = [(line, column) for line, _, column, end in function.__code__.co_positions() if line and column and end]
     found = [
         node
-        for node in ast.walk(ast.parse(_file_text(function.__code__.co_filename)))
-        if isinstance(node, ast.Lambda)
-        and (node.lineno, node.col_offset) <= min(spots, default=(0, 0))
+        for node in _lambdas(function.__code__.co_filename)
+        if (node.lineno, node.col_offset) <= min(spots, default=(0, 0))
         and max(spots, default=(0, 0)) <= (node.end_lineno or 0, node.end_col_offset or 0)
     ]
     if not found:
         raise UnportableCodeError(f"the lambda in line {function.__code__.co_firstlineno} was not found in its file")
-    return max(found, key=lambda node: (node.lineno, node.col_offset))
+    return copy.deepcopy(max(found, key=lambda node: (node.lineno, node.col_offset)))
+
+
+# A file with twenty mistakes in it is parsed once.  Whoever takes a node from it takes a copy, for nodes are rewritten.
 
 
 @functools.cache
-def _file_text(path: str) -> str:
+def _tree(path: str) -> ast.Module:
     with open(path, encoding="utf-8") as file:
-        return file.read()
+        return ast.parse(file.read())
+
+
+@functools.cache
+def _definitions(path: str) -> list[ast.FunctionDef | ast.ClassDef]:
+    return [node for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+
+
+@functools.cache
+def _lambdas(path: str) -> list[ast.Lambda]:
+    return [node for node in ast.walk(_tree(path)) if isinstance(node, ast.Lambda)]
 
 
 def _strip(node: Any) -> Any:
