@@ -9,13 +9,15 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import autograder
 import course_lib
 from autograder.sandbox import Limits, Sandbox
-from autograder.sandbox.inside.clock import Clock
+from autograder.sandbox.inside import clock as clock_module
+from autograder.sandbox.inside.clock import LONGEST_WAIT_S, Clock
 from tests.support import made_up
 
 _STOP_S = 2.5
@@ -37,17 +39,30 @@ def _stopped_meanwhile(what: Callable[[], bool], after_s: float) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_time_goes_on_while_one_waits_or_works() -> None:
-    """Work of more than a second without a look at the clock counts, for laborious submissions pay for it."""
+def test_time_goes_on_while_one_works() -> None:
+    """Work of more than a second without a look at the clock counts, for laborious submissions pay for it.
+
+    However little of the processor a loaded machine gives: what it does not give may be left out.
+    """
     clock = Clock()
-    began, started = clock.now(), time.monotonic()
-    while time.monotonic() - started < 1.4:
+    began, worked = clock.now(), time.process_time()
+    while time.process_time() - worked < 1.2:
         pass
-    for _ in range(4):
-        time.sleep(0.2)
+    assert clock.now() - began >= 1.2
+
+
+def test_time_goes_on_while_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting with looks at the clock counts in full; of a longer pause without work nothing does."""
+    at = 100.0
+    monkeypatch.setattr(clock_module, "time", SimpleNamespace(monotonic=lambda: at, process_time=lambda: 0.0))
+    clock = Clock()
+    began = clock.now()
+    for _ in range(8):
+        at += LONGEST_WAIT_S
         clock.now()
-    # Of a loaded machine's time the process gets a part only; what it does not get may be left out.
-    assert clock.now() - began > 0.5 * (time.monotonic() - started)
+    assert clock.now() - began == 8 * LONGEST_WAIT_S
+    at += 1.5
+    assert clock.now() - began == 8 * LONGEST_WAIT_S
 
 
 def test_time_stands_still_while_the_process_is_stopped() -> None:
