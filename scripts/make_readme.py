@@ -62,7 +62,7 @@ def card_and_widget(server: Lab, page: Page) -> None:
     """A wrong answer and what `check` says; a widget after the prediction."""
     write_notebook(server.folder / "pictures.ipynb", {"wrong": _WRONG, "widget": _WIDGET})
     notebook = Notebook(server, page, "pictures.ipynb")
-    notebook.run_all()
+    notebook.run_all(past_errors=True)
     page.locator(".jp-OutputArea-output div[role=group]").first.screenshot(path=IMAGES / "card.png")
     widget = page.locator("section.course-widget")
     lock_in(widget)

@@ -1,4 +1,4 @@
-"""One browser for a worker of the suite, screenshots of what was seen, and axe's rules."""
+"""One browser and one JupyterLab for a worker of the suite, screenshots where they are asked for, and axe's rules."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.paths import ROOT
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
-SCREENSHOTS = Path(os.environ.get("COURSE_SCREENSHOTS", Path(__file__).parent.parent.parent / "build" / "screenshots"))
+    from tests.browser.lab import Lab
+
+SCREENSHOTS = os.environ.get("COURSE_SCREENSHOTS")
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +25,16 @@ def chromium() -> Iterator[Browser]:
     from tests.browser.lab import browser
 
     with browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab with this checkout's widgets, in whose folder every file of tests has one of its own."""
+    from tests.browser.lab import lab
+
+    folder, state = tmp_path_factory.mktemp("workbench"), tmp_path_factory.mktemp("state")
+    with lab(folder, state, PYTHONPATH=str(ROOT)) as running:
         yield running
 
 
@@ -36,11 +50,11 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def screenshot() -> Callable[[Page | Locator, str], None]:
-    """Keeps a picture of something, for people to look at."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    """Keeps a picture of something, for people to look at, if somebody has said where: no test looks at them."""
 
     def keep(seen: Page | Locator, name: str) -> None:
-        seen.screenshot(path=SCREENSHOTS / f"{name}.png")
+        if SCREENSHOTS:
+            seen.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
 
     return keep
 

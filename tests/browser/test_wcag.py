@@ -18,7 +18,7 @@ from tests.support.recorded import recording_of
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.lab import Notebook
+    from tests.browser.lab import Lab, Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WIDGET = "section.course-widget"
@@ -46,18 +46,19 @@ WIDER = """() => [...document.querySelectorAll(".course-widget")]
 
 
 @pytest.fixture(scope="module")
-def notebook(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+def notebook(chromium: Any, workbench: Lab) -> Iterator[Notebook]:
     """All widgets, live, in one notebook."""
-    from tests.browser.lab import Notebook, lab, write_notebook
+    from tests.browser.lab import Notebook, write_notebook
 
-    folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
-    write_notebook(folder / "n.ipynb", {f"widget-{n}": source_of(name) for n, name in enumerate(WIDGETS)})
+    write_notebook(
+        workbench.folder / "wcag" / "n.ipynb", {f"widget-{n}": source_of(name) for n, name in enumerate(WIDGETS)}
+    )
     context = chromium.new_context(viewport={"width": 1100, "height": 1300}, reduced_motion="reduce")
-    with lab(folder, state, PYTHONPATH=str(ROOT)) as server:
-        opened = Notebook(server, context.new_page(), "n.ipynb")
-        opened.run_all()
-        opened.page.locator(f"{WIDGET} canvas[data-frame]").nth(len(WIDGETS) - 1).wait_for()
-        yield opened
+    opened = Notebook(workbench, context.new_page(), "wcag/n.ipynb")
+    opened.run_all()
+    opened.page.locator(f"{WIDGET} canvas[data-frame]").nth(len(WIDGETS) - 1).wait_for()
+    yield opened
+    opened.shut_down()
     context.close()
 
 
@@ -184,6 +185,7 @@ def test_the_keyboard_walks_through_the_whole_notebook(notebook: Notebook) -> No
             .filter((cell) => cell.source.length).every((cell) => cell.execution_count > before)""",
         arg=max(before),
         timeout=120_000,
+        polling=100,
     )
     page.locator(f"{WIDGET} canvas[data-frame]").nth(len(WIDGETS) - 1).wait_for()
 

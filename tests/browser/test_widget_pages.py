@@ -54,10 +54,12 @@ def looked_at(page: Page, screenshot: Callable[..., None], name: str) -> None:
     """At every width, in light and dark: nothing for axe, nothing wider than the window, nothing too small to hit."""
     from axe_playwright_python.sync_playwright import Axe
 
+    from tests.browser.operating import wait_until
+
     for width, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{str(scheme == 'light').lower()}'")
+        wait_until(page, f"() => document.body.dataset.jpThemeLight === '{str(scheme == 'light').lower()}'")
         found = Axe().run(page)
         assert found.response["passes"], "axe looked at nothing"
         assert found.violations_count == 0, f"{width} {scheme}: {found.generate_report()}"

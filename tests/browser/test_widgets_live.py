@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.all_widgets import WIDGETS, source_of
-from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.browser.lab import Lab
@@ -21,22 +20,18 @@ NO_WIDGET = re.compile("Loading widget|Error displaying widget")
 WIDGET = "section.course-widget"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab on an empty folder."""
-    from tests.browser.lab import lab
-
-    folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
-    with lab(folder, state, PYTHONPATH=str(ROOT)) as running:
-        assert "course_lib.widgets.prompt_server | extension was successfully loaded" in running.log.read_text("utf-8")
-        yield running
+@pytest.fixture
+def server(workbench: Lab) -> Lab:
+    """JupyterLab with the course's own extension."""
+    assert "course_lib.widgets.prompt_server | extension was successfully loaded" in workbench.log.read_text("utf-8")
+    return workbench
 
 
 def notebook_of(server: Lab, page: Any, *names: str) -> Any:
     """A notebook with a cell for each of these widgets, run."""
     from tests.browser.lab import Notebook, write_notebook
 
-    folder = "-".join(names)[:40]
+    folder = f"live-{'-'.join(names)[:40]}"
     cells = {f"widget-{n}": source_of(name) for n, name in enumerate(names)}
     write_notebook(server.folder / folder / "widgets.ipynb", cells)
     notebook = Notebook(server, page, f"{folder}/widgets.ipynb")
@@ -89,14 +84,25 @@ def test_widgets_in_the_dark_and_after_a_restart(
 
     notebook.run_all()
     expect(page.locator(f"{WIDGET} .cw-note")).to_have_text(["Locked in."] * len(names))
-    remembered = json.loads(next(server.folder.glob("*/.course_predictions.json")).read_text("utf-8"))
+    remembered = json.loads(next(server.folder.glob(f"live-{names[0]}*/.course_predictions.json")).read_text("utf-8"))
     assert len(remembered["predictions"]) == len(names)
     assert notebook.errors == []
 
 
+# One update after the other, each when the one before is drawn.
+_UPDATES = """async ([input, canvas, times]) => {
+    for (let i = 0; i < times; i++) {
+        const next = Number(canvas.dataset.frame) + 1;
+        input.value = String(i % 40);
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+        while (Number(canvas.dataset.frame) < next) await new Promise((go) => setTimeout(go, 5));
+    }
+}"""
+
+
 def test_a_drag_never_queues_and_leaves_nothing_behind(server: Lab, page: Any) -> None:
     """Of a hundred events in a row two are answered, the first and the last; the page does not grow with updates."""
-    from tests.browser.operating import lock_in
+    from tests.browser.operating import lock_in, wait_until
 
     notebook_of(server, page, "batchnorm_pipeline")
     widget = page.locator(WIDGET)
@@ -112,7 +118,7 @@ def test_a_drag_never_queues_and_leaves_nothing_behind(server: Lab, page: Any) -
         return input.getAttribute("aria-valuetext");
     }"""
     slider.evaluate(drag)
-    page.wait_for_function("([c, n]) => Number(c.dataset.frame) === n", arg=[canvas.element_handle(), before + 2])
+    wait_until(page, "([c, n]) => Number(c.dataset.frame) === n", [canvas.element_handle(), before + 2])
     assert "x has mean 0.50" in (canvas.get_attribute("aria-label") or "")  # shift −0.5, the last of the hundred
 
     session = page.context.new_cdp_session(page)
@@ -122,24 +128,15 @@ def test_a_drag_never_queues_and_leaves_nothing_behind(server: Lab, page: Any) -
         counted = session.send("Memory.getDOMCounters")
         return counted["nodes"], counted["jsEventListeners"]
 
-    frame = before + 2
-    many = (
-        """([input, n]) => { input.value = String(n); input.dispatchEvent(new Event("input", { bubbles: true })); }"""
-    )
-    arrived = "([c, n]) => Number(c.dataset.frame) >= n"
-
     def updates(times: int) -> None:
-        nonlocal frame
-        for i in range(times):
-            frame += 1
-            page.evaluate(many, [slider.element_handle(), i % 40])
-            page.wait_for_function(arrived, arg=[canvas.element_handle(), frame])
+        page.evaluate(_UPDATES, [slider.element_handle(), canvas.element_handle(), times])
 
     updates(20)
     sizes = [size()]
     for _ in range(3):
         updates(100)
         sizes.append(size())
+    assert int(canvas.get_attribute("data-frame") or 0) == before + 2 + 20 + 3 * 100
     # JupyterLab itself adds something now and then; what an update leaves behind is there in every round.
     nodes, listeners = (
         min(after[kind] - before[kind] for before, after in itertools.pairwise(sizes)) for kind in (0, 1)
@@ -158,11 +155,6 @@ def test_an_error_in_a_widget_reaches_the_page(server: Lab, page: Any, screensho
 from dataclasses import replace
 from course_lib.widgets import explorer
 from course_lib.batchnorm.widgets import fusion
-from tests.support.all_widgets import WIDGETS, source_of
-from tests.support.paths import ROOT
-from tests.support.all_widgets import WIDGETS, source_of
-from tests.support.paths import ROOT
-
 def numbers(state):
     if state["mode"] == "train":
         raise ValueError("a made-up fault")
@@ -170,8 +162,8 @@ def numbers(state):
 
 explorer.show_widget(replace(fusion.DESIGN, name="broken", numbers=numbers))
 """
-    write_notebook(server.folder / "broken" / "one.ipynb", {"widget": source})
-    notebook = Notebook(server, page, "broken/one.ipynb")
+    write_notebook(server.folder / "live-broken" / "one.ipynb", {"widget": source})
+    notebook = Notebook(server, page, "live-broken/one.ipynb")
     notebook.run_all()
     widget = page.locator(WIDGET)
     from tests.browser.operating import lock_in
