@@ -43,6 +43,8 @@ _SETTINGS = {
         "checkForUpdates": False,
     },
 }
+# Otherwise every page that is opened asks for a look at whether JupyterLab wants to be built anew, by node.
+_PAGE = {"buildCheck": False, "buildAvailable": False}
 _EXTENSIONS = [ROOT / "autograder" / "hand_grading" / "autograder.json"]
 _READY = """() => {
     const panel = window.jupyterapp?.shell?.currentWidget;
@@ -102,6 +104,9 @@ def lab(folder: Path, state: Path, *, notebook_7: bool = False, **environment: s
         path = settings / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), "utf-8")
+    page = state / "config" / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(json.dumps(_PAGE), "utf-8")
     extensions = state / "config" / "jupyter_server_config.d"
     extensions.mkdir(parents=True, exist_ok=True)
     for own in _EXTENSIONS:  # as installing the package does, but of this checkout
