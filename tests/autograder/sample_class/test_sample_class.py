@@ -25,6 +25,7 @@ from autograder.sample_class.people import people, written_answer
 from autograder.sample_class.student_code import UnportableCodeError, student_code
 from course_lib.checking.drivers import run_case
 from course_lib.checking.keys import ExerciseKey, respond
+from course_lib.checking.values import MAX_BYTES, pack
 from course_lib.checking.verdict import Verdict, judge
 from tests.support import made_up
 from tests.support.course import ASSIGNMENTS
@@ -128,9 +129,12 @@ EVERY = [
 ]
 
 
-def _verdict(key: ExerciseKey, namespace: dict[str, Any]) -> Verdict:
-    calls = {case.name: run_case(namespace, case.function, case.driver, case.inputs) for case in key.cases}
-    return judge(key, {name: respond(raw) for name, raw in calls.items()})
+def _answers(key: ExerciseKey, namespace: dict[str, Any]) -> dict[str, Any]:
+    return {case.name: run_case(namespace, case.function, case.driver, case.inputs) for case in key.cases}
+
+
+def _verdict(key: ExerciseKey, answers: dict[str, Any]) -> Verdict:
+    return judge(key, {name: respond(raw) for name, raw in answers.items()})
 
 
 @pytest.mark.parametrize("exercise", EVERY)
@@ -144,7 +148,10 @@ def test_every_answer_of_the_registry_can_be_handed_in(exercise: Exercise) -> No
         own = {name: value for name, value in original.items() if reference.get(name) is not value}
         handed_in: dict[str, Any] = {}
         exec(student_code(own, exercise.id.replace("-", "_")), handed_in)
-        same, other = _verdict(key, {**reference, **handed_in}), _verdict(key, original)
+        written, own_answers = _answers(key, {**reference, **handed_in}), _answers(key, original)
+        if pack(written, MAX_BYTES) == pack(own_answers, MAX_BYTES):  # as almost always; so is the verdict, then
+            continue
+        same, other = _verdict(key, written), _verdict(key, own_answers)
         assert [r.holds for r in same.results] == [r.holds for r in other.results]
         assert [m.slug for m in same.misconceptions] == [m.slug for m in other.misconceptions]
 
