@@ -44,7 +44,7 @@ def notebook_of(server: Lab, page: Any, *names: str) -> Any:
 def test_widgets_in_the_dark_and_after_a_restart(
     server: Lab, page: Any, screenshot: Callable[..., None], accessible: Callable[..., None]
 ) -> None:
-    """Nothing for axe to find in either theme, before and after; predictions outlive reload and a new kernel."""
+    """Nothing for axe to find in either theme and at any width, before and after; predictions outlive a new kernel."""
     from playwright.sync_api import expect
 
     from tests.browser.operating import lock_in, move_every_control, theme
@@ -60,11 +60,17 @@ def test_widgets_in_the_dark_and_after_a_restart(
         lock_in(widget)
         move_every_control(widget)
         screenshot(widget, f"{name}-2-explored")
-    accessible(page)
+    size = page.viewport_size
+    for width in (1280, 900, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        accessible(page)
+        theme(page, "JupyterLab Dark", "false")
+        accessible(page)
+        theme(page, "JupyterLab Light", "true")
+    page.set_viewport_size(size)
     theme(page, "JupyterLab Dark", "false")
     for name, widget in zip(names, found.all(), strict=True):
         screenshot(widget, f"{name}-3-dark")
-    accessible(page)
     theme(page, "JupyterLab Light", "true")
 
     notebook.save()
