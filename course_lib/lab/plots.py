@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -45,6 +46,9 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _DPI = 90
+_FIRST_WORD = re.compile(r"\A[a-z]{2,}(?=[ :,\n]|\Z)(?! =)")
+# A dotted name, `torch.optim.AdamW`, may break after its dots: else tables do not fit on a phone.
+_DOTTED = re.compile(r"(?<=\w\w)\.(?=[A-Za-z])")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 
 
@@ -129,6 +133,8 @@ def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
     """
     for ax in drawn.axes:
         _show_whole_markers(ax)
+        # A title made of the name of a thing begins as all others do; symbols and names in code stay as they are.
+        ax.title.set_text(_FIRST_WORD.sub(lambda word: word[0].capitalize(), ax.get_title()))
     picture = Picture(drawn, alt, caption)
     drawn.clear()
     show(picture, repr(picture))
@@ -143,8 +149,10 @@ def _show_whole_markers(ax: Axes) -> None:
         if line.get_marker() in ("None", None, "", " "):
             continue
         places = (line.get_transform() - ax.transAxes).transform(line.get_xydata())
-        # Not where points lie outside on purpose, as in an enlarged part.
-        if np.all((places > -1e-6) & (places < 1 + 1e-6) | np.isnan(places)):
+        drawn = places[~np.isnan(places).any(axis=1)]
+        # Not where points lie outside on purpose, as in an enlarged part; and a line without points has its place in a
+        # corner of the figure: unclipped, it would make the layout squeeze the plot.
+        if len(drawn) and np.all((drawn > -1e-6) & (drawn < 1 + 1e-6)):
             line.set_clip_on(False)
 
 
@@ -184,7 +192,8 @@ class Table:
         def line(cells: Sequence[str], tag: str) -> str:
             # An empty header cell is none: a screen reader would announce a column without a name.
             tags = [tag if cell else "td" for cell in cells]
-            inner = (f'<{t} style="text-align:left">{escape(c)}</{t}>' for t, c in zip(tags, cells, strict=True))
+            words = [_DOTTED.sub(".<wbr>", escape(cell)) for cell in cells]
+            inner = (f'<{t} style="text-align:left">{w}</{t}>' for t, w in zip(tags, words, strict=True))
             return f"<tr>{''.join(inner)}</tr>"
 
         return "<table>" + line(self.rows[0], "th") + "".join(line(row, "td") for row in self.rows[1:]) + "</table>"
