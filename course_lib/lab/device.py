@@ -50,6 +50,8 @@ _STYLE = """<style>
 @media (max-width: 600px) {
 .jp-RenderedMarkdown :is(h1, h2, h3, p, li) code { white-space: pre-wrap; overflow-wrap: anywhere; }
 .jp-RenderedMarkdown :is(h1, h2, h3) code { font-size: 0.64em !important; }
+.jp-RenderedMarkdown pre { overflow-x: auto; }
+.jp-RenderedMarkdown pre > code { white-space: pre; }
 .course-plot, .course-pictures { max-width: var(--course-narrow) !important; }
 .course-drawing { min-width: var(--course-narrow); }
 }</style>"""
@@ -59,7 +61,7 @@ JupyterLab's comments are too faint to read (3.5 to 1 in the dark), it breaks pr
 after a formula would begin the next line.  On its dark page white turns into the page's own #111, black into #eee, and
 colors keep their hue; photographs stay as they are.  Where the browser can, no paragraph ends with a line of one short
 word.  In tables a name in the first column stays whole, longer code breaks.  On a phone, names of functions break, and
-are smaller in headings; formulas, figures and drawings are moved sideways, not shrunk.
+are smaller in headings; formulas, programs, figures and drawings are moved sideways, not shrunk or folded.
 """
 
 

@@ -173,6 +173,14 @@ def test_dotted_names_in_a_table_may_break() -> None:
     assert "0.5, e.g. a half." in html
 
 
+def test_numbers_in_tables_and_captions_may_not_break() -> None:
+    """A line would end with "2e-"."""
+    kept = '<span style="white-space:nowrap">-2.5e-07</span>'
+    assert f"{kept}, 3</td>" in plots.Table([["found"], ["-2.5e-07, 3"]])._repr_html_()
+    drawn, _ = plots.figure()
+    assert f"at most {kept}." in plots.Picture(drawn, "a picture", "at most -2.5e-07.")._repr_html_()
+
+
 def test_a_table_without_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """As the last table of a notebook in which no exercise is solved yet."""
     plots.show_table(["measured", "result"], [])
