@@ -32,7 +32,8 @@ pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 --jp-mirror-editor-comment-color: #2f6464; --jp-mirror-editor-number-color: #066b06; }
 .jp-InputPrompt, .jp-OutputPrompt { color: #616161 !important; opacity: 1 !important; }
 .jp-RenderedHTMLCommon a:not(.anchor-link) { text-decoration: underline; }
-.jp-RenderedHTMLCommon :is(h1, h2, h3) { line-height: 1.2; }
+.jp-RenderedHTMLCommon :is(h1, h2, h3) { line-height: 1.2; text-wrap: balance; }
+.jp-RenderedHTMLCommon :is(p, li) { text-wrap: pretty; }
 .jp-RenderedHTMLCommon th:not([align]) { text-align: left; }
 @media (max-width: 600px) {
 .jp-RenderedHTMLCommon :is(h1, h2, h3) code { font-size: 0.64em !important; }

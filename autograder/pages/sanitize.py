@@ -21,7 +21,7 @@ __all__ = ["clean_html", "strip_files_prefix"]
 
 _TAGS = frozenset(
     """a abbr b blockquote br caption code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img kbd
-    li ol p pre s section small span strong sub summary sup table tbody td tfoot th thead tr u ul""".split()
+    li ol p pre s section small span strong sub summary sup table tbody td tfoot th thead tr u ul wbr""".split()
 )
 _ATTRIBUTES = {
     "*": frozenset({"aria-hidden", "aria-label", "aria-level", "class", "role", "style", "tabindex", "title"}),

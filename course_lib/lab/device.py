@@ -37,7 +37,8 @@ _STYLE = """<style>
 [data-jp-theme-light="false"] .course-plot { filter: invert(0.93) hue-rotate(180deg); }
 [data-jp-theme-light="false"] .course-pictures { border-radius: 6px; }
 .jp-OutputArea-output.jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }
-.jp-RenderedMarkdown :is(h1, h2, h3) { line-height: 1.2; }
+.jp-RenderedMarkdown :is(h1, h2, h3) { line-height: 1.2; text-wrap: balance; }
+.jp-RenderedMarkdown :is(p, li), .jp-RenderedText pre { text-wrap: pretty; }
 .jp-RenderedMarkdown details + p { margin-top: 0.8em; }
 .jp-RenderedMarkdown mjx-container { max-width: 100%; overflow: auto hidden; }
 .jp-RenderedMarkdown mjx-container:not([display]) { white-space: nowrap; }
@@ -49,6 +50,8 @@ _STYLE = """<style>
 @media (max-width: 600px) {
 .jp-RenderedMarkdown :is(h1, h2, h3, p, li) code { white-space: pre-wrap; overflow-wrap: anywhere; }
 .jp-RenderedMarkdown :is(h1, h2, h3) code { font-size: 0.64em !important; }
+.jp-RenderedMarkdown pre { overflow-x: auto; }
+.jp-RenderedMarkdown pre > code { white-space: pre; }
 .course-plot, .course-pictures { max-width: var(--course-narrow) !important; }
 .course-drawing { min-width: var(--course-narrow); }
 }</style>"""
@@ -56,9 +59,9 @@ _STYLE = """<style>
 
 JupyterLab's comments are too faint to read (3.5 to 1 in the dark), it breaks printed lines within words, and a period
 after a formula would begin the next line.  On its dark page white turns into the page's own #111, black into #eee, and
-colors keep their hue; photographs stay as they are.  In tables a name in the first column stays whole, longer code
-breaks.  On a phone, names of functions break, and are smaller in headings; formulas, figures and drawings are moved
-sideways, not shrunk.
+colors keep their hue; photographs stay as they are.  Where the browser can, no paragraph ends with a line of one short
+word.  In tables a name in the first column stays whole, longer code breaks.  On a phone, names of functions break, and
+are smaller in headings; formulas, programs, figures and drawings are moved sideways, not shrunk or folded.
 """
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from types import TracebackType
 from typing import Any
 
+from matplotlib.ticker import MaxNLocator
 from tqdm import tqdm
 
 from course_lib.lab.plots import Picture, curves, figure, legend_beside
@@ -18,6 +20,8 @@ _SECONDS_BETWEEN_FRAMES = 1.0
 _RUNNING = "{desc}{percentage:3.0f}%|{bar}{r_bar}"
 _FINISHED = "{desc}{n_fmt} of {total_fmt} in {elapsed_s:.0f} s"
 """The bar while the work is done, and what it leaves: a full bar says nothing."""
+_LINE = 28
+"""Letters beside the height of a curve."""
 _WORTH_TELLING_S = 1.0
 """Work that takes less shows no bar at all."""
 
@@ -133,9 +137,11 @@ class Live:
         curves(ax, {label: (list(x), list(y)) for label, (x, y) in self.series.items()}, markers=few)
         if self.series:
             legend_beside(ax)  # nobody knows yet where the curves will run
-        ax.set(xlabel=self.xlabel, ylabel=self.ylabel, title=self.title)
+        ax.set(xlabel=self.xlabel, ylabel="\n".join(textwrap.wrap(self.ylabel, _LINE)), title=self.title)
         if "x" in self.log:
             ax.set_xscale("log")
+        elif all(float(x).is_integer() for xs, _ in self.series.values() for x in xs):
+            ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))  # there is no seed 0.02
         if "y" in self.log:
             ax.set_yscale("log")
         return Picture(drawn, self._description())

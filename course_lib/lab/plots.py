@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -45,6 +46,11 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _DPI = 90
+_FIRST_WORD = re.compile(r"\A[a-z]{2,}(?=[ :,\n]|\Z)(?! =)")
+# A dotted name, `torch.optim.AdamW`, may break after its dots: else tables do not fit on a phone.
+_DOTTED = re.compile(r"(?<=\w\w)\.(?=[A-Za-z])")
+# A number may not: a line would end within 2e-07, at the hyphen.
+_POWER = re.compile(r"-?\b\d[\d.]*e[-+]\d+")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 
 
@@ -77,9 +83,14 @@ class Picture:
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.png).decode("ascii")
-        caption = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption>{_broken_well(self.caption)}</figcaption>" if self.caption else ""
         image = image_tag(data, self.alt, self.pictures, self.width)
         return f'<figure style="margin:4px 5px 8px">{image}{caption}</figure>'
+
+
+def _broken_well(text: str) -> str:
+    """A text as HTML, in which no line ends within a number."""
+    return _POWER.sub(r'<span style="white-space:nowrap">\g<0></span>', escape(text))
 
 
 def image_tag(data: str, alt: str, pictures: bool, width: int) -> str:
@@ -129,6 +140,8 @@ def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
     """
     for ax in drawn.axes:
         _show_whole_markers(ax)
+        # A title made of the name of a thing begins as all others do; symbols and names in code stay as they are.
+        ax.title.set_text(_FIRST_WORD.sub(lambda word: word[0].capitalize(), ax.get_title()))
     picture = Picture(drawn, alt, caption)
     drawn.clear()
     show(picture, repr(picture))
@@ -143,8 +156,10 @@ def _show_whole_markers(ax: Axes) -> None:
         if line.get_marker() in ("None", None, "", " "):
             continue
         places = (line.get_transform() - ax.transAxes).transform(line.get_xydata())
-        # Not where points lie outside on purpose, as in an enlarged part.
-        if np.all((places > -1e-6) & (places < 1 + 1e-6) | np.isnan(places)):
+        drawn = places[~np.isnan(places).any(axis=1)]
+        # Not where points lie outside on purpose, as in an enlarged part; and a line without points has its place in a
+        # corner of the figure: unclipped, it would make the layout squeeze the plot.
+        if len(drawn) and np.all((drawn > -1e-6) & (drawn < 1 + 1e-6)):
             line.set_clip_on(False)
 
 
@@ -184,7 +199,8 @@ class Table:
         def line(cells: Sequence[str], tag: str) -> str:
             # An empty header cell is none: a screen reader would announce a column without a name.
             tags = [tag if cell else "td" for cell in cells]
-            inner = (f'<{t} style="text-align:left">{escape(c)}</{t}>' for t, c in zip(tags, cells, strict=True))
+            words = (_DOTTED.sub(".<wbr>", _broken_well(cell)) for cell in cells)
+            inner = (f'<{t} style="text-align:left">{w}</{t}>' for t, w in zip(tags, words, strict=True))
             return f"<tr>{''.join(inner)}</tr>"
 
         return "<table>" + line(self.rows[0], "th") + "".join(line(row, "td") for row in self.rows[1:]) + "</table>"

@@ -194,6 +194,13 @@ def test_folds_and_formulas_are_closed(notebook: Any) -> None:
         assert not re.search(r"\b[A-Z]+_[A-Z_]+\b", without_code), cell_id
 
 
+def test_powers_of_ten_are_formulas(notebook: Any) -> None:
+    """A line would end within 5e-4, at the hyphen."""
+    for cell_id, text in texts_of(notebook).items():
+        without_code = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+        assert re.findall(r"\de-\d+", without_code) == [], cell_id
+
+
 def test_an_empty_line_follows_the_title_of_a_fold(notebook: Any) -> None:
     """Without it Markdown inside stays raw, tables and formulas on lines of their own included."""
     for cell_id, text in texts_of(notebook).items():

@@ -208,7 +208,7 @@ def draw_halving(results: Sequence[Halving]) -> None:
             words.append(f"{result.start} settings, {label}: median {middle:.3f}, tenth {low:.3f}")
             if low < 0.62:
                 ax.annotate(f"down to {low:.2f}", (x, 0.62), xytext=(5, 2), textcoords="offset points", fontsize=8)
-    names = [f"{r.start} settings\n{r.epochs:.0f} epochs of {16 * r.start}" for r in results]
+    names = [f"{r.start} settings\n{r.epochs:.0f} epochs of {16 * r.start:,}" for r in results]
     ax.set_xticks(range(len(results)), names)
     ax.set(
         ylabel="test accuracy of the winner",

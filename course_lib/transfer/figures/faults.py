@@ -29,6 +29,7 @@ def draw_photographs(images: torch.Tensor, top: Sequence[Sequence[tuple[str, flo
     """Photographs (N, 3, H, W) in [0, 1], and below each its most probable classes with their probabilities."""
     columns = min(4, len(images))
     drawn, axes = figure(-(-len(images) // columns), columns, width=2.5, height=3.1)
+    drawn.get_layout_engine().set(h_pad=0.08)  # type: ignore[union-attr,call-arg]
     said = []
     for ax in axes[len(images) :]:
         ax.set_visible(False)

@@ -110,11 +110,12 @@ def test_any_text_can_be_cleaned_and_stays_clean(text: str) -> None:
     [
         "<p>One <strong>two</strong> <code>three</code></p>",
         '<h2>Title</h2><ul><li>item</li></ul><a href="https://arxiv.org/abs/1502.03167">paper</a>',
+        "<table><tbody><tr><td>torch.<wbr>optim</td></tr></tbody></table>",
         '<img alt="curve" src="data:image/png;base64,iVBORw0KGgo=">',
         "<table><thead><tr><th>a</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>",
         "<details><summary>Hint</summary><p>text</p></details>",
     ],
-    ids=["emphasis", "headings, lists and links", "pictures", "tables", "folds"],
+    ids=["emphasis", "headings, lists and links", "places to break", "pictures", "tables", "folds"],
 )
 def test_ordinary_markup_is_left_as_it_is(html: str) -> None:
     """What Markdown makes of an honest answer is shown as meant."""

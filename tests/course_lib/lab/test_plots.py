@@ -166,6 +166,21 @@ def test_a_table_reads_as_text_and_as_html() -> None:
     assert repr(table).splitlines()[0] == "a       b"
 
 
+def test_dotted_names_in_a_table_may_break() -> None:
+    """A phone has no room for three columns of them; numbers and sentences stay as they are."""
+    html = plots.Table([["library", "share"], ["torch.optim.AdamW", "0.5, e.g. a half."]])._repr_html_()
+    assert "torch.<wbr>optim.<wbr>AdamW" in html
+    assert "0.5, e.g. a half." in html
+
+
+def test_numbers_in_tables_and_captions_may_not_break() -> None:
+    """A line would end with "2e-"."""
+    kept = '<span style="white-space:nowrap">-2.5e-07</span>'
+    assert f"{kept}, 3</td>" in plots.Table([["found"], ["-2.5e-07, 3"]])._repr_html_()
+    drawn, _ = plots.figure()
+    assert f"at most {kept}." in plots.Picture(drawn, "a picture", "at most -2.5e-07.")._repr_html_()
+
+
 def test_a_table_without_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """As the last table of a notebook in which no exercise is solved yet."""
     plots.show_table(["measured", "result"], [])
@@ -331,6 +346,67 @@ def test_markers_at_an_edge_are_whole_and_points_beyond_it_hidden(
     ax.set(ylim=(0, top))
     plots.show_figure(drawn, "dots and a line")
     assert found == [whole, False]
+
+
+def test_a_line_without_points_leaves_a_plot_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the crosses of a search in which nothing exploded."""
+    widths: list[float] = []
+    made = plots.Picture.__init__
+
+    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
+        made(self, drawn, *args, **more)
+        widths.extend(ax.get_position().width for ax in drawn.axes)
+
+    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    drawn, axes = plots.figure(1, 2)
+    axes[1].plot([], [], "x")
+    plots.show_figure(drawn, "two plots, one of them empty")
+    assert min(widths) > 0.4
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("training loss: it falls", "Training loss: it falls"),
+        ("accuracy", "Accuracy"),
+        ("p_keep = 0.5", "p_keep = 0.5"),
+        ("lr = 0.5", "lr = 0.5"),
+        ("λ = 0.5", "λ = 0.5"),
+        ("x and y", "x and y"),
+    ],
+)
+def test_titles_begin_with_a_capital(monkeypatch: pytest.MonkeyPatch, given: str, shown: str) -> None:
+    """Those that begin with a symbol or a name in code keep it; size and place stay as they were set."""
+    found: list[tuple[str, float]] = []
+    made = plots.Picture.__init__
+
+    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
+        found.append((drawn.axes[0].get_title(), drawn.axes[0].title.get_fontsize()))
+        made(self, drawn, *args, **more)
+
+    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    drawn, (ax,) = plots.figure()
+    ax.set_title(given, fontsize=7)
+    plots.show_figure(drawn, "a title")
+    assert found == [(shown, 7)]
+
+
+def test_a_live_curve_has_room_for_a_long_label_and_whole_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be what is left to see, where a cell stops at its first point."""
+    ticks: list[float] = []
+    made = plots.Picture.__init__
+
+    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
+        assert unreadable(drawn) == []
+        ticks.extend(drawn.axes[0].get_xticks())
+        made(self, drawn, *args, **more)
+
+    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    live = Live("Frozen in several ways", 3, "seed", "accuracy on the old images, afterward")
+    live.add("requires_grad only", 0, 0.23)
+    live._picture()
+    assert ticks
+    assert all(tick.is_integer() for tick in ticks)
 
 
 def test_words_that_overlap_or_are_cut_off_are_found() -> None:
