@@ -34,10 +34,11 @@ pre { white-space: pre-wrap !important; overflow-wrap: anywhere; }
 .jp-RenderedHTMLCommon a:not(.anchor-link) { text-decoration: underline; }
 .jp-RenderedHTMLCommon :is(h1, h2, h3) { line-height: 1.2; text-wrap: balance; }
 .jp-RenderedHTMLCommon :is(p, li) { text-wrap: pretty; }
+.jp-RenderedHTMLCommon .highlight { margin-bottom: 1em; }
 .jp-RenderedHTMLCommon th:not([align]) { text-align: left; }
 @media (max-width: 600px) {
 .jp-RenderedHTMLCommon :is(h1, h2, h3) code { font-size: 0.64em !important; }
-.jp-RenderedHTMLCommon :is(h1, h2, h3) code { white-space: pre-wrap; overflow-wrap: anywhere; }
+.jp-RenderedHTMLCommon :is(h1, h2, h3, p, li) code { white-space: pre-wrap; overflow-wrap: anywhere; }
 }
 </style>"""
 _EMPTY_HEADING = re.compile(r"<th([^>]*)></th>")
