@@ -47,6 +47,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _DPI = 90
 _FIRST_WORD = re.compile(r"\A[a-z]{2,}(?=[ :,\n]|\Z)(?! =)")
+"""The name of a thing; symbols and names in code begin otherwise, or stand before an equals sign."""
 # A dotted name, `torch.optim.AdamW`, may break after its dots: else tables do not fit on a phone.
 _DOTTED = re.compile(r"(?<=\w\w)\.(?=[A-Za-z])")
 # A number may not: a line would end within 2e-07, at the hyphen.
@@ -61,7 +62,7 @@ class Picture:
         drawn: the figure.
         alt: what it shows, in words, with the important numbers.
         caption: a line below it.
-        cropped: without the empty margin, as a notebook shows figures.
+        as_made: with its own resolution and without the empty margin, as a notebook shows figures.
 
     Attributes:
         png: the image.
@@ -69,9 +70,10 @@ class Picture:
         width: in pixels.
     """
 
-    def __init__(self, drawn: Figure, alt: str, caption: str = "", cropped: bool = False) -> None:
+    def __init__(self, drawn: Figure, alt: str, caption: str = "", as_made: bool = False) -> None:
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format="png", dpi=_DPI, bbox_inches="tight" if cropped else None)
+        how: dict[str, Any] = {"dpi": "figure", "bbox_inches": "tight"} if as_made else {"dpi": _DPI}
+        drawn.savefig(buffer, format="png", **how)
         self.png, self.alt, self.caption = buffer.getvalue(), alt, caption
         # A photograph's negative would be wrong, and the best of a color map must not become the darkest.
         maps = (part for ax in drawn.axes for part in ax.collections if part.get_array() is not None)
@@ -140,11 +142,15 @@ def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
     """
     for ax in drawn.axes:
         _show_whole_markers(ax)
-        # A title made of the name of a thing begins as all others do; symbols and names in code stay as they are.
-        ax.title.set_text(_FIRST_WORD.sub(lambda word: word[0].capitalize(), ax.get_title()))
-    picture = Picture(drawn, alt, caption)
+        ax.title.set_text(_begun(ax.get_title()))
+    picture = Picture(drawn, _begun(alt), _begun(caption))
     drawn.clear()
     show(picture, repr(picture))
+
+
+def _begun(words: str) -> str:
+    """A title or a caption made of the name of a thing, begun as all others are."""
+    return _FIRST_WORD.sub(lambda word: word[0].capitalize(), words)
 
 
 def _show_whole_markers(ax: Axes) -> None:
@@ -170,12 +176,18 @@ def shown_like_ours(drawn: Figure) -> str | None:
         drawn: the figure.
 
     Returns:
-        None for a figure that moves: those show themselves.
+        None, and so what matplotlib shows by itself, for a figure that moves, for one that cannot be drawn (there the
+        plain image says why), and where another format was asked for.
     """
-    if "WebAgg" in type(drawn.canvas).__name__:
+    from matplotlib_inline.config import InlineBackend  # who has a notebook has it
+
+    if "WebAgg" in type(drawn.canvas).__name__ or InlineBackend.instance().figure_formats != {"png"}:
         return None
     words = [text for ax in drawn.axes for text in (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) if text]
-    picture = Picture(drawn, f"Your figure: {', '.join(words) or 'without a title'}.", cropped=True)
+    try:
+        picture = Picture(drawn, f"Your figure: {', '.join(words) or 'without a title'}.", as_made=True)
+    except Exception:
+        return None
     # Somebody who draws on black has chosen how it looks.
     picture.pictures = picture.pictures or sum(to_rgb(drawn.get_facecolor())) < 1.5
     return picture._repr_html_()

@@ -372,6 +372,7 @@ def test_every_widget_fits_into_every_window(notebook: Notebook, page: Page, scr
                 height = widget.bounding_box()["height"]
                 assert height <= 690 or width < 1280, f"{name} is {height:.0f} high"
         assert sorted(page.evaluate("() => [...window.cutWords]")) == []
+        assert page.evaluate("() => window.words") > 1000
         if not locked:
             page.set_viewport_size({"width": 1280, "height": 800})
             for widget in page.locator(WIDGET).all():
@@ -395,6 +396,7 @@ _WATCH_FOR_BLANKS = """() => {
 # Keeps the words that do not fit onto the canvas on which they are written, and those that are squeezed to fit.
 _NOTE_WORDS = """(() => {
     window.cutWords = new Set();
+    window.words = 0;
     const write = CanvasRenderingContext2D.prototype.fillText;
     CanvasRenderingContext2D.prototype.fillText = function (words, x, y, most) {
         const natural = this.measureText(words).width, width = Math.min(natural, most ?? natural);
@@ -404,6 +406,7 @@ _NOTE_WORDS = """(() => {
         const slack = 2 * matrix.a + 2 * Math.abs(matrix.b), { width: wide, height: high } = this.canvas;
         const inside = ends.every((p) => p.x > -slack && p.x < wide + slack && p.y > -slack && p.y < high + slack);
         if (wide > 200 * matrix.a && (!inside || natural > 1.12 * width)) window.cutWords.add(`${words} on ${wide}`);
+        window.words += 1;
         return write.call(this, words, x, y, most);
     };
 })()"""

@@ -11,7 +11,7 @@ import pytest
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
-    from tests.browser.lab import Notebook
+    from tests.browser.lab import Lab, Notebook
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WIDTHS = (1280, 900, 390)
@@ -58,12 +58,11 @@ WORDS = r"""() => {
 
 
 @pytest.fixture(scope="module")
-def notebook(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+def notebook(chromium: Any, workbench: Lab) -> Iterator[Notebook]:
     """All that the notebooks say, below their banner, a printed line and a figure of the student's own."""
-    from tests.browser.lab import Notebook, lab, write_notebook
+    from tests.browser.lab import Notebook, write_notebook
 
-    folder, state = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("state")
-    path = folder / "n.ipynb"
+    path = workbench.folder / "style" / "n.ipynb"
     cells = {"printed": f"print({PRINTED!r})", "banner": "from course_lib.lab.device import banner\nbanner(1)"}
     write_notebook(path, {**cells, "figure": FIGURE})
     written = nbformat.read(path, as_version=4)
@@ -72,11 +71,11 @@ def notebook(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         written.cells += [nbformat.v4.new_markdown_cell(text.replace("<details>", "<details open>")) for text in said]
     nbformat.write(written, path)
     context = chromium.new_context(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce")
-    with lab(folder, state, PYTHONPATH=str(ROOT)) as server:
-        opened = Notebook(server, context.new_page(), "n.ipynb")
-        opened.run_all()
-        opened.page.wait_for_function("() => !/\\$[^$]+\\$/.test(document.querySelector('.jp-Notebook').innerText)")
-        yield opened
+    opened = Notebook(workbench, context.new_page(), "style/n.ipynb")
+    opened.run_all()
+    opened.page.wait_for_function("() => !/\\$[^$]+\\$/.test(document.querySelector('.jp-Notebook').innerText)")
+    yield opened
+    opened.shut_down()
     context.close()
 
 

@@ -27,7 +27,7 @@ def draw_centres(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def cutout(images: Tensor, centres: Tensor, length: int) -> Tensor:
-    """Set a square around `centers` (N, 2) to zero, clipped at the border (DeVries, Taylor 2017).
+    """Set a square around `centres` (N, 2) of finite images to zero, clipped at the border (DeVries, Taylor 2017).
 
     Rows center - length // 2 up to, not including, center - length // 2 + length; the same for columns.
     """

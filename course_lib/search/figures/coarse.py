@@ -126,8 +126,7 @@ def draw_spread(searches: Mapping[str, list[Search]]) -> None:
     )
     ax.invert_yaxis()
     said = "; ".join(words)
-    said = f"{said[:1].upper()}{said[1:]}."
-    show_figure(drawn, said, f"{said} Bar: median. Diamond: best.")
+    show_figure(drawn, f"{said}.", f"{said}. Bar: median. Diamond: best.")
 
 
 def _lifted(searches: list[list[Search]]) -> bool:

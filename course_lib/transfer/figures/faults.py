@@ -90,7 +90,6 @@ def draw_head_runs(runs: Mapping[str, Sequence[HeadRun]]) -> None:
     said = "; ".join(
         f"{name}: accuracy {right[name]:.2f}, head moved by {moved[name]:.2f} of its size" for name in runs
     )
-    said = said[:1].upper() + said[1:]
     show_figure(drawn, f"Training loss. {said}.", f"{said}. Band: lowest to highest seed; one dot per seed.")
 
 
