@@ -14,6 +14,7 @@ from typing import Any
 __all__ = ["NothingFinishedError", "keep_going"]
 
 _STUB = "is not written yet. This cell can run once it is; its exercise says what to do."
+_CELL = "NotImplementedError: this cell is not written yet. The text above it says what belongs here."
 _STOPPED = "KeyboardInterrupt: this cell was stopped, and nothing of it was kept. Run it again to start over."
 
 
@@ -59,12 +60,14 @@ def _told(
 
 
 def _stub_line(error: BaseException, trace: TracebackType) -> str:
-    """The line for a function of an exercise that is still open; empty for every other NotImplementedError."""
+    """The line for an exercise, a function or a cell, that is still open; empty for other NotImplementedErrors."""
     while trace.tb_next is not None:
         trace = trace.tb_next
     inside = trace.tb_frame
-    if str(error) or inside.f_globals.get("__name__") != "__main__" or inside.f_code.co_name == "<module>":
+    if str(error) or inside.f_globals.get("__name__") != "__main__":
         return ""
     name = inside.f_code.co_name
+    if name == "<module>":
+        return _CELL
     owner = inside.f_locals.get("self")
     return f"NotImplementedError: {name if owner is None else type(owner).__name__} {_STUB}"

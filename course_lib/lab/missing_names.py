@@ -1,7 +1,6 @@
-"""What a stopped cell would have made is missed in one line, not in a traceback; an open cell is one line as well.
+"""What a stopped cell would have made is missed in one line, not in a traceback.
 
-*Run All* goes on past an open exercise (`interrupted.keep_going`, which knows open functions); the cells after it then
-lack names of that cell.
+*Run All* goes on past an open exercise (`interrupted.keep_going`); the cells after it then lack names of that cell.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any
 __all__ = ["say_what_is_missing"]
 
 _UNMADE = "is not there yet, because the cell above that makes it has stopped. Run that one first."
-_OPEN = "NotImplementedError: this cell is not written yet. The text above it says what belongs here."
 _unmade: set[str] = set()
 """Names that cells would have made which stopped before their end."""
 
@@ -31,8 +29,6 @@ def say_what_is_missing() -> None:
         shell: Any, kind: type[BaseException], error: BaseException, trace: TracebackType, tb_offset: int | None = None
     ) -> None:
         if not isinstance(error, NameError):
-            if _is_of_an_open_cell(error, trace):
-                error._render_traceback_ = lambda: [_OPEN]  # type: ignore[attr-defined]
             told_others(kind, error, trace, tb_offset=tb_offset)
             return
         if error.name in _unmade:
@@ -41,15 +37,6 @@ def say_what_is_missing() -> None:
 
     shell.set_custom_exc((*others, NameError), told)
     shell.events.callbacks["post_run_cell"].insert(0, _remember)  # before the error is withdrawn
-
-
-def _is_of_an_open_cell(error: BaseException, trace: TracebackType) -> bool:
-    """Whether a cell itself raised it, without a word: what stands where a student's code belongs."""
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    inside = trace.tb_frame
-    of_cell = inside.f_code.co_name == "<module>" and inside.f_globals.get("__name__") == "__main__"
-    return isinstance(error, NotImplementedError) and not str(error) and of_cell
 
 
 def _remember(result: Any) -> None:

@@ -143,7 +143,7 @@ def show_figure(drawn: Figure, alt: str, caption: str = "") -> None:
     for ax in drawn.axes:
         _show_whole_markers(ax)
         ax.title.set_text(_begun(ax.get_title()))
-    picture = Picture(drawn, _begun(alt), _begun(caption))
+    picture = Picture(drawn, alt, _begun(caption))
     drawn.clear()
     show(picture, repr(picture))
 

@@ -126,7 +126,7 @@ def draw_spread(searches: Mapping[str, list[Search]]) -> None:
     )
     ax.invert_yaxis()
     said = "; ".join(words)
-    show_figure(drawn, f"{said}.", f"{said}. Bar: median. Diamond: best.")
+    show_figure(drawn, f"Accuracies of the trials. {said}.", f"{said}. Bar: median. Diamond: best.")
 
 
 def _lifted(searches: list[list[Search]]) -> bool:

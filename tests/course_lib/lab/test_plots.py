@@ -94,6 +94,11 @@ def test_a_figure_made_with_pyplot_turns_dark_as_well(monkeypatch: pytest.Monkey
             assert image["alt"] == "Your figure: the <loss>."
             assert 300 < int(image["width"] or 0) < 700
             plt.close(drawn)
+        large, ax = plt.subplots(dpi=200)
+        assert int(dict(_Tags(shell.display_formatter.format(large)[0]["text/html"]).tags)["img"]["width"]) > 1000
+        ax.set_title(r"$\frac$")  # cannot be drawn: matplotlib says so once, for the plain image
+        assert "text/html" not in shell.display_formatter.format(large)[0]
+        plt.close(large)
     finally:
         InteractiveShell.clear_instance()
 
