@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
@@ -332,37 +333,43 @@ def test_the_longest_title_over_the_batch_size_stands_clear_of_the_legend() -> N
     batchnorm_figures.draw_batch_sizes(experiments.BatchSizes((16, 32, 64), errors))
 
 
+@pytest.fixture
+def looking(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Figure], Any]], list[Any]]:
+    """Looks at each figure as it is drawn, before it is cleared; what was seen is collected."""
+
+    def at(look: Callable[[Figure], Any]) -> list[Any]:
+        seen: list[Any] = []
+        made = plots.Picture.__init__
+
+        def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
+            made(self, drawn, *args, **more)
+            seen.append(look(drawn))
+
+        monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+        return seen
+
+    return at
+
+
 @pytest.mark.parametrize(("top", "whole"), [(None, True), (1.0, True), (0.5, False)])
 def test_markers_at_an_edge_are_whole_and_points_beyond_it_hidden(
-    monkeypatch: pytest.MonkeyPatch, top: float | None, whole: bool
+    looking: Callable[[Callable[[Figure], Any]], list[Any]], top: float | None, whole: bool
 ) -> None:
     """An axis that begins at zero and whose values differ little has no margin left above the highest."""
-    found: list[bool] = []
-    made = plots.Picture.__init__
-
-    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
-        found.extend(not line.get_clip_on() for line in drawn.axes[0].lines)
-        made(self, drawn, *args, **more)
-
-    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    found = looking(lambda drawn: [not line.get_clip_on() for line in drawn.axes[0].lines])
     drawn, (ax,) = plots.figure()
     ax.plot([0, 1, 2, 3], [0.99, 1.0, math.nan, 0.98], "o")
     ax.plot([0, 1, 2], [0.99, 1.0, 0.98])
     ax.set(ylim=(0, top))
     plots.show_figure(drawn, "dots and a line")
-    assert found == [whole, False]
+    assert found == [[whole, False]]
 
 
-def test_a_line_without_points_leaves_a_plot_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_without_points_leaves_a_plot_its_room(
+    looking: Callable[[Callable[[Figure], Any]], list[Any]],
+) -> None:
     """As the crosses of a search in which nothing exploded."""
-    widths: list[float] = []
-    made = plots.Picture.__init__
-
-    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
-        made(self, drawn, *args, **more)
-        widths.extend(ax.get_position().width for ax in drawn.axes)
-
-    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    widths = looking(lambda drawn: min(ax.get_position().width for ax in drawn.axes))
     drawn, axes = plots.figure(1, 2)
     axes[1].plot([], [], "x")
     plots.show_figure(drawn, "two plots, one of them empty")
@@ -380,36 +387,27 @@ def test_a_line_without_points_leaves_a_plot_its_room(monkeypatch: pytest.Monkey
         ("x and y", "x and y"),
     ],
 )
-def test_titles_begin_with_a_capital(monkeypatch: pytest.MonkeyPatch, given: str, shown: str) -> None:
+def test_titles_begin_with_a_capital(
+    looking: Callable[[Callable[[Figure], Any]], list[Any]], given: str, shown: str
+) -> None:
     """Those that begin with a symbol or a name in code keep it; size and place stay as they were set."""
-    found: list[tuple[str, float]] = []
-    made = plots.Picture.__init__
-
-    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
-        found.append((drawn.axes[0].get_title(), drawn.axes[0].title.get_fontsize()))
-        made(self, drawn, *args, **more)
-
-    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    found = looking(lambda drawn: (drawn.axes[0].get_title(), drawn.axes[0].title.get_fontsize()))
     drawn, (ax,) = plots.figure()
     ax.set_title(given, fontsize=7)
     plots.show_figure(drawn, "a title")
     assert found == [(shown, 7)]
 
 
-def test_a_live_curve_has_room_for_a_long_label_and_whole_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_live_curve_has_room_for_a_long_label_and_whole_seeds(
+    looking: Callable[[Callable[[Figure], Any]], list[Any]],
+) -> None:
     """It may be what is left to see, where a cell stops at its first point."""
-    ticks: list[float] = []
-    made = plots.Picture.__init__
-
-    def looked_at(self: plots.Picture, drawn: Figure, *args: Any, **more: Any) -> None:
-        assert unreadable(drawn) == []
-        ticks.extend(drawn.axes[0].get_xticks())
-        made(self, drawn, *args, **more)
-
-    monkeypatch.setattr(plots.Picture, "__init__", looked_at)
+    seen = looking(lambda drawn: (unreadable(drawn), list(drawn.axes[0].get_xticks())))
     live = Live("Frozen in several ways", 3, "seed", "accuracy on the old images, afterward")
     live.add("requires_grad only", 0, 0.23)
     live._picture()
+    ((found, ticks),) = seen
+    assert found == []
     assert ticks
     assert all(tick.is_integer() for tick in ticks)
 
