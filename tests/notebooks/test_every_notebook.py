@@ -194,6 +194,12 @@ def test_folds_and_formulas_are_closed(notebook: Any) -> None:
         assert not re.search(r"\b[A-Z]+_[A-Z_]+\b", without_code), cell_id
 
 
+def test_sizes_are_not_broken_at_the_end_of_a_line(notebook: Any) -> None:
+    """On a phone a line would end with "a 3", and the next would begin with "× 3"."""
+    for cell_id, text in texts_of(notebook).items():
+        assert re.findall(r"\d × \d", text) == [], cell_id
+
+
 def test_powers_of_ten_are_formulas(notebook: Any) -> None:
     """A line would end within 5e-4, at the hyphen."""
     for cell_id, text in texts_of(notebook).items():
