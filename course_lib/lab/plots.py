@@ -179,7 +179,7 @@ def shown_like_ours(drawn: Figure) -> str | None:
         None, and so what matplotlib shows by itself, for a figure that moves, for one that cannot be drawn (there the
         plain image says why), and where another format was asked for.
     """
-    from matplotlib_inline.config import InlineBackend  # who has a notebook has it
+    from matplotlib_inline.config import InlineBackend
 
     if "WebAgg" in type(drawn.canvas).__name__ or InlineBackend.instance().figure_formats != {"png"}:
         return None

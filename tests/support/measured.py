@@ -78,6 +78,14 @@ class Measured:
             return self.fresh(unit)
         return record_of(self.module).read(self)[str(unit)]
 
+    def side_by_side(self, *units: Hashable) -> list[Any]:
+        """The numbers of several runs that are compared digit by digit: recorded ones, or all made on this machine.
+
+        Two processors round differently, and a training makes much of little.
+        """
+        anew = any((self.name, unit) == record_of(self.module).sample for unit in units)
+        return [self.fresh(unit) if anew else self(unit) for unit in units]
+
     def all(self) -> list[Any]:
         """The numbers of every run."""
         return [self(unit) for unit in self.units]

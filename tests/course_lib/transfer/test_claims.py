@@ -85,7 +85,7 @@ def test_batchnorm_breaks_a_network_none_of_whose_weights_moved(seed: int) -> No
 @each_seed
 def test_eval_once_is_the_same_as_forgetting_batchnorm(seed: int) -> None:
     """`model.train()` undoes it before the first step."""
-    once, forgotten = (runs.drift((way, seed)) for way in ("eval-undone-by-train", "batchnorm-forgotten"))
+    once, forgotten = runs.drift.side_by_side(("eval-undone-by-train", seed), ("batchnorm-forgotten", seed))
     assert once == pytest.approx(forgotten, rel=1e-5)
 
 
