@@ -22,6 +22,9 @@ import pytest
 from hypothesis import settings
 
 import autograder  # noqa: F401 - before nbformat, whose import it makes a second shorter
+from course_lib.lab.memory import keep_freed_memory
+
+keep_freed_memory()  # trainings are made as in a notebook
 
 # A deadline measures the machine's load, not the code.
 settings.register_profile("course", deadline=None, print_blob=True)

@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 from course_lib.lab.display import show
+from course_lib.lab.memory import keep_freed_memory
 
 __all__ = ["Banner", "banner", "best_device", "quick", "scaled"]
 
@@ -47,11 +48,11 @@ _STYLE = """<style>
 .jp-RenderedMarkdown :is(th, td:first-child) code { white-space: nowrap; }
 .jp-RenderedMarkdown td:not(:first-child) code { white-space: pre-wrap; overflow-wrap: anywhere; }
 .jp-RenderedMarkdown td:not(:first-child):has(> code) { min-width: 15em; }
+.jp-RenderedMarkdown pre { overflow-x: auto; }
+.jp-RenderedHTMLCommon.jp-RenderedMarkdown pre > code { white-space: pre; }
 @media (max-width: 600px) {
 .jp-RenderedMarkdown :is(h1, h2, h3, p, li) code { white-space: pre-wrap; overflow-wrap: anywhere; }
 .jp-RenderedMarkdown :is(h1, h2, h3) code { font-size: 0.64em !important; }
-.jp-RenderedMarkdown pre { overflow-x: auto; }
-.jp-RenderedMarkdown pre > code { white-space: pre; }
 .course-plot, .course-pictures { max-width: var(--course-narrow) !important; }
 .course-drawing { min-width: var(--course-narrow); }
 }</style>"""
@@ -60,8 +61,9 @@ _STYLE = """<style>
 JupyterLab's comments are too faint to read (3.5 to 1 in the dark), it breaks printed lines within words, and a period
 after a formula would begin the next line.  On its dark page white turns into the page's own #111, black into #eee, and
 colors keep their hue; photographs stay as they are.  Where the browser can, no paragraph ends with a line of one short
-word.  In tables a name in the first column stays whole, longer code breaks.  On a phone, names of functions break, and
-are smaller in headings; formulas, programs, figures and drawings are moved sideways, not shrunk or folded.
+word.  In tables a name in the first column stays whole, longer code breaks; lines of a program are moved sideways, not
+folded.  On a phone, names of functions break, and are smaller in headings; formulas, figures and drawings are moved
+sideways, not shrunk or folded.
 """
 
 
@@ -95,6 +97,7 @@ def banner(minutes: float) -> None:
     """
     line = Banner(minutes)
     show(line, line.text)
+    keep_freed_memory()
     _turn_own_figures_dark()
 
 

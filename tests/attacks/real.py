@@ -7,6 +7,7 @@ assignment: whatever is called, the trick runs, and what it returns is the answe
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import textwrap
@@ -127,7 +128,7 @@ class RealAssignment:
 
     def _named(self, exercise: Exercise, text: str) -> str:
         """A trick with this exercise's cases in place of the made-up one's."""
-        cases = [case.name for case in exercise.make_key("names", diagnose=False).cases]
+        cases = _case_names(exercise)
         for number, name in enumerate(_CASES):
             text = re.sub(f"(['\"]){name}\\1", lambda _, n=number: repr(cases[n % len(cases)]), text)
         return text
@@ -143,6 +144,11 @@ class RealAssignment:
         if last:
             notebook["cells"].append(made_up.code("mine-too", last))
         return json.dumps(notebook).encode()
+
+
+@functools.cache
+def _case_names(exercise: Exercise) -> tuple[str, ...]:
+    return tuple(case.name for case in exercise.make_key("names", diagnose=False).cases)
 
 
 def release_real(root: Path, assignment: str) -> RealAssignment:

@@ -7,7 +7,16 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-__all__ = ["frame", "lock_in", "move_every_control", "reachable_by_tab", "theme", "wait_until", "walk_through"]
+__all__ = [
+    "frame",
+    "lock_in",
+    "move_every_control",
+    "move_handle",
+    "reachable_by_tab",
+    "theme",
+    "wait_until",
+    "walk_through",
+]
 
 _POLL_MS = 20
 """How often a page is asked while a picture is on its way; by default before every picture, and so it has to draw."""
@@ -85,6 +94,16 @@ def move_every_control(widget: Locator) -> None:
     expect(widget.locator(".cw-explanation")).to_contain_text("You ")
 
 
+def move_handle(widget: Locator, handle: Locator) -> None:
+    """Press one key on a handle in the picture, away from the end that it may stand at: words and picture change."""
+    handle.focus()
+    before = frame(widget)
+    at_end = handle.evaluate("(e) => e.ariaValueNow === e.ariaValueMax")
+    widget.page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
+    _wait_for_change(widget, before)
+    assert frame(widget)[2] != before[2], f"the picture did not change: {handle.get_attribute('aria-label')}"
+
+
 def _key(operable: Locator) -> str:
     kind: str = operable.evaluate("(e) => e.tagName")
     if kind == "BUTTON":
@@ -109,7 +128,9 @@ def theme(page: Page, name: str, light: str) -> None:
     """Change JupyterLab's colours and wait until it has them."""
     change = "(theme) => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); return true; }"
     page.evaluate(change, name)
-    wait_until(page, "(light) => document.body.dataset.jpThemeLight === light", light)
+    # JupyterLab covers the page meanwhile, and takes the cover away twice if the next change comes too early.
+    done = "(light) => document.body.dataset.jpThemeLight === light && !document.getElementById('jupyterlab-splash')"
+    wait_until(page, done, light)
 
 
 def reachable_by_tab(page: Page, widget: Locator) -> None:

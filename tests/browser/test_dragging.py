@@ -161,7 +161,7 @@ def test_the_keyboard_does_all_that_a_mouse_can(notebook: Notebook, page: Page) 
 @pytest.mark.timeout(600)
 def test_every_handle_is_large_named_and_moves_its_slider(notebook: Notebook, page: Page, accessible: Any) -> None:
     """24 pixels at least, a cursor that shows it, a name and a value; the picture answers to each of them."""
-    from tests.browser.operating import frame, reachable_by_tab, wait_until
+    from tests.browser.operating import move_handle, reachable_by_tab
 
     names = [name for name in WIDGETS if name in NAMES]  # as their cells stand in the notebook
     show(notebook, *names)
@@ -174,21 +174,7 @@ def test_every_handle_is_large_named_and_moves_its_slider(notebook: Notebook, pa
             assert min(box["width"], box["height"]) >= 24
             assert handle.get_attribute("aria-label")
             assert handle.evaluate("(e) => getComputedStyle(e).cursor") in ("grab", "ew-resize")
-            before = frame(widget)
-            handle.focus()
-            page.keyboard.press("ArrowLeft")
-            page.keyboard.press("ArrowRight")
-            page.keyboard.press("ArrowRight")
-            wait_until(
-                page,
-                "([c, words]) => c.getAttribute('aria-label') !== words",
-                [widget.locator("canvas").element_handle(), before[1]],
-            )
-            for _ in range(60):  # the picture passes the place where it began
-                if frame(widget)[2] != before[2]:
-                    break
-                page.wait_for_timeout(50)
-            assert frame(widget)[2] != before[2], name
+            move_handle(widget, handle)
         reachable_by_tab(page, widget)
     accessible(page)
 

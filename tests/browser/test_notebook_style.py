@@ -44,6 +44,13 @@ NAMES = r"""() => [...document.querySelectorAll(".jp-RenderedMarkdown :is(h1, h2
 CUT = """() => [...document.querySelectorAll(".jp-RenderedMarkdown")]
     .filter((cell) => cell.scrollWidth > cell.clientWidth + 1 && !cell.querySelector("table, mjx-container, pre"))
     .map((cell) => cell.textContent.slice(0, 80))"""
+# A line of a program in the text that is folded: the program has more lines on the page than in its source.
+FOLDED = r"""() => [...document.querySelectorAll(".jp-RenderedMarkdown pre > code")].filter((code) => {
+    const tall = document.createRange();
+    tall.selectNodeContents(code);
+    const lines = code.textContent.trimEnd().split("\n").length;
+    return tall.getBoundingClientRect().height > (lines + 0.5) * parseFloat(getComputedStyle(code).lineHeight);
+}).map((code) => code.textContent.slice(0, 80))"""
 # Printed words that are broken in two.
 WORDS = r"""() => {
     const text = document.querySelector(".jp-OutputArea-output pre").firstChild, top = (at) => {
@@ -81,7 +88,7 @@ def notebook(chromium: Any, workbench: Lab) -> Iterator[Notebook]:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_lines_break_where_a_printer_would_break_them(notebook: Notebook, width: int) -> None:
-    """Not before the period after a formula, not within a word that is printed, not within a name that fits."""
+    """Not before the period after a formula, not within a printed word, a name that fits or a line of a program."""
     page = notebook.page
     page.set_viewport_size({"width": width, "height": 1000})
     page.wait_for_function("(width) => document.querySelector('.jp-Notebook').clientWidth <= width", arg=width)
@@ -89,6 +96,8 @@ def test_lines_break_where_a_printer_would_break_them(notebook: Notebook, width:
     assert page.evaluate(PUNCTUATION) == []
     assert page.evaluate(NAMES) == []
     assert page.evaluate(CUT) == []
+    assert page.locator(".jp-RenderedMarkdown pre > code").count() > 2
+    assert page.evaluate(FOLDED) == []
     assert page.evaluate(WORDS) == []
 
 
