@@ -46,7 +46,7 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 _DPI = 90
-_FIRST_WORD = re.compile(r"\A[a-z]{2,}(?=[ :,\n]|\Z)(?! =)")
+_FIRST_WORD = re.compile(r"\A[a-z]{2,}(?:-[a-z]{2,})*(?=[ :,\n]|\Z)(?! =)")
 """The name of a thing; symbols and names in code begin otherwise, or stand before an equals sign."""
 # A dotted name, `torch.optim.AdamW`, may break after its dots: else tables do not fit on a phone.
 _DOTTED = re.compile(r"(?<=\w\w)\.(?=[A-Za-z])")

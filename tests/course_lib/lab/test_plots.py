@@ -381,6 +381,8 @@ def test_a_line_without_points_leaves_a_plot_its_room(
     [
         ("training loss: it falls", "Training loss: it falls"),
         ("accuracy", "Accuracy"),
+        ("fine-tuning: five clothes", "Fine-tuning: five clothes"),
+        ("tune-k", "tune-k"),
         ("p_keep = 0.5", "p_keep = 0.5"),
         ("lr = 0.5", "lr = 0.5"),
         ("λ = 0.5", "λ = 0.5"),
