@@ -1,8 +1,8 @@
 """Memory that tensors have freed stays with the process.
 
-glibc gives every freed block of some hundred kilobytes back to the system and asks for it again at the next step of a
-training, which then waits while the system maps and clears thousands of pages: a tenth of the time on a machine of
-one's own, half of it in a virtual machine whose memory is itself virtual.
+glibc gives freed blocks of some hundred kilobytes back to the system and asks for them again at the next step of a
+training, which then waits while the system maps and clears thousands of pages; longest in a virtual machine, whose
+memory is itself virtual.
 """
 
 from __future__ import annotations

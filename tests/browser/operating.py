@@ -84,24 +84,23 @@ def move_every_control(widget: Locator) -> None:
     """Press a key on each control: the words, the picture and its number change, and no error shows."""
     for control in widget.locator(".cw-control").all():
         operable = control.locator("input, select, button").first
-        operable.focus()
-        before = frame(widget)
-        widget.page.keyboard.press(_key(operable))
-        _wait_for_change(widget, before)
-        after = frame(widget)
-        assert after[2] != before[2], f"the picture did not change: {control.inner_text()!r}"
+        _answers_to(widget, operable, _key(operable))
         expect(widget.locator(".cw-error")).to_be_hidden()
     expect(widget.locator(".cw-explanation")).to_contain_text("You ")
 
 
 def move_handle(widget: Locator, handle: Locator) -> None:
     """Press one key on a handle in the picture, away from the end that it may stand at: words and picture change."""
-    handle.focus()
-    before = frame(widget)
     at_end = handle.evaluate("(e) => e.ariaValueNow === e.ariaValueMax")
-    widget.page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
+    _answers_to(widget, handle, "ArrowLeft" if at_end else "ArrowRight")
+
+
+def _answers_to(widget: Locator, operable: Locator, key: str) -> None:
+    operable.focus()
+    before = frame(widget)
+    widget.page.keyboard.press(key)
     _wait_for_change(widget, before)
-    assert frame(widget)[2] != before[2], f"the picture did not change: {handle.get_attribute('aria-label')}"
+    assert frame(widget)[2] != before[2], f"the picture did not change: {operable.evaluate('(e) => e.outerHTML')}"
 
 
 def _key(operable: Locator) -> str:
