@@ -50,19 +50,24 @@ def notebook(workbench: Lab, chromium: Any) -> Iterator[Notebook]:
 @pytest.fixture
 def page(notebook: Notebook) -> Page:
     """Its page, with no widget in it, whatever the test before has left."""
+    from playwright.sync_api import expect
+
     notebook.page.set_viewport_size(WINDOW)
     notebook.clear()
+    expect(notebook.page.locator(WIDGET)).to_have_count(0)
     return notebook.page
 
 
 def show(notebook: Notebook, *names: str, locked: bool = True) -> None:
     """Make these widgets anew, each with a prediction locked in."""
+    from playwright.sync_api import expect
+
     from tests.browser.operating import lock_in
 
     for name in names:
         notebook.run_cell(name)
     widgets = notebook.page.locator(WIDGET)
-    widgets.locator("canvas[data-frame]").nth(len(names) - 1).wait_for()
+    expect(widgets.locator("canvas[data-frame]")).to_have_count(len(names))
     if locked:
         for widget in widgets.all():
             lock_in(widget)
