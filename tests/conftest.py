@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before torch and matplotlib are imported: workers of the suite share the cores, and there is no screen.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +24,9 @@ from hypothesis import settings
 
 import autograder  # noqa: F401 - before nbformat, whose import it makes a second shorter
 from course_lib.lab.memory import keep_freed_memory
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 keep_freed_memory()  # trainings are made as in a notebook
 
@@ -68,6 +72,15 @@ def one_question_to_alembic() -> Iterator[None]:
         for module in (api, moving):
             patch.setattr(module, "get_alembic_version", asked)
         yield
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium: one for a worker of the suite, for two cannot be driven from one process."""
+    from tests.browser.lab import browser
+
+    with browser() as running:
+        yield running
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One browser and one JupyterLab for a worker of the suite, screenshots where they are asked for, and axe's rules."""
+"""One JupyterLab for a worker of the suite, screenshots where they are asked for, and axe's rules."""
 
 from __future__ import annotations
 
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
     from tests.browser.lab import Lab
 
 SCREENSHOTS = os.environ.get("COURSE_SCREENSHOTS")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium."""
-    from tests.browser.lab import browser
-
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

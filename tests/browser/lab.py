@@ -22,16 +22,21 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from autograder.commands.doctor import find_chromium
+from tests.browser.slowly import delayed
 from tests.support.paths import ROOT
 
 __all__ = ["Lab", "Notebook", "browser", "lab", "write_notebook"]
 
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-gpu"]
-START_S, RUN_S = 90, 240
-"""Longest waits, in seconds: for a server or a page, for all cells of a notebook."""
+START_S, RUN_S, WAIT_S = 90, 240, 60
+"""Longest waits, in seconds: for a server or a page, for all cells of a notebook, for anything else.
+
+They end what will never come; how fast something is, tests of speed measure.  Playwright's own `expect` waits 5 s,
+which a slow and busy machine needs now and then.
+"""
 _POLL_MS = 100
 """How often a page is asked.  By default it is asked before every picture, and so has to make sixty a second."""
 
@@ -52,23 +57,10 @@ _READY = """() => {
     return Boolean(panel?.content?.widgets?.length && panel.context.isReady && kernel
         && kernel.connectionStatus === "connected" && kernel.status === "idle");
 }"""
-_RUN_ALL = """() => {
+# Begun here and awaited by polling: what takes minutes would hold up everything else that asks the page.
+_COMMAND = """(name) => {
     window.courseDone = false;
-    window.jupyterapp.commands.execute("notebook:run-all-cells").finally(() => { window.courseDone = true; });
-    return true;
-}"""
-# One cell after the other, errors or not: what a student does who skips an exercise.  JupyterLab lays out the page anew
-# for each, which takes twice as long as the rest of its work.
-_RUN_EACH = """() => {
-    const panel = window.jupyterapp.shell.currentWidget;
-    window.courseDone = false;
-    (async () => {
-        for (let i = 0; i < panel.content.widgets.length; i++) {
-            panel.content.activeCellIndex = i;
-            await window.jupyterapp.commands.execute("notebook:run-cell").catch(() => {});
-        }
-        window.courseDone = true;
-    })();
+    window.jupyterapp.commands.execute(name).finally(() => { window.courseDone = true; });
     return true;
 }"""
 
@@ -138,9 +130,9 @@ def lab(folder: Path, state: Path, *, notebook_7: bool = False, **environment: s
     with log.open("wb") as output:
         server = subprocess.Popen(command, stdout=output, stderr=output, env=variables, cwd=folder)
     try:
-        url = f"http://127.0.0.1:{port}/"
-        _wait_for_server(f"{url}api/status?token={token}", server, log)
-        yield Lab(url, token, folder, log)
+        _wait_for_server(f"http://127.0.0.1:{port}/api/status?token={token}", server, log)
+        with delayed(port) as reached:
+            yield Lab(f"http://127.0.0.1:{reached}/", token, folder, log)
     finally:
         server.terminate()
         try:
@@ -163,7 +155,8 @@ def _wait_for_server(address: str, server: subprocess.Popen[bytes], log: Path) -
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
-    """Chromium, without a window."""
+    """Chromium, without a window; from now on whatever is expected has `WAIT_S` to come."""
+    expect.set_options(timeout=WAIT_S * 1000)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGS)
         try:
@@ -183,10 +176,10 @@ class Notebook:
         self.server, self.page, self.path = server, page, path
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(WAIT_S * 1000)
         self.open()
 
-    def _wait(self, until: str, timeout_s: float = 30) -> None:
+    def _wait(self, until: str, timeout_s: float = WAIT_S) -> None:
         self.page.wait_for_function(until, timeout=timeout_s * 1000, polling=_POLL_MS)
 
     def open(self) -> None:
@@ -195,11 +188,27 @@ class Notebook:
         self.page.goto(f"{self.server.url}doc/tree/{self.path}?token={self.server.token}&reset")
         self._wait(_READY, START_S)
 
-    def run_all(self, timeout_s: float = RUN_S, *, past_errors: bool = False) -> None:
-        """Run every cell, by the command of the menu, or one by one, the errors of earlier ones notwithstanding."""
-        self.page.evaluate(_RUN_EACH if past_errors else _RUN_ALL)
-        self._wait("() => window.courseDone", timeout_s)
+    def reopen(self) -> None:
+        """Open it again while its kernel lives, and with it the widgets.
+
+        ipywidgets looks for a widget's model for two seconds, and not once more when they are over: a page that gets
+        its models in the last tenth of a second shows none of them.  Somebody opens it again; so does this.
+        """
+        for _ in range(3):
+            self.open()
+            expect(self.page.get_by_text("Loading widget...")).to_have_count(0)
+            if not self.page.get_by_text("Error displaying widget: model not found").count():
+                return
+        raise AssertionError(f"{self.path} was opened three times, and its widgets were never there")
+
+    def run_all(self, timeout_s: float = RUN_S) -> None:
+        """Run every cell, by the command of the menu."""
+        self._command("notebook:run-all-cells", timeout_s)
         self._wait(_READY, START_S)
+
+    def _command(self, name: str, timeout_s: float = WAIT_S) -> None:
+        self.page.evaluate(_COMMAND, name)
+        self._wait("() => window.courseDone", timeout_s)
 
     def activate(self, cell_id: str) -> None:
         """Make a cell the one that commands are about."""
@@ -214,23 +223,20 @@ class Notebook:
     def run_cell(self, cell_id: str) -> None:
         """Run one cell."""
         self.activate(cell_id)
-        self.page.evaluate(
-            """() => {
-                window.courseDone = false;
-                window.jupyterapp.commands.execute("notebook:run-cell").finally(() => { window.courseDone = true; });
-                return true;
-            }"""
-        )
-        self._wait("() => window.courseDone", RUN_S)
+        self._command("notebook:run-cell", RUN_S)
 
     def clear(self) -> None:
         """Take all outputs away."""
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+        self._command("notebook:clear-all-cell-outputs")
 
     def save(self) -> None:
-        """Save, and wait until it is saved."""
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('docmanager:save'); return true; }")
-        self._wait("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        """Save until everything is saved: what a widget writes meanwhile makes the notebook unsaved again."""
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            self._command("docmanager:save")
+            if not self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty"):
+                return
+            assert time.monotonic() < deadline, f"{self.path} is unsaved after {WAIT_S} s"
 
     def shut_down(self) -> None:
         """End the kernel, so that opening the notebook again meets none."""

@@ -156,13 +156,14 @@ def _grade_by_hand(course: Course, server: Lab, page: Page, screenshot: Callable
     expect(page.locator("body")).to_contain_text("An answer of bob")
     expect(page.locator("body")).to_contain_text(hint.replace("`", "")[:40])
     assert page.title() != "stolen"
+    page.wait_for_function("() => formgrader.grades?.loaded")  # until then it saves nothing
     box = page.locator("input.score[id]:near(:text('An answer of bob'))").first
     box.scroll_into_view_if_needed()
     box.fill("1")
-    box.press("Tab")
-    expect(page.locator(".save-icon, .glyphicon-saved, .glyphicon-ok").first).to_be_attached()
+    with page.expect_response(lambda response: "/api/grade/" in response.url) as saved:
+        box.press("Tab")
+    assert saved.value.ok
     screenshot(page, "formgrader-grading")
-    page.wait_for_load_state("networkidle")
     with Gradebook(course.db_url) as book:
         grades = book.find_submission_notebook(NOTEBOOK, NAME, "bob").grades
         given = {grade.cell.name: grade.manual_score for grade in grades if grade.manual_score is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,28 +48,27 @@ def choose(page: Any, *names: str) -> None:
     page.get_by_role("menuitem", name=names[1]).first.click()
 
 
-def run_all(page: Any) -> None:
-    """Run all cells; once more if nothing runs, for this program calls itself idle before it has its kernel."""
-    from playwright.sync_api import TimeoutError as TooLate
+# The page calls itself idle before it has a kernel, and shows the kernel's picture only afterward.
+_READY = """() => document.querySelector("img[title^='Python 3']")
+    && document.querySelector(".jp-Notebook-ExecutionIndicator")?.dataset.status === "idle";
+"""
 
-    for tries_left in (2, 1, 0):
-        choose(page, "Run", "Run All Cells")
-        try:
-            page.get_by_text("Environment: ready").wait_for(timeout=30_000)
-        except TooLate:
-            if not tries_left:
-                raise
-        else:
-            return
+
+def run_all(page: Any) -> None:
+    """Run all cells as soon as the page has its kernel."""
+    page.wait_for_function(_READY)
+    choose(page, "Run", "Run All Cells")
+    page.get_by_text("Environment: ready").wait_for()
 
 
 def wait_until(page: Any, holds: Callable[[], bool]) -> None:
     """Wait for something outside of the page."""
-    for _ in range(200):
-        if holds():
-            return
+    from tests.browser.lab import WAIT_S
+
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {WAIT_S} s in vain"
         page.wait_for_timeout(100)
-    raise AssertionError("waited 20 s in vain")
 
 
 def test_cards_widgets_and_stills_in_notebook_7(
@@ -77,14 +77,13 @@ def test_cards_widgets_and_stills_in_notebook_7(
     """Operated by keyboard, read by axe, saved, and opened again without a kernel."""
     from playwright.sync_api import expect
 
-    from tests.browser.lab import write_notebook
+    from tests.browser.lab import WAIT_S, write_notebook
     from tests.browser.operating import lock_in, move_every_control
 
     write_notebook(server.folder / "n.ipynb", CELLS)
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(WAIT_S * 1000)
     address = f"{server.url}notebooks/n.ipynb?token={server.token}"
     page.goto(address)
-    page.locator("[data-status=idle]").first.wait_for()
     run_all(page)
     widget, still = page.locator(WIDGET), page.locator(".course-still")
     widget.locator("canvas[data-frame]").wait_for()

@@ -112,11 +112,13 @@ def _comment(course: Course, server: Lab, page: Page, screenshot: Callable[[Any,
     page.goto(f"{server.url}formgrader/submissions/{identifier}/?index=0")
     expect(page.locator("body")).to_contain_text(_WORDS)
     _see_picture(page)
+    page.wait_for_function("() => formgrader.comments?.loaded")  # until then it saves nothing, and then empties the box
     box = page.locator("textarea.comment").last
     box.scroll_into_view_if_needed()
     box.fill(_COMMENT)
-    box.press("Tab")
-    page.wait_for_load_state("networkidle")
+    with page.expect_response(lambda response: "/api/comment/" in response.url) as saved:
+        box.press("Tab")
+    assert saved.value.ok
     screenshot(page, "pasted-picture-formgrader")
     with Gradebook(course.db_url) as book:
         comments = book.find_submission_notebook("made_up", made_up.ASSIGNMENT, "ada").comments

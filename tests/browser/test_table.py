@@ -56,7 +56,7 @@ def test_the_live_table_fills_and_is_still_filled_when_the_notebook_is_opened_ag
     widget.locator("canvas[data-frame]").wait_for()
     fill(page, widget)
     notebook.save()
-    notebook.open()
+    notebook.reopen()
     expect(page.locator("section.course-widget canvas")).to_have_attribute("data-seen", "0,2,3")
     assert notebook.errors == []
 

@@ -85,7 +85,7 @@ def test_widgets_fit_into_320_pixels(notebook: Notebook, screenshot: Callable[..
     style = notebook.page.add_style_tag(
         content=".jp-OutputArea-output { width: 320px !important; flex: none !important; }"
     )
-    notebook.page.wait_for_function(f"() => ({WIDER})().length === 0", timeout=10_000)
+    notebook.page.wait_for_function(f"() => ({WIDER})().length === 0")
     screenshot(notebook.page, "wcag-320")
     style.evaluate("(element) => element.remove()")
 

@@ -74,7 +74,7 @@ def test_widgets_in_the_dark_and_after_a_restart(
     theme(page, "JupyterLab Light", "true")
 
     notebook.save()
-    notebook.open()  # the kernel lives on, and with it the widgets
+    notebook.reopen()
     expect(page.locator(f"{WIDGET} .cw-note")).to_have_text(["Locked in."] * len(names))
     for widget in found.all():
         expect(widget.locator(".cw-explanation")).to_contain_text("You ")

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -156,17 +157,15 @@ def test_what_could_not_be_graded_is_listed_and_not_counted() -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 900, 390])
-def test_the_page_never_scrolls_sideways(tmp_path: Path, width: int) -> None:
+def test_the_page_never_scrolls_sideways(tmp_path: Path, chromium: Any, width: int) -> None:
     """Long ids, and texts that only screen readers see, stay within the table's own place."""
-    from tests.browser.lab import browser
-
     page = tmp_path / "report.html"
     results = [*class_of(5), submission("m" * 255), submission("n" * 255, status="late", flags=("late",))]
     page.write_text(page_of(results, {result.student: "page.html" for result in results}), encoding="utf-8")
-    with browser() as running:
-        opened = running.new_page(viewport={"width": width, "height": 900})
-        opened.goto(page.as_uri())
-        assert opened.evaluate("document.documentElement.scrollWidth") == width
+    opened = chromium.new_page(viewport={"width": width, "height": 900})
+    opened.goto(page.as_uri())
+    assert opened.evaluate("document.documentElement.scrollWidth") == width
+    opened.close()
 
 
 def test_links_inside_the_page_have_targets() -> None:
