@@ -20,6 +20,7 @@ from course_lib.checking.drivers import shown_by, takes_a_value
 from course_lib.checking.fault import Fault
 from course_lib.checking.keys import Entry
 from course_lib.checking.verdict import CONVENTION_SLIPS, CriterionResult, Named, State, Verdict
+from course_lib.lab.display import unbroken
 
 __all__ = ["Card", "counterexample", "plain", "points", "reason", "shown", "withheld"]
 
@@ -299,5 +300,4 @@ def _esc(text: str) -> str:
 
 def _code_spans(text: str) -> str:
     """Escaped text in which `backquoted` parts are set as code, and no line ends within a number."""
-    whole = re.sub(r"\d[\d.]*e-\d+", r"<span style='white-space:nowrap'>\g<0></span>", _esc(text))
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", whole)
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", unbroken(_esc(text)))

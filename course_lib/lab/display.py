@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
-__all__ = ["NARROW_SCALE", "printable", "show"]
+__all__ = ["NARROW_SCALE", "printable", "show", "unbroken"]
 
 NARROW_SCALE = 0.65
 """How large a figure is on a phone, where the style of `device.banner` asks for it: words have 8 pixels and more."""
 
+# It begins where no number or word goes on, so that a text of digits alone is read once.
+_POWER = re.compile(r"-?(?<![\w.])\d[\d.]*e[-+]\d+")
 _PLAIN_SIGNS = str.maketrans({"✓": "[ok]", "✗": "[x]", "○": "[ ]", "►": ">", "“": '"', "”": '"'})
 
 
@@ -37,3 +40,8 @@ def printable(text: str, encoding: str) -> str:
     except UnicodeError:
         return text.translate(_PLAIN_SIGNS).encode(encoding, "replace").decode(encoding)
     return text
+
+
+def unbroken(markup: str) -> str:
+    """HTML in which no line ends within a number such as 2e-07, at its hyphen."""
+    return _POWER.sub(r'<span style="white-space:nowrap">\g<0></span>', markup)

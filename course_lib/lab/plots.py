@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from course_lib.lab.display import NARROW_SCALE, show
+from course_lib.lab.display import NARROW_SCALE, show, unbroken
 
 __all__ = [
     "DASHES",
@@ -50,8 +50,6 @@ _FIRST_WORD = re.compile(r"\A[a-z]{2,}(?:-[a-z]{2,})*(?=[ :,\n]|\Z)(?! =)")
 """The name of a thing; symbols and names in code begin otherwise, or stand before an equals sign."""
 # A dotted name, `torch.optim.AdamW`, may break after its dots: else tables do not fit on a phone.
 _DOTTED = re.compile(r"(?<=\w\w)\.(?=[A-Za-z])")
-# A number may not: a line would end within 2e-07, at the hyphen.
-_POWER = re.compile(r"-?\b\d[\d.]*e[-+]\d+")
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++", "oo")
 
 
@@ -85,14 +83,9 @@ class Picture:
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.png).decode("ascii")
-        caption = f"<figcaption>{_broken_well(self.caption)}</figcaption>" if self.caption else ""
+        caption = f"<figcaption>{unbroken(escape(self.caption))}</figcaption>" if self.caption else ""
         image = image_tag(data, self.alt, self.pictures, self.width)
         return f'<figure style="margin:4px 5px 8px">{image}{caption}</figure>'
-
-
-def _broken_well(text: str) -> str:
-    """A text as HTML, in which no line ends within a number."""
-    return _POWER.sub(r'<span style="white-space:nowrap">\g<0></span>', escape(text))
 
 
 def image_tag(data: str, alt: str, pictures: bool, width: int) -> str:
@@ -211,7 +204,7 @@ class Table:
         def line(cells: Sequence[str], tag: str) -> str:
             # An empty header cell is none: a screen reader would announce a column without a name.
             tags = [tag if cell else "td" for cell in cells]
-            words = (_DOTTED.sub(".<wbr>", _broken_well(cell)) for cell in cells)
+            words = (_DOTTED.sub(".<wbr>", unbroken(escape(cell))) for cell in cells)
             inner = (f'<{t} style="text-align:left">{w}</{t}>' for t, w in zip(tags, words, strict=True))
             return f"<tr>{''.join(inner)}</tr>"
 

@@ -224,7 +224,7 @@ def test_a_pass_shows_the_error_to_expect() -> None:
     card = Card(verdict_of(made_up.reference)[0])
     assert re.search(r"The largest relative error is \de-\d\d \(up to 2e-04", card.text())
     # No line of a narrow window ends after "2e-".
-    assert re.findall(r"(?<=nowrap'>)\de-\d+(?=</span>)", card.html())[1:] == ["2e-04"]
+    assert re.findall(r'(?<=nowrap">)\de-\d+(?=</span>)', card.html())[1:] == ["2e-04"]
 
 
 def test_a_missing_name_asks_for_its_cell() -> None:

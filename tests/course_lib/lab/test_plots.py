@@ -22,6 +22,7 @@ from course_lib.batchnorm import experiments
 from course_lib.batchnorm import figures as batchnorm_figures
 from course_lib.lab import device, plots
 from course_lib.lab import live as live_module
+from course_lib.lab.display import unbroken
 from course_lib.lab.live import Live
 from tests.support.figures import unreadable
 
@@ -185,6 +186,14 @@ def test_numbers_in_tables_and_captions_may_not_break() -> None:
     assert f"{kept}, 3</td>" in plots.Table([["found"], ["-2.5e-07, 3"]])._repr_html_()
     drawn, _ = plots.figure()
     assert f"at most {kept}." in plots.Picture(drawn, "a picture", "at most -2.5e-07.")._repr_html_()
+    assert unbroken("a1e-3, 3e5") == "a1e-3, 3e5"
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("piece", ["1.", "1", "-1.e-", "1.1e"])
+def test_a_text_of_digits_alone_is_read_once(piece: str) -> None:
+    """A student's exception may be one: a minute, if each digit were a place where a number begins."""
+    assert unbroken(piece * 200_000) == piece * 200_000
 
 
 def test_a_table_without_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
