@@ -22,7 +22,6 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -274,16 +273,16 @@ def growth(page: Page, slider: Locator, updates: int) -> tuple[float, float]:
     return after[0] - before[0], after[1] - before[1]
 
 
-def table(found: Sequence[Latency]) -> str:
-    """The measurements as text."""
-    columns = ("shown", "ours", "p90", "interact", "ratio", "handle", "drag", "page", "kernel")
-    units = ("ms", "ms", "ms", "ms", "", "ms", "ms", "KiB", "KiB")
-    lines = [f"{'widget':24}" + "".join(f"{name:>9}" for name in columns), " " * 24 + "".join(f"{u:>9}" for u in units)]
-    for one in found:
-        numbers = (one.ours_ms, one.ours_p90_ms, one.rival_ms, one.ratio, one.handle_ms, one.after_drag_ms)
-        row = f"{one.widget:24}{one.shown_ms:9.0f}" + "".join(f"{number:9.1f}" for number in numbers)
-        lines.append(f"{row}{one.page_kib:9.0f}{one.kernel_kib:9.0f}")
-    return "\n".join(lines)
+_COLUMNS = ("shown", "ours", "p90", "interact", "ratio", "handle", "drag", "page", "kernel")
+_UNITS = ("ms", "ms", "ms", "ms", "", "ms", "ms", "KiB", "KiB")
+_HEAD = f"{'widget':24}{''.join(f'{c:>9}' for c in _COLUMNS)}\n{'':24}{''.join(f'{u:>9}' for u in _UNITS)}"
+
+
+def row(one: Latency) -> str:
+    """The measurements of a widget as a line below `_HEAD`."""
+    numbers = (one.ours_ms, one.ours_p90_ms, one.rival_ms, one.ratio, one.handle_ms, one.after_drag_ms)
+    shown = f"{one.widget:24}{one.shown_ms:9.0f}" + "".join(f"{number:9.1f}" for number in numbers)
+    return f"{shown}{one.page_kib:9.0f}{one.kernel_kib:9.0f}"
 
 
 def main() -> int:
@@ -294,6 +293,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="where to write the measurements")
     parser.add_argument("widgets", nargs="*", default=list(WIDGETS), help="by default all")
     args = parser.parse_args()
+    print(
+        f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, "
+        f"{args.presses} presses, {args.updates} updates\n{_HEAD}",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as name, browser() as chromium:
         scratch = Path(name)
         (scratch / "work").mkdir()
@@ -303,13 +307,8 @@ def main() -> int:
             for widget in args.widgets:
                 page = chromium.new_page(viewport={"width": 1100, "height": 1000})
                 found.append(measure(server, page, widget, args.presses, args.updates))
-                print(f"{widget}: {found[-1].ours_ms:.0f} ms", file=sys.stderr, flush=True)
+                print(row(found[-1]), flush=True)  # each as it comes: a run that is ended early keeps them
                 page.close()
-    print(
-        f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, "
-        f"{args.presses} presses, {args.updates} updates"
-    )
-    print(table(found))
     if args.json:
         args.json.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", "utf-8")
     return 0 if all(one.ours_ms < 50 and not one.handle_ms >= 50 and one.shown_ms < 2000 for one in found) else 1
