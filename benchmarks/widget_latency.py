@@ -293,6 +293,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="where to write the measurements")
     parser.add_argument("widgets", nargs="*", default=list(WIDGETS), help="by default all")
     args = parser.parse_args()
+    if unknown := [name for name in args.widgets if name not in WIDGETS]:
+        parser.error(f"no widget {', '.join(unknown)}: choose among {', '.join(WIDGETS)}")
     print(
         f"{platform.machine()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, "
         f"{args.presses} presses, {args.updates} updates\n{_HEAD}",

@@ -57,12 +57,6 @@ _READY = """() => {
     return Boolean(panel?.content?.widgets?.length && panel.context.isReady && kernel
         && kernel.connectionStatus === "connected" && kernel.status === "idle");
 }"""
-# Begun here and awaited by polling: what takes minutes would hold up everything else that asks the page.
-_COMMAND = """(name) => {
-    window.courseDone = false;
-    window.jupyterapp.commands.execute(name).finally(() => { window.courseDone = true; });
-    return true;
-}"""
 
 
 @dataclass(frozen=True)
@@ -207,7 +201,12 @@ class Notebook:
         self._wait(_READY, START_S)
 
     def _command(self, name: str, timeout_s: float = WAIT_S) -> None:
-        self.page.evaluate(_COMMAND, name)
+        self._finish(f"window.jupyterapp.commands.execute({name!r})", timeout_s)
+
+    def _finish(self, promise: str, timeout_s: float = WAIT_S) -> None:
+        """Begin something and ask now and then whether it has ended: awaiting minutes would hold up other questions."""
+        done = "() => { window.courseDone = true; }"
+        self.page.evaluate(f"() => {{ window.courseDone = false; {promise}.finally({done}); return true; }}")
         self._wait("() => window.courseDone", timeout_s)
 
     def activate(self, cell_id: str) -> None:
@@ -240,15 +239,7 @@ class Notebook:
 
     def shut_down(self) -> None:
         """End the kernel, so that opening the notebook again meets none."""
-        self.page.evaluate(
-            """() => {
-                window.courseDone = false;
-                window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()
-                    .finally(() => { window.courseDone = true; });
-                return true;
-            }"""
-        )
-        self._wait("() => window.courseDone")
+        self._finish("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
 
     def content(self) -> nbformat.NotebookNode:
         """The notebook as the page has it now, outputs included."""

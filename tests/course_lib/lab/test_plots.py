@@ -192,7 +192,7 @@ def test_numbers_in_tables_and_captions_may_not_break() -> None:
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("piece", ["1.", "1", "-1.e-", "1.1e"])
 def test_a_text_of_digits_alone_is_read_once(piece: str) -> None:
-    """A student's exception may be one: a minute, if each digit were a place where a number begins."""
+    """A student's exception may be one: minutes, if each digit were a place where a number begins."""
     assert unbroken(piece * 200_000) == piece * 200_000
 
 
