@@ -5,35 +5,36 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from typing import Any
 
 __all__ = ["stop_button"]
 
-# A kernel that computes does not hear clicks, so the page asks Jupyter's server, which sends the interrupt.
-_SCRIPT = """
-function render({ model, el }) {
+# A kernel that computes does not hear clicks, so the page asks Jupyter's server, which sends the interrupt.  In a file
+# that was saved meanwhile and is opened later nothing runs, and nothing is shown.
+_BUTTON = """<div></div><script>
+(async (place) => {
+  const text = document.getElementById("jupyter-config-data")?.textContent;
+  if (!text) return;
+  const config = JSON.parse(text), kernel = `${config.baseUrl ?? "/"}api/kernels/KERNEL`;
+  const cookie = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/), headers = cookie ? { "X-XSRFToken": cookie[1] } : {};
+  if (config.token) headers.Authorization = `token ${config.token}`;
+  const ask = (address, method) => fetch(address, { method, headers, credentials: "same-origin" }).catch(() => null);
+  const found = await ask(kernel, "GET");
+  if (!found?.ok || (await found.json()).execution_state === "idle") return;
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = "\\u25A0 " + model.get("label");
+  button.textContent = "\\u25A0 LABEL";
   button.className = "jupyter-button";
   button.style.cssText = "padding:0 12px;height:28px;cursor:pointer";
   button.addEventListener("click", async () => {
     button.disabled = true;
     button.textContent = "Stopping \\u2026";
-    const text = document.getElementById("jupyter-config-data")?.textContent;
-    const config = text ? JSON.parse(text) : {};
-    const cookie = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
-    const headers = cookie ? { "X-XSRFToken": cookie[1] } : {};
-    if (config.token) headers.Authorization = `token ${config.token}`;
-    const address = `${config.baseUrl ?? "/"}api/kernels/${model.get("kernel_id")}/interrupt`;
-    const answer = await fetch(address, { method: "POST", headers, credentials: "same-origin" }).catch(() => null);
+    const answer = await ask(`${kernel}/interrupt`, "POST");
     if (!answer?.ok) button.textContent = "This button does not work here: use the square in the tool bar";
   });
-  el.append(button);
-}
-export default { render };
-"""
+  place.append(button);
+})(document.currentScript.previousElementSibling);
+</script>"""
 
 
 def stop_button(label: str) -> Any:
@@ -45,41 +46,21 @@ def stop_button(label: str) -> Any:
     kernel_id = _kernel_id()
     if "JPY_SESSION_NAME" not in os.environ or not kernel_id:
         return None
-    import anywidget
-    import traitlets
     from IPython.display import display
 
-    class Stop(anywidget.AnyWidget):
-        _esm = _SCRIPT
-        label = traitlets.Unicode().tag(sync=True)
-        kernel_id = traitlets.Unicode().tag(sync=True)
-
-    _sweep()
-    button = Stop(label=label, kernel_id=kernel_id)
-    return _Shown(button, display(button, display_id=True))
+    button = _BUTTON.replace("KERNEL", kernel_id).replace("LABEL", label)
+    return _Shown(display({"text/html": button, "text/plain": ""}, raw=True, display_id=True))
 
 
 class _Shown:
     """A button on the page."""
 
-    def __init__(self, button: Any, handle: Any) -> None:
-        self._button, self._handle = button, handle
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
 
     def close(self) -> None:
-        """Take it away; nothing of it may stay in the file, where it would be a widget without a kernel."""
+        """Take it away; nothing of it stays in the file."""
         self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
-        _gone.append((time.monotonic(), self._button))
-
-
-_SETTLED_S = 20.0
-_gone: list[tuple[float, Any]] = []
-"""Buttons that are no longer shown, and since when: a page that is still making one complains if it is closed then."""
-
-
-def _sweep() -> None:
-    """Close the buttons that every page is done with."""
-    while _gone and time.monotonic() - _gone[0][0] > _SETTLED_S:
-        _gone.pop(0)[1].close()
 
 
 def _kernel_id() -> str:

@@ -32,7 +32,7 @@ _STATIC = Path(__file__).parent / "static"
 _QUIET_S = 1.5
 _ENTRIES = 64
 """A table has fewer."""
-_SCRIPTS = ("canvas", "panels", "handles", "questions", "cells", "explorer")
+_SCRIPTS = ("listen", "canvas", "panels", "handles", "questions", "cells", "explorer")
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,10 @@ class Explorer(anywidget.AnyWidget):
         self._still: Any = None
         self._waiting: asyncio.TimerHandle | None = None
         self._frame = 0
+        name = f"course-widget-{uuid.uuid4().hex}"  # several widgets stand in one page
         super().__init__(
-            design=described_design(design, f"course-widget-{uuid.uuid4().hex}"),  # several widgets stand in one page
+            model_id=name,
+            design=described_design(design, name),
             state=first_state(design),
             answer=_remembered(design),
             layout={"width": "100%"},
@@ -183,7 +185,7 @@ def described_design(design: Design, name: str) -> dict[str, Any]:
     """A widget's declaration as the browser gets it.
 
     Args:
-        name: the first part of all ids of the widget, different for each that stands in a page.
+        name: the model's id, and the first part of all ids of the widget in a page.
     """
     prediction = asdict(design.prediction)
     if isinstance(design.prediction, Pick):

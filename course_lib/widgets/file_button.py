@@ -45,7 +45,7 @@ class FileButton(anywidget.AnyWidget):
         design: its label, note, kinds of files and largest size.
     """
 
-    _esm = (_STATIC / "file_button.js").read_text("utf-8")
+    _esm = "".join((_STATIC / f"{name}.js").read_text("utf-8") for name in ("listen", "file_button"))
     _css = (_STATIC / "file_button.css").read_text("utf-8")
 
     design = traitlets.Dict().tag(sync=True)
@@ -61,8 +61,9 @@ class FileButton(anywidget.AnyWidget):
             answer: bytes of a file to what is shown; a ValueError holds one line for the student.
         """
         self._answer, self._most = answer, most
-        design = {"id": f"course-file-{uuid.uuid4().hex}", "label": label, "note": note, "accept": accept, "most": most}
-        super().__init__(design=design, layout={"width": "100%"})
+        name = f"course-file-{uuid.uuid4().hex}"
+        design = {"id": name, "label": label, "note": note, "accept": accept, "most": most}
+        super().__init__(model_id=name, design=design, layout={"width": "100%"})
         self.on_msg(self._received)
 
     def _received(self, _: Any, content: Any, buffers: Sequence[Any]) -> None:

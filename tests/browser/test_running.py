@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,8 @@ def test_run_all_goes_past_an_open_exercise_and_a_long_cell_can_be_stopped(
         page.locator("img[alt*='loss: 0.']")
     ).first.wait_for()
     screenshot(page, "running-long")
+    notebook.save()
+    shutil.copy(server.folder / "running.ipynb", server.folder / "later.ipynb")
     stop.click()
     page.get_by_text("stopped: True kept: True").wait_for()
     page.get_by_text("the last cell", exact=True).wait_for()
@@ -85,4 +88,10 @@ def test_run_all_goes_past_an_open_exercise_and_a_long_cell_can_be_stopped(
     link.click()
     expect(page.get_by_role("heading", name="Implement: mine, other")).to_be_in_viewport()
     screenshot(page, "running-next")
+    assert "api/kernels" not in str(notebook.content())
+
+    later = Notebook(server, page, "later.ipynb")
+    assert "api/kernels" in str(later.content())
+    page.get_by_alt_text("A long experiment: training loss against step").wait_for()
+    expect(stop).to_have_count(0)  # nothing runs there
     assert notebook.errors == []

@@ -181,3 +181,27 @@ explorer.show_widget(replace(fusion.DESIGN, name="broken", numbers=numbers))
     screenshot(widget, "an-error")
     mode.select_option("eval")
     expect(widget.locator(".cw-error")).to_be_hidden()
+
+
+# anywidget gives a page two seconds to load a widget's script; here they are over at once, as on a page that was busy.
+_LATE = """
+window.courseLate = 0;
+AbortSignal.timeout = () => {
+    window.courseLate += 1;
+    const over = new AbortController();
+    queueMicrotask(() => over.abort());
+    return over.signal;
+};
+"""
+
+
+def test_a_widget_whose_page_was_too_slow_for_it_answers(server: Lab, page: Any) -> None:
+    """Its first picture comes, and every later one, although anywidget has given its model up."""
+    from tests.browser.operating import lock_in, move_every_control
+
+    page.add_init_script(_LATE)
+    notebook_of(server, page, "fuse_it", "where_to_stop")
+    assert page.evaluate("window.courseLate") == 2
+    for widget in page.locator(WIDGET).all():
+        lock_in(widget)
+        move_every_control(widget)

@@ -20,6 +20,7 @@ const inWords = (number) => (Math.abs(number) < 1000 ? String(number) : number.t
 function render({ model, el }) {
   const design = model.get("design"), id = `${design.id}-${++views}`;
   const view = { model, design, id, cursor: -1, hits: null, places: [], handles: new Map(), waiting: false, newest: null, state: { ...design.start, ...model.get("state") } };
+  listen(model, design.id);
   view.canvas = make("canvas", { className: "cw-canvas" });
   view.line = make("p", { className: "cw-line", role: "status" });
   view.verdict = make("strong", { className: "cw-verdict" });

@@ -44,6 +44,7 @@ function render({ model, el }) {
     answer.innerHTML = message.html || "";
   };
   model.on("msg:custom", onMessage);
+  listen(model, design.id);
   const box = element("section", { className: "course-file" },
     element("label", { htmlFor: id }, design.label), input, note, status, error, answer);
   el.append(box);
