@@ -243,6 +243,11 @@ class Notebook:
         """End the kernel, so that opening the notebook again meets none."""
         self._finish("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
 
+    def restart(self) -> None:
+        """Give it a new kernel in the place of its old one."""
+        self._finish("window.jupyterapp.shell.currentWidget.context.sessionContext.restartKernel()")
+        self._wait(_READY, START_S)
+
     def content(self) -> nbformat.NotebookNode:
         """The notebook as the page has it now, outputs included."""
         return nbformat.from_dict(

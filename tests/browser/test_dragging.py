@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +82,19 @@ def centre(element: Locator) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def comes_to(element: Locator, x: float, within: float) -> None:
+    """Its middle stands there, or will when the picture for the last move has come."""
+    from tests.browser.lab import WAIT_S
+
+    deadline = time.monotonic() + WAIT_S
+    while (there := centre(element)[0]) != pytest.approx(x, abs=within):
+        assert time.monotonic() < deadline, f"it stands at {there}, and not at {x}"
+
+
 def drag(page: Any, element: Locator, right: float, down: float = 0) -> None:
     """Press on its middle, move in ten steps, release."""
+    element.hover()  # once it stands still, and nothing covers it
     x, y = centre(element)
-    page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + right, y + down, steps=10)
     page.mouse.up()
@@ -106,8 +116,7 @@ def test_a_mouse_drags_the_shift_on_its_histogram(
     drag(page, handle, 30)
     value = float(slider.get_attribute("aria-valuetext") or "nan")
     assert value > 2
-    # It has been set down on the nearest place.
-    assert centre(handle)[0] - start == pytest.approx(30, abs=4)
+    comes_to(handle, start + 30, within=4)  # the nearest place
     expect(handle).to_have_attribute("aria-valuetext", f"{value:g}")
     wait_until(
         page,
@@ -115,15 +124,15 @@ def test_a_mouse_drags_the_shift_on_its_histogram(
         [widget.locator("canvas").element_handle(), f"x has mean {1 + value:.2f}"],
     )
     assert frame(widget)[2] != before[2]
-    seen = page.evaluate("() => { window.looking = false; return window.seen; }")
-    assert seen["frames"] > 3
-    assert seen["blank"] == 0
+    wait_until(page, "() => window.seen.frames > 3")
+    assert page.evaluate("() => { window.looking = false; return window.seen.blank; }") == 0
     screenshot(widget, "a-shift-dragged")
     drag(page, handle, -40)
     assert float(slider.evaluate("(e) => Number(e.getAttribute('aria-valuetext').replace('\\u2212', '-'))")) < 0
+    handle.hover()
     x, y = centre(handle)
     page.mouse.move(x + 20, y)  # no button: nothing is dragged
-    assert centre(handle)[0] == pytest.approx(x, abs=0.5)
+    comes_to(handle, x, within=0.5)
 
 
 def test_the_slider_moves_the_handle(notebook: Notebook, page: Page) -> None:
@@ -137,7 +146,7 @@ def test_the_slider_moves_the_handle(notebook: Notebook, page: Page) -> None:
     assert handle.get_attribute("aria-valuetext") == "10"
     assert centre(handle)[0] > start + 30
     widget.get_by_role("button", name="Reset").click()
-    assert centre(handle)[0] == pytest.approx(start, abs=0.5)
+    comes_to(handle, start, within=0.5)
 
 
 def test_the_keyboard_does_all_that_a_mouse_can(notebook: Notebook, page: Page) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -205,3 +207,36 @@ def test_a_widget_whose_page_was_too_slow_for_it_answers(server: Lab, page: Any)
     for widget in page.locator(WIDGET).all():
         lock_in(widget)
         move_every_control(widget)
+
+
+def test_whoever_waits_for_a_kernel_is_told_why(
+    server: Lab, page: Any, screenshot: Callable[..., None], accessible: Callable[..., None]
+) -> None:
+    """The line comes while it does not answer, goes with the picture for the last move, and comes after a restart."""
+    from playwright.sync_api import expect
+
+    from tests.browser.lab import Notebook, write_notebook
+    from tests.browser.operating import lock_in
+
+    cells = {"widget": source_of("fuse_it"), "number": 'import os\nprint("process", os.getpid())'}
+    write_notebook(server.folder / "late" / "n.ipynb", cells)
+    notebook = Notebook(server, page, "late/n.ipynb")
+    notebook.run_all()
+    widget, late = page.locator(WIDGET), page.locator(".cw-late")
+    lock_in(widget)
+    process = int(page.get_by_text(re.compile(r"process \d+")).inner_text().split()[1])
+    before = widget.locator("canvas").get_attribute("data-frame") or ""
+    slider = widget.locator("input[type=range]").first
+    os.kill(process, signal.SIGSTOP)
+    for _ in range(3):
+        slider.press("ArrowRight")
+    expect(late).to_contain_text("The kernel has not answered yet.")
+    accessible(page)
+    screenshot(widget, "a-late-kernel")
+    os.kill(process, signal.SIGCONT)
+    expect(late).to_be_empty()
+    expect(widget.locator("canvas")).not_to_have_attribute("data-frame", before)
+
+    notebook.restart()
+    slider.press("ArrowRight")
+    expect(late).to_contain_text("after a restart, run this cell again")

@@ -2,6 +2,8 @@
 // Everything is plain HTML with labels, so that keyboard and screen readers work without further ado.
 
 let views = 0;  // of this model: it can stand in the page more than once
+const LATE_MS = 1500;
+const LATE = "The kernel has not answered yet. If another cell is running, the picture follows; after a restart, run this cell again.";
 
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -31,7 +33,8 @@ function render({ model, el }) {
   view.takers = {};
   const cells = design.prediction.kind === "marking";
   view.stage = make("div", { className: "cw-stage" }, view.canvas);
-  const picture = make("div", { className: "cw-picture" }, view.stage, ...(cells ? [cellStatus(view)] : []));
+  view.late = make("p", { className: "cw-late", role: "status" });
+  const picture = make("div", { className: "cw-picture" }, view.late, view.stage, ...(cells ? [cellStatus(view)] : []));
   view.picture = picture;
   const root = make("section", { className: "course-widget", "aria-label": design.title },
     make("p", { className: "cw-title" }, design.title), prediction(view), controls(view), picture, view.line, view.explanation, view.error);
@@ -64,6 +67,7 @@ function render({ model, el }) {
   showError(view);
   showLock(view);
   return () => {
+    clearTimeout(view.timer);
     theme.disconnect();
     size.disconnect();
     screen.removeEventListener("change", redraw);
@@ -87,6 +91,13 @@ function move(view, change) {
   if (view.waiting) { view.newest = view.state; return; }
   view.waiting = true;
   view.model.set("state", view.state);
+  send(view);
+}
+
+// A kernel that runs another cell answers afterward: whoever waits for long is told so.
+function send(view) {
+  clearTimeout(view.timer);
+  view.timer = setTimeout(() => { view.late.textContent = LATE; }, LATE_MS);
   view.model.save_changes();
 }
 
@@ -99,6 +110,8 @@ function settle(view) {
 }
 
 function arrived(view) {
+  clearTimeout(view.timer);
+  view.late.textContent = "";
   view.waiting = false;
   if (view.newest === null) return;
   const state = view.newest;

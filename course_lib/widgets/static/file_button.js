@@ -1,5 +1,8 @@
 // A button for a file of the student's own. File and answer travel as messages: neither becomes part of the saved notebook.
 
+const LATE_MS = 10000;  // a large network takes some seconds
+const LATE = "the kernel has not answered yet. If another cell is running, the answer follows; after a restart, run this cell again.";
+
 function element(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -17,7 +20,7 @@ function render({ model, el }) {
   error.setAttribute("role", "alert");
   const answer = element("div", { className: "cf-answer" });
   const note = element("p", { id: `${id}-note` }, design.note);
-  let turn = 0, name = "";
+  let turn = 0, name = "", timer = 0;
   const say = (words, wrong = "") => {
     status.textContent = words;
     status.hidden = !words;
@@ -28,6 +31,7 @@ function render({ model, el }) {
     const file = input.files[0];
     if (!file) return;
     const mine = ++turn;
+    clearTimeout(timer);
     name = file.name;
     answer.replaceChildren();
     if (file.size > design.most) {
@@ -36,10 +40,17 @@ function render({ model, el }) {
     }
     say(`${name}: the notebook\u2019s kernel looks at it\u2026`);
     const bytes = await file.arrayBuffer();
-    if (mine === turn) model.send({ view: id, turn: mine }, undefined, [bytes]);
+    if (mine !== turn) return;
+    timer = setTimeout(() => say(`${name}: ${LATE}`), LATE_MS);
+    try {
+      model.send({ view: id, turn: mine }, undefined, [bytes]);
+    } catch {
+      say(`${name}: ${LATE}`);  // there is no kernel any more
+    }
   });
   const onMessage = (message) => {
     if (message.view !== id || message.turn !== turn) return;  // another view of it, or an earlier file
+    clearTimeout(timer);
     say(message.error ? "" : `${name}: ${message.said}`, message.error ? `${name}: ${message.error}` : "");
     answer.innerHTML = message.html || "";
   };
@@ -48,7 +59,10 @@ function render({ model, el }) {
   const box = element("section", { className: "course-file" },
     element("label", { htmlFor: id }, design.label), input, note, status, error, answer);
   el.append(box);
-  return () => model.off("msg:custom", onMessage);
+  return () => {
+    clearTimeout(timer);
+    model.off("msg:custom", onMessage);
+  };
 }
 
 export default { render };

@@ -1,17 +1,19 @@
 // anywidget gives a page two seconds to load a widget's script. If the page was busy for longer, the widget is shown, but
 // every message of the kernel to it is thrown away, also those that came meanwhile: it would stay empty or stand still.
-// Then its messages go past anywidget, and the kernel is asked for what was missed. Elsewhere than in JupyterLab and
-// Notebook the parts that this needs may be missing: there it does nothing.
+// Then its messages go past anywidget, and the kernel is asked for what was missed.
 
 async function listen(model, id) {
-  const own = await model.widget_manager?.get_model?.(id).catch(() => null);
-  if (!own?.comm) return;
-  const handles = (holder) => Object.hasOwn(holder, "_handle_comm_msg");
+  let own;
+  try {
+    own = await model.widget_manager.get_model(id);
+  } catch {
+    return;  // not in Jupyter: a page without a kernel, or another program's widgets
+  }
   try {
     await own._handle_comm_msg({ content: { data: { method: "none" } } });
   } catch {
     let holder = own;
-    while (!handles(holder)) holder = Object.getPrototypeOf(holder);
+    while (!Object.hasOwn(holder, "_handle_comm_msg")) holder = Object.getPrototypeOf(holder);
     const handle = Object.getPrototypeOf(holder)._handle_comm_msg;  // what anywidget's own would have called
     own.comm.on_msg((message) => handle.call(own, message));
     own.comm.send({ method: "request_state" });

@@ -19,7 +19,7 @@ function prediction(view) {
   };
   lock.addEventListener("click", () => {
     view.model.set("answer", { value: value(), locked: true });
-    view.model.save_changes();
+    send(view);
     showLock(view);
     const next = view.controls.querySelector("input, select, button");
     if (next) next.focus();
