@@ -28,7 +28,7 @@ from autograder.commands.doctor import find_chromium
 from tests.browser.slowly import delayed
 from tests.support.paths import ROOT
 
-__all__ = ["LATE", "Lab", "Notebook", "browser", "lab", "write_notebook"]
+__all__ = ["Lab", "Notebook", "browser", "lab", "write_notebook"]
 
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-gpu"]
 START_S, RUN_S, WAIT_S = 90, 240, 60
@@ -37,7 +37,7 @@ START_S, RUN_S, WAIT_S = 90, 240, 60
 They end what will never come; how fast something is, tests of speed measure.  Playwright's own `expect` waits 5 s,
 which a slow and busy machine needs now and then.
 """
-LATE = "[anywidget] Failed to initialize model."
+_LATE = "[anywidget] Failed to initialize model."
 """What anywidget says of a page that was busy for two seconds while a widget came: `listen.js` goes on all the same."""
 _POLL_MS = 100
 """How often a page is asked.  By default it is asked before every picture, and so has to make sixty a second."""
@@ -165,13 +165,13 @@ class Notebook:
     """A notebook open in a page.
 
     Attributes:
-        errors: what the page's scripts could not handle, but for `LATE`.
+        errors: what the page's scripts could not handle, but for `_LATE`.
     """
 
     def __init__(self, server: Lab, page: Page, path: str) -> None:
         self.server, self.page, self.path = server, page, path
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.extend({str(error)} - {LATE}))
+        page.on("pageerror", lambda error: self.errors.extend({str(error)} - {_LATE}))
         page.set_default_timeout(WAIT_S * 1000)
         self.open()
 

@@ -103,7 +103,7 @@ def test_a_photograph_of_ones_own_is_answered_and_not_kept(
     assert not any(name in kept for name in ("garden", "notes.jpg", "large.png"))
     notebook.restart()
     field.set_input_files([chosen("late.jpg", some_photograph())])
-    expect(box.get_by_role("status")).to_contain_text("late.jpg: the kernel has not answered yet.")
+    expect(box.get_by_role("status")).to_contain_text("late.jpg: The kernel has not answered yet.")
     notebook.shut_down()
     notebook.open()
     expect(before.locator("figure")).to_have_count(len(VIEWS))

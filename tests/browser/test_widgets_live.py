@@ -197,16 +197,32 @@ AbortSignal.timeout = () => {
 """
 
 
+_FILE = """
+from course_lib.widgets.file_button import Answer, FileButton
+FileButton("A file", "Any.", "*", 100, lambda data: Answer("", f"{len(data)} bytes"))
+"""
+
+
 def test_a_widget_whose_page_was_too_slow_for_it_answers(server: Lab, page: Any) -> None:
-    """Its first picture comes, and every later one, although anywidget has given its model up."""
+    """Its first picture comes, and every later one, though anywidget has given its model up; a file button's, too."""
+    from playwright.sync_api import expect
+
+    from tests.browser.lab import Notebook, write_notebook
     from tests.browser.operating import lock_in, move_every_control
 
     page.add_init_script(_LATE)
-    notebook_of(server, page, "fuse_it", "where_to_stop")
-    assert page.evaluate("window.courseLate") == 2
+    cells = {name: source_of(name) for name in ("fuse_it", "where_to_stop")}
+    write_notebook(server.folder / "slow" / "n.ipynb", cells | {"file": _FILE})
+    notebook = Notebook(server, page, "slow/n.ipynb")
+    notebook.run_all()
+    expect(page.locator(f"{WIDGET} canvas[data-frame]")).to_have_count(2)
+    assert page.evaluate("window.courseLate") == 3
     for widget in page.locator(WIDGET).all():
         lock_in(widget)
         move_every_control(widget)
+    page.get_by_label("A file").set_input_files([{"name": "a.txt", "mimeType": "text/plain", "buffer": b"seven.."}])
+    expect(page.locator(".course-file").get_by_role("status")).to_have_text("a.txt: 7 bytes")
+    assert notebook.errors == []
 
 
 def test_whoever_waits_for_a_kernel_is_told_why(

@@ -3,7 +3,6 @@
 
 let views = 0;  // of this model: it can stand in the page more than once
 const LATE_MS = 1500;
-const LATE = "The kernel has not answered yet. If another cell is running, the picture follows; after a restart, run this cell again.";
 
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -97,7 +96,7 @@ function move(view, change) {
 // A kernel that runs another cell answers afterward: whoever waits for long is told so.
 function send(view) {
   clearTimeout(view.timer);
-  view.timer = setTimeout(() => { view.late.textContent = LATE; }, LATE_MS);
+  view.timer = setTimeout(() => { view.late.textContent = noAnswer("the picture"); }, LATE_MS);
   view.model.save_changes();
 }
 

@@ -1,7 +1,6 @@
 // A button for a file of the student's own. File and answer travel as messages: neither becomes part of the saved notebook.
 
 const LATE_MS = 10000;  // a large network takes some seconds
-const LATE = "the kernel has not answered yet. If another cell is running, the answer follows; after a restart, run this cell again.";
 
 function element(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -41,11 +40,11 @@ function render({ model, el }) {
     say(`${name}: the notebook\u2019s kernel looks at it\u2026`);
     const bytes = await file.arrayBuffer();
     if (mine !== turn) return;
-    timer = setTimeout(() => say(`${name}: ${LATE}`), LATE_MS);
+    timer = setTimeout(() => say(`${name}: ${noAnswer("the answer")}`), LATE_MS);
     try {
       model.send({ view: id, turn: mine }, undefined, [bytes]);
     } catch {
-      say(`${name}: ${LATE}`);  // there is no kernel any more
+      say(`${name}: ${noAnswer("the answer")}`);  // there is no kernel any more
     }
   });
   const onMessage = (message) => {
