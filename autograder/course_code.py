@@ -242,6 +242,7 @@ def _import_package(folder: Path, version: str) -> ModuleType:
     """
     from course_lib.checking import drivers  # torch takes a second, and who only asks for names need not wait for it
 
+    folder = folder.resolve()
     name = folder.name
     known = sys.modules.get(name)
     if known is not None and _is_from(known, folder) and folder in _LOADED and _LOADED[folder].version == version:

@@ -469,7 +469,8 @@ class Exercise:
     def respond(self, what: Answer, case: CaseKey) -> Response:
         """Put a reference or a wrong answer through a case, as a student's answer is."""
         with _unwarned():
-            return respond(run_case(self.namespace(what), case.function, case.driver, case.inputs))
+            raw = run_case(self.namespace(what), case.function, case.driver, case.inputs, returns=case.returns)
+            return respond(raw)
 
     def verdict(self, what: Answer, key: ExerciseKey) -> Verdict:
         """The verdict on an answer."""

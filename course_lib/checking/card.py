@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from course_lib.checking.counterexample import counterexample
-from course_lib.checking.drivers import shown_by, takes_a_value
+from course_lib.checking.drivers import called, takes_a_value
 from course_lib.checking.fault import Fault
-from course_lib.checking.keys import Entry
 from course_lib.checking.verdict import CONVENTION_SLIPS, CriterionResult, Named, State, Verdict
 from course_lib.lab.display import unbroken
 
@@ -27,8 +26,6 @@ __all__ = ["Card", "counterexample", "plain", "points", "reason", "shown", "with
 _ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _WIDTH = 96
-_SHORT = 50
-"""A longer expression is not read as a name."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +74,11 @@ def reason(verdict: Verdict, result: CriterionResult) -> str:
     """Why a criterion is not right, as a sentence; empty if it is."""
     if result.holds or result.mismatch is None or result.entry is None:
         return ""
-    why = result.mismatch.told(_name_of(verdict, result.entry), answers=verdict.key.tells)
+    response = verdict.responses.get(result.entry.case)
+    whole = response is None or response.result is None or response.returned == "None"
+    name = called(verdict.case_of(result.entry).driver, result.entry.output)
+    why = result.mismatch.told(name, answers=verdict.key.tells, whole=whole)
     return plain(f"In the case “{result.entry.case}”, {why}.")
-
-
-def _name_of(verdict: Verdict, entry: Entry) -> str:
-    """An output in the student's terms: what a driver makes of a result is shown as it is made."""
-    case = next(case for case in verdict.key.cases if case.name == entry.case)
-    how = shown_by(case.driver)
-    made = how.outputs.get(entry.output, "") if how is not None else ""
-    return made if 0 < len(made) <= _SHORT else entry.output
 
 
 @dataclass(frozen=True)

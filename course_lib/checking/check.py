@@ -81,9 +81,11 @@ def _gpu_remarks(key: ExerciseKey, namespace: Mapping[str, Any]) -> list[str]:
 def _response(namespace: Mapping[str, Any], case: CaseKey, key: ExerciseKey) -> Response:
     # Through bytes and back, as in grading: what cannot travel there must not pass here.
     forbidden, twice = key.forbidden if case.name in key.watched else (), case.name in key.called_twice
-    raw = pack(run_case(namespace, case.function, case.driver, case.inputs, forbidden=forbidden, twice=twice))
+    raw = run_case(
+        namespace, case.function, case.driver, case.inputs, forbidden=forbidden, twice=twice, returns=case.returns
+    )
     try:
-        return respond(unpack(raw))
+        return respond(unpack(pack(raw)))
     except ValueFormatError as error:
         return respond({"error": "unreadable", "message": f"the result cannot be read: {error}"})
 

@@ -21,6 +21,7 @@ from course_lib.checking.values import Unsupported
 __all__ = ["TOLERANCE", "Mismatch", "agrees", "compare", "describe", "dtype_of", "limit_of", "numbers_of", "scale_of"]
 
 Array = NDArray[np.float64]
+_NO_RETURN = " (is a `return` missing?)"
 _NOISE = 1e-9
 
 # Allowed |got - expected| relative to |expected| + max|expected|.  Far above rounding in any sensible order
@@ -43,6 +44,7 @@ class Mismatch:
         index: index of the first wrong element.
         got, expected: that element, or the whole value where there is no element.
         inside: whether it lies in an item of a structure.
+        alone: whether it is the only element that is wrong.
     """
 
     reason: str
@@ -51,24 +53,31 @@ class Mismatch:
     got: Any = None
     expected: Any = None
     inside: bool = False
+    alone: bool = False
 
-    def told(self, name: str = "", *, answers: bool = True) -> str:
+    def told(self, name: str = "", *, answers: bool = True, whole: bool = True) -> str:
         """The clause about a value of that name, with the first wrong element.
 
         Args:
             answers: whether what is expected may be said.
+            whole: whether the value is all that was returned: if a part of it is None, there is no lack of a `return`.
         """
         it = f"`{name}`" if name and name != "result" else "the result"
+        missing = _NO_RETURN if whole else ""
         if not answers and self.expected is not None:
-            return f"{it} is None (is a `return` missing?)" if self.got is None else f"{it} is wrong"
-        words = self.reason.replace("{it}", it)
+            if self.got is None:
+                return f"{it} is None{missing}"
+            text = isinstance(self.got, str) and not isinstance(self.expected, str)
+            return f"{it} is text, {self.got[:20]!r} in quotation marks" if text else f"{it} is wrong"
+        words = self.reason.replace("{it}", it).replace(_NO_RETURN, missing)
         if self.index and self.error is not None and math.isfinite(self.error) and self.error > 0:
-            words += f", by up to {self.error:.2g}"
+            words += f", by {'' if self.alone else 'up to '}{self.error:.2g}"
         if self.index:
-            whole = name if not name or name.isidentifier() else f"({name})"
-            place = "" if self.inside else f", `{whole or 'result'}[{', '.join(map(str, self.index))}]`,"
+            named = name if not name or name.isidentifier() else f"({name})"
+            place = "" if self.inside else f"`{named or 'result'}[{', '.join(map(str, self.index))}]`"
+            first = f"the first of them{place and f', {place},'}" if not self.alone else place or "it"
             got, expected = _apart(self.got, self.expected)
-            words += f"; the first of them{place} is {got} and should be {expected}"
+            words += f"; {first} is {got} and should be {expected}"
         return words
 
 
@@ -118,7 +127,7 @@ def _differs(got: Any, expected: Any) -> Mismatch:
 
 def _is_and_should_be(got: Any, expected: Any) -> str:
     if got is None:
-        return f"{{it}} is None (is a `return` missing?) and should be {describe(expected)}"
+        return f"{{it}} is None{_NO_RETURN} and should be {describe(expected)}"
     number = isinstance(expected, torch.Tensor) and expected.ndim == 0 and isinstance(got, Unsupported)
     return f"{{it}} is {describe(got)} and should be {f'{expected.item():.6g}' if number else describe(expected)}"
 
@@ -168,8 +177,8 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
     if bad:
         where += f" ({bad} of them NaN or infinite)"
     if of_truth:
-        return Mismatch(where, None, index, bool(a[index]), bool(b[index]))
-    return Mismatch(where, error, index, float(a[index]), float(b[index]))
+        return Mismatch(where, None, index, bool(a[index]), bool(b[index]), alone=count == 1)
+    return Mismatch(where, error, index, float(a[index]), float(b[index]), alone=count == 1)
 
 
 def _tolerance(got: torch.Tensor, expected: torch.Tensor) -> float:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from course_lib.checking.comparison import describe
+from course_lib.checking.shapes import in_shape, shape_in_words
 from course_lib.checking.values import pack
 from course_lib.checking.watch import Watch
 
@@ -32,6 +33,7 @@ __all__ = [
     "Shown",
     "as_numbers",
     "attempt",
+    "called",
     "cast",
     "changed_inputs",
     "copied",
@@ -54,6 +56,8 @@ STRIDED = "-strided"
 CONTIGUOUS = "contiguous"
 
 _OWN_LIBRARY = "course_lib"
+_SHORT = 50
+"""A longer expression is not read as a name."""
 
 DRIVERS: dict[str, Driver] = {}
 """Drivers that have been imported, by the name that cases use."""
@@ -106,6 +110,13 @@ def shown_by(name: str) -> Shown | None:
     """How cases of a driver look in plain code."""
     driver_named(name)
     return _SHOWN.get(name)
+
+
+def called(name: str, output: str) -> str:
+    """What a student calls an output: what a driver makes of a result is called as it is made, if that is short."""
+    how = shown_by(name)
+    made = how.outputs.get(output, "") if how is not None else ""
+    return made if 0 < len(made) <= _SHORT else output
 
 
 def _prefix(module: str) -> str:
@@ -186,6 +197,7 @@ def run_case(
     *,
     forbidden: tuple[str, ...] = (),
     twice: bool = False,
+    returns: str = "",
 ) -> dict[str, Any]:
     """Put an object through a case; the raw response, ready for `values.pack` and `keys.respond`.
 
@@ -194,8 +206,12 @@ def run_case(
     Args:
         forbidden: say which of these operations ran.
         twice: call a second time, watched in another way, and hand over its result too if it differs.
+        returns: what the function should return, in words.  Where the driver takes it apart and it has another shape,
+            what comes of the same numbers in that shape is handed over, too.
     """
-    raw, given = attempt(namespace, function, driver_name, inputs, device, forbidden=forbidden, twice=twice)
+    raw, given = attempt(
+        namespace, function, driver_name, inputs, device, forbidden=forbidden, twice=twice, returns=returns
+    )
     return raw if "error" in raw else {**raw, "changed": changed_inputs(eased(inputs, raw.get("eased", ())), given)}
 
 
@@ -208,6 +224,7 @@ def attempt(
     *,
     forbidden: tuple[str, ...] = (),
     twice: bool = False,
+    returns: str = "",
     anew: Callable[[], dict[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """As `run_case`, but hands over the copies of the inputs as they are afterward instead of judging them.
@@ -226,6 +243,11 @@ def attempt(
         used = used or watch.used
         if not _are_same(raw, again):
             raw["again"] = again
+    if returns and raw.get("returned", returns) != returns:
+        once_more = inputs if twice or anew is None else anew()
+        mended, _ = _with_ease(namespace, function, driver_name, once_more, device, returns=returns)
+        if "slip" in mended and "result" in mended:
+            raw["arranged"] = {"slip": mended["slip"], "result": mended["result"]}
     return {**raw, "used": used} if forbidden else raw, given
 
 
@@ -244,16 +266,17 @@ def _with_ease(
     inputs: Mapping[str, Any],
     device: str,
     anew: Callable[[], dict[str, Any]] | None = None,
+    returns: str = "",
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Call; where that raises, with inputs that are easier to take: one slip should not hide everything else."""
     own = dict(inputs) if anew is not None and device == "cpu" else _copies(inputs, device)
-    raw, given, error = _once(namespace, function, driver_name, own, device)
+    raw, given, error = _once(namespace, function, driver_name, own, device, returns)
     if isinstance(error, NotImplementedError) or not isinstance(error, RuntimeError | TypeError | ValueError):
         return raw, given
     inputs = anew() if anew is not None else inputs
     for ease in _eases(driver_name, inputs):
         name = driver_name.removesuffix(STRIDED) if CONTIGUOUS in ease else driver_name
-        easier, other, failed = _once(namespace, function, name, _copies(eased(inputs, ease), device), device)
+        easier, other, failed = _once(namespace, function, name, _copies(eased(inputs, ease), device), device, returns)
         if failed is None:
             return {**easier, "eased": ease, "obstacle": raw["message"]}, other
     return raw, given
@@ -264,10 +287,15 @@ def _copies(inputs: Mapping[str, Any], device: str) -> dict[str, Any]:
 
 
 def _once(
-    namespace: Mapping[str, Any], function: str, driver_name: str, given: dict[str, Any], device: str
+    namespace: Mapping[str, Any],
+    function: str,
+    driver_name: str,
+    given: dict[str, Any],
+    device: str,
+    returns: str = "",
 ) -> tuple[dict[str, Any], dict[str, Any], BaseException | None]:
     plain = driver_name.removesuffix(STRIDED) == "call"
-    recorder = None if plain or isinstance(namespace[function], type) else _Recorder(namespace[function])
+    recorder = None if plain or isinstance(namespace[function], type) else _Recorder(namespace[function], returns)
     if recorder is not None and callable(recorder.function):
         namespace = {**namespace, function: recorder}
     raw: dict[str, Any]
@@ -281,19 +309,29 @@ def _once(
         raw, failed = {"error": type(error).__name__, "message": _in_one_line(error)}, error
     if recorder is not None and recorder.returned:
         raw["returned"] = recorder.returned
+    if recorder is not None and recorder.slip:
+        raw["slip"] = recorder.slip
     return raw, given, failed
 
 
 class _Recorder:
-    """A function, and what it returned last, in words: its driver may take that apart."""
+    """A function, and what it returned last, in words: its driver may take that apart.
 
-    def __init__(self, function: Any) -> None:
+    Args:
+        returns: what it should return, in words, if its driver is to get the same numbers in that shape.
+    """
+
+    def __init__(self, function: Any, returns: str = "") -> None:
         self.function = function
-        self.returned = ""
+        self.returned = self.slip = ""
+        self._shape = shape_in_words(returns)
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         result = self.function(*args, **settings)
         self.returned = describe(result)
+        mended = in_shape(result, self._shape) if self._shape is not None else None
+        if mended is not None:
+            self.slip, result = mended
         return result
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 from course_lib.checking.expected_numbers import ExpectedNumbers
+from course_lib.checking.shapes import ARRANGEMENT_SLIPS
 from course_lib.checking.values import MAX_BYTES, pack
 
 __all__ = [
@@ -58,6 +59,8 @@ class Response:
             floating dtype (``float32``).
         obstacle: the exception without that.
         device: where the result lies, if not where the inputs do.
+        arranged: what the driver makes of the same numbers in the shape that is asked for, and
+        slip: what had to be done for it (`shapes`).
         again: what a second call with the same inputs gave (as a response), for the cases that are called twice.
         used: forbidden operations that ran.
     """
@@ -69,6 +72,8 @@ class Response:
     eased: tuple[str, ...] = ()
     obstacle: str = ""
     device: str = ""
+    arranged: Response | None = None
+    slip: str = ""
     again: Response | None = None
     used: tuple[str, ...] = ()
 
@@ -83,10 +88,12 @@ def respond(raw: Any) -> Response:
     if isinstance(error, str):
         message = raw.get("message")
         failure = Failure(error[:80], str(message)[:2000] if message is not None else "")
-        return Response(failure=failure, returned=returned, used=used)
+        arranged, slip = _arranged(raw.get("arranged"))
+        return Response(failure=failure, returned=returned, arranged=arranged, slip=slip, used=used)
     if "result" not in raw:
         return Response(failure=Failure("unreadable", "the answer could not be read"))
     changed = raw.get("changed", ())
+    arranged, slip = _arranged(raw.get("arranged"))
     return Response(
         raw["result"],
         changed=() if changed == () else _texts(changed) if isinstance(changed, tuple | list) else ("inputs",),
@@ -94,9 +101,18 @@ def respond(raw: Any) -> Response:
         eased=_texts(raw["eased"]) if "eased" in raw else (),
         obstacle=_text(raw.get("obstacle"), 600),
         device=_text(raw.get("device"), 20),
+        arranged=arranged,
+        slip=slip,
         again=respond({**raw["again"], "again": None}) if isinstance(raw.get("again"), dict) else None,
         used=used,
     )
+
+
+def _arranged(raw: Any) -> tuple[Response | None, str]:
+    slip = raw.get("slip") if isinstance(raw, dict) else None
+    if not isinstance(slip, str) or slip not in ARRANGEMENT_SLIPS or "result" not in raw:
+        return None, ""
+    return Response(raw["result"]), slip
 
 
 _KIND = re.compile(
@@ -285,10 +301,11 @@ class ExerciseKey:
     def called_twice(self) -> frozenset[str]:
         """Names of the cases that are called a second time.
 
-        Of each function and each setting of its switches the smallest.
+        Of each function and each setting of its switches the smallest; if there is another one, not with a probability
+        of 0 or 1: whatever is drawn, nothing comes of it then.
         """
         smallest: dict[object, CaseKey] = {}
-        for case in self._by_size:
+        for case in sorted(self._by_size, key=_is_certain):
             own = (value for name, value in case.inputs.items() if name in self.parameters)
             switches = tuple(value for value in own if value is None or isinstance(value, bool))
             smallest.setdefault((case.function, switches), case)
@@ -317,6 +334,7 @@ class ExerciseKey:
                 "inputs": dict(case.inputs),
                 "watched": case.name in self.watched,
                 "twice": case.name in self.called_twice,
+                "returns": case.returns,
             }
             for case in self.cases
         ]
@@ -336,6 +354,11 @@ class ExerciseKey:
     @cached_property
     def _by_size(self) -> list[CaseKey]:
         return sorted(self.cases, key=lambda case: case.size)
+
+
+def _is_certain(case: CaseKey) -> bool:
+    """Whether a probability is 0 or 1."""
+    return any(type(value) is float and value in (0.0, 1.0) for value in case.inputs.values())
 
 
 def size_of(value: Any) -> int:

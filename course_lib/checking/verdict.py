@@ -9,6 +9,8 @@ How points are given, as a fair person would:
 - A criterion about values is right where every value it looks at is right.
 - Where all that is wrong with it is what a known mistake gives, the mistake is charged once, at its own price.  What it
   is about is lost; what merely follows from it is *not judged*.
+- Right numbers in another arrangement (a shape, a list, an order) are one slip, also beside known mistakes
+  (`arrangement`).
 - What can only be observed in the student's process counts in cases where a value is right or explained; elsewhere it
   is not judged, and earns nothing.
 - Conventions (dtype and device, inputs left alone, any memory layout) are judged on the calls whose values are right or
@@ -19,6 +21,7 @@ How points are given, as a fair person would:
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +30,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
+from course_lib.checking.arrangement import COSTS, Arranged, arranged
 from course_lib.checking.comparison import Mismatch, agrees, compare, describe, dtype_of
+from course_lib.checking.drivers import called
 from course_lib.checking.expected_numbers import Compared
 from course_lib.checking.keys import (
     CaseKey,
@@ -41,6 +46,7 @@ from course_lib.checking.keys import (
     Suspect,
 )
 from course_lib.checking.likeness import Look, likeness
+from course_lib.checking.shapes import ARRANGEMENT_SLIPS
 from course_lib.checking.values import Unsupported
 
 __all__ = ["CONVENTION_SLIPS", "CriterionResult", "Named", "State", "Verdict", "judge", "observe"]
@@ -119,6 +125,10 @@ class Verdict:
         """Whether every criterion holds."""
         return all(result.holds for result in self.results)
 
+    def case_of(self, entry: Entry) -> CaseKey:
+        """The case that an entry belongs to."""
+        return next(case for case in self.key.cases if case.name == entry.case)
+
     @cached_property
     def likeness(self) -> str:
         """The nearest true sentence about what is wrong and has no name; empty if there is none."""
@@ -134,7 +144,8 @@ class Verdict:
                 shapeless = told.startswith(_YOURS) and not isinstance(self.observed[entry], torch.Tensor)
                 if entry not in self.explained and self.observed[entry] is not None and not shapeless:
                     seen, expected = self.observed[entry], case.expected[output]
-                    looks.append(Look(case.name, output, known, seen, expected, bool(told), case.tolerance))
+                    name = called(case.driver, output)
+                    looks.append(Look(case.name, name, known, seen, expected, bool(told), case.tolerance))
         return likeness(looks) if any(look.wrong for look in looks) else ""
 
 
@@ -204,7 +215,11 @@ def _mismatch(case: CaseKey, entry: Entry, seen: Any, response: Response, *, sur
     if isinstance(seen, Failure):
         return Mismatch(seen.message or seen.kind)
     if entry.aspect == "inputs":
-        return Mismatch(f"the caller's own {_listed(seen)} was overwritten") if seen else None
+        return (
+            Mismatch(f"the caller's own {_listed(seen)} {'was' if len(seen) == 1 else 'were'} overwritten")
+            if seen
+            else None
+        )
     if entry.aspect == "layout":
         return None if seen else Mismatch(_NOT_CONTIGUOUS.format(response.obstacle))
     expected = case.expected[entry.output]
@@ -231,12 +246,18 @@ def _of_the_function(returned: str, expected: str) -> str:
     """What the student's function returned and what it should, where a driver looks at parts of it only."""
     if returned == "None":
         returned = "None (is a `return` missing?)"
-    elif " tensors of shape" in returned and expected.startswith("a tensor"):
+    elif (many := _MANY.search(returned)) and expected == describe(torch.empty(_stacked(many), device="meta")):
         returned += " (`torch.stack` makes one tensor of them)"
     return f"{_YOURS} {returned} and should return {expected}"
 
 
 _YOURS = "your function returned"
+_MANY = re.compile(r" of (\d+) tensors? of shape \(([\d, ]*)\)$")
+
+
+def _stacked(many: re.Match[str]) -> tuple[int, ...]:
+    """The shape of one tensor made of so many."""
+    return int(many[1]), *map(int, re.findall(r"\d+", many[2]))
 
 
 _NOT_CONTIGUOUS = (
@@ -294,19 +315,23 @@ def judge(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
             if mismatch is not None:
                 wrong[entry] = mismatch
     failures = [answer.failure for answer in answers.values()]
-    marks = _Marks(key, observed, wrong)
+    rearranged = {
+        case.name: Arranged(answer.slip, observe(case, answer.arranged))
+        for case, answer, _ in shown
+        if answer.arranged is not None
+    }
+    marks = _Marks(key, observed, wrong, rearranged)
     banned = tuple(dict.fromkeys(name for answer in answers.values() for name in answer.used))
-    withheld = banned if marks.score > 0 else ()
     results = tuple(marks.result(criterion) for criterion in key.criteria)
-    if withheld:
+    if banned:
         results = tuple(CriterionResult(result.criterion, "not judged") for result in results)
     return Verdict(
         key,
         results,
         marks.named,
-        0.0 if withheld else marks.score,
+        0.0 if banned else marks.score,
         failures[0] if all(failure is not None for failure in failures) else None,
-        withheld,
+        banned,
         bool(marks.wrong_values) and any(_is_unsteady(case, answers[case.name]) for case in key.cases),
         marks.remarks(answers.values()),
         observed,
@@ -333,14 +358,20 @@ def _is_unsteady(case: CaseKey, response: Response) -> bool:
 class _Marks:
     """Points and states, worked out from what is wrong."""
 
-    def __init__(self, key: ExerciseKey, observed: Mapping[Entry, Any], wrong: Mapping[Entry, Mismatch]) -> None:
+    def __init__(
+        self,
+        key: ExerciseKey,
+        observed: Mapping[Entry, Any],
+        wrong: Mapping[Entry, Mismatch],
+        rearranged: Mapping[str, Arranged],
+    ) -> None:
         self.key, self.observed, self.wrong = key, observed, wrong
         values = [criterion for criterion in key.criteria if not criterion.is_convention]
         self._conventions = [criterion for criterion in key.criteria if criterion.is_convention]
         looked_at = (entry for criterion in values for entry in criterion.entries) if wrong else ()
         self.wrong_values = set(wrong).intersection(looked_at)
         lost = [criterion for criterion in values if not self.wrong_values.isdisjoint(criterion.entries)]
-        self._found = _diagnose(key, observed, wrong, frozenset(c.slug for c in lost)) if lost else ()
+        self._found = _mistakes(key, observed, wrong, rearranged, values) if lost else ()
         self.explained = {entry for found in self._found for entry in found.footprint}
         self._unknown = self.wrong_values - self.explained
         self._unfounded = frozenset(self._observed_alone())
@@ -490,6 +521,66 @@ CONVENTION_SLIPS = {
 
 
 # --- known mistakes
+
+
+def _mistakes(
+    key: ExerciseKey,
+    observed: Mapping[Entry, Any],
+    wrong: Mapping[Entry, Mismatch],
+    rearranged: Mapping[str, Arranged],
+    values: Sequence[CriterionKey],
+) -> tuple[MisconceptionKey, ...]:
+    """The known mistakes, and a slip of arrangement where with it all is known.
+
+    Args:
+        values: the criteria about values.
+    """
+    found = _diagnose(key, observed, wrong, _lost(values, wrong))
+    known = {entry for mistake in found for entry in mistake.footprint}
+    if all(entry in known for criterion in values for entry in criterion.entries if entry in wrong):
+        return found
+    all_wrong = {entry for entry in wrong if entry.aspect == "value"}
+    for entries in (all_wrong, all_wrong - known):
+        mended = arranged(key.cases, observed, entries, rearranged)
+        with_slip = _beside_a_slip(key, observed, wrong, values, mended) if mended is not None else ()
+        if with_slip:
+            return with_slip
+    return found
+
+
+def _beside_a_slip(
+    key: ExerciseKey,
+    observed: Mapping[Entry, Any],
+    wrong: Mapping[Entry, Mismatch],
+    values: Sequence[CriterionKey],
+    mended: Arranged,
+) -> tuple[MisconceptionKey, ...]:
+    """A slip of arrangement and the mistakes beside it; nothing if something unknown is left."""
+    still = {entry: mismatch for entry, mismatch in wrong.items() if entry not in mended.values}
+    for case in key.cases:
+        for output in case.outputs:
+            entry = Entry(case.name, output)
+            if entry in mended.values:
+                mismatch = compare(mended.values[entry], case.expected[output], case.tolerance)
+                still |= {entry: mismatch} if mismatch is not None else {}
+    beside = _diagnose(key, {**observed, **mended.values}, still, _lost(values, still))
+    left = {entry for criterion in values for entry in criterion.entries}.intersection(still)
+    if not left.issubset(entry for mistake in beside for entry in mistake.footprint):
+        return ()
+    touched = [criterion for criterion in values if not mended.values.keys().isdisjoint(criterion.entries)]
+    worth = sum(criterion.points for criterion in touched)
+    slip = MisconceptionKey(
+        (mended.slug,),
+        (ARRANGEMENT_SLIPS[mended.slug],),
+        frozenset({min(touched, key=lambda criterion: criterion.points).slug}),
+        (min(COSTS, worth, sum(criterion.points for criterion in values) / 2),),
+        {entry: observed[entry] for entry in mended.values},
+    )
+    return (*beside, slip)
+
+
+def _lost(values: Sequence[CriterionKey], wrong: Mapping[Entry, Mismatch]) -> frozenset[str]:
+    return frozenset(criterion.slug for criterion in values if any(entry in wrong for entry in criterion.entries))
 
 
 def _diagnose(

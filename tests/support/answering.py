@@ -21,7 +21,9 @@ def sent(namespace: Mapping[str, Any], case: CaseKey, key: ExerciseKey | None = 
     """
     forbidden = key.forbidden if key is not None and case.name in key.watched else ()
     twice = key is not None and case.name in key.called_twice
-    raw = run_case(namespace, case.function, case.driver, case.inputs, forbidden=forbidden, twice=twice)
+    raw = run_case(
+        namespace, case.function, case.driver, case.inputs, forbidden=forbidden, twice=twice, returns=case.returns
+    )
     return respond(unpack(pack(raw)))
 
 

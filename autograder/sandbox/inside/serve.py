@@ -143,6 +143,7 @@ def _run(
             device,
             forbidden=forbidden,
             twice=case["twice"],
+            returns=case["returns"],
             anew=anew,
         )
     except KeyboardInterrupt:

@@ -42,7 +42,8 @@ def given(p: Pair) -> Claims:
         if p.same(p.got, value):
             yield Claim(f"is nothing but the input `{name}`, repeated", weight=distinct(value))
         if p.same(p.got, 1 - value):
-            yield Claim(f"is `1 - {name}`", weight=distinct(value))
+            # Where all is 0 or 1, that is only the opposite of a wrong choice.
+            yield Claim(f"is `1 - {name}`", weight=distinct(value[(value != 0) & (value != 1)]))
         if p.same(p.got, -value):
             yield Claim(f"is the input `{name}` with the opposite sign", weight=distinct(value))
 

@@ -63,8 +63,9 @@ def _of_tensor(name: str, value: torch.Tensor) -> Iterator[tuple[str, bool, tupl
         yield f"the last two axes of `{name}` are equally long", shape[-1] == shape[-2], _LENGTH
         yield f"the first two axes of `{name}` are equally long", shape[0] == shape[1], _LENGTH
     for axis, length in enumerate(shape):
-        # Height and width, and the channels of a single image, are often 1 where little can go wrong anyway.
-        yield f"`{name}.shape[{axis}]` is 1", length == 1, _SIGN if axis > 1 or len(shape) == 3 else _SPECIAL
+        if len(shape) != 3:  # a single image: nothing goes wrong because it has one channel
+            # Height and width are often 1 where little can go wrong anyway.
+            yield f"`{name}.shape[{axis}]` is 1", length == 1, _SIGN if axis > 1 else _SPECIAL
         yield f"`{name}.shape[{axis}]` is odd", length % 2 == 1, _SIGN
     array = as_array(value)
     if array is not None and array.size:

@@ -127,6 +127,8 @@ class Pair:
     def boolean(self) -> bool:
         """Whether True or False is expected."""
         expected = self.look.expected
+        if isinstance(expected, tuple | list):
+            return bool(expected) and all(isinstance(item, bool) for item in expected)
         return isinstance(expected, bool) or str(getattr(expected, "dtype", "")).endswith("bool")
 
     def same(self, one: Array, other: Array) -> bool:

@@ -103,7 +103,7 @@ def _where_in(whole: Array, part: Array, same: Callable[[Array, Array], bool]) -
 
 
 def reduced(p: Pair) -> Claims:
-    """A sum or a mean too many or too few, and two vectors broadcast against each other."""
+    """A sum or a mean too many or too few, and a matrix where its diagonal would do."""
     a, b = p.got, p.expected
     if not a.size or not b.size or a.ndim == b.ndim:
         return
@@ -114,7 +114,7 @@ def reduced(p: Pair) -> Claims:
         if p.same(np.asarray(function(longer, axis=axis)), shorter):
             yield Claim(said.format(f"{function.__name__}{over}"), weight=distinct(longer) - 1)
     if b.ndim == 1 and a.ndim == 2 and a.shape == 2 * b.shape and len(b) > 1 and p.same(np.diagonal(a).copy(), b):
-        yield Claim("holds what is expected on its diagonal: two vectors were broadcast against each other")
+        yield Claim("is a matrix with what is expected on its diagonal, as where two vectors are broadcast together")
 
 
 def length(p: Pair) -> Claims:

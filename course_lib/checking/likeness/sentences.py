@@ -106,7 +106,7 @@ class _Group:
             return f"Y{name}{predicate}{end}"
         if len(cases) == 1:
             return f"In the case “{cases[0]}”, y{name}{predicate}{end}"
-        return f"In the {len(cases)} cases where it is wrong, y{name}{predicate}{end}"
+        return f"In the {len(cases)} cases where it is wrong, y{name}{predicate.removesuffix(_WHERE)}{end}"
 
 
 def _say_constant_answer(group: _Group) -> str:
@@ -212,7 +212,10 @@ def _say_size(group: _Group) -> str:
         return group.about(
             nearly + (f" and always {side}" if side else "") + ": is it a small term, or a factor near 1?"
         )
-    return group.about(f"is {side} wherever it is wrong") if side else ""
+    return group.about(f"is {side}{_WHERE}") if side else ""
+
+
+_WHERE = " wherever it is wrong"
 
 
 _WAYS: tuple[tuple[Callable[[_Group], str], ...], ...] = (

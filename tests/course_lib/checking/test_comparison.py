@@ -236,5 +236,5 @@ def test_the_place_in_an_expression_is_an_expression() -> None:
     mismatch = compare(torch.tensor([True, False]), torch.tensor([False, False]))
     assert mismatch is not None
     assert mismatch.told("result == 0") == (
-        "1 of 2 elements of `result == 0` is wrong; the first of them, `(result == 0)[0]`, is True and should be False"
+        "1 of 2 elements of `result == 0` is wrong; `(result == 0)[0]` is True and should be False"
     )

@@ -214,7 +214,7 @@ def test_two_vectors_broadcast_against_each_other_are_seen() -> None:
     for n in (3, 4, 5):
         one, other = normal(n), normal(n, seed=1)
         made.append(look(f"n = {n}", one[:, None] * other, one * other, {}))
-    said = "holds what is expected on its diagonal: two vectors were broadcast against each other"
+    said = "is a matrix with what is expected on its diagonal, as where two vectors are broadcast together"
     assert likeness(made) == f"Your `y` {said}."
 
 
