@@ -43,7 +43,7 @@ import torch
 
 from autograder.errors import CourseError
 from course_lib.checking.comparison import agrees
-from course_lib.checking.drivers import STRIDED, attempt, cast, floating_dtype, run_case, tensors_in
+from course_lib.checking.drivers import STRIDED, attempt, can_change, cast, floating_dtype, run_case
 from course_lib.checking.keys import (
     Aspect,
     CaseKey,
@@ -55,6 +55,7 @@ from course_lib.checking.keys import (
     Response,
     respond,
 )
+from course_lib.checking.values import as_sent, unsupported_in
 from course_lib.checking.verdict import Verdict, judge, observe
 
 __all__ = ["CONVENTION", "Case", "Criterion", "Exercise", "Misconception", "generator", "one_of", "wrong_entries"]
@@ -408,6 +409,7 @@ class Exercise:
         """
         cases = tuple(self._case_key(name, case) for name, case in self.draw(generator(self.id, seed)).items())
         outputs = {case.name: case.outputs for case in cases}
+        self._require_known_names(outputs)
         criteria = [CriterionKey(c.slug, c.title, c.points, c.entries(outputs)) for c in self.criteria]
         for aspect, convention in self.conventions.items():
             if convention.points:
@@ -415,6 +417,27 @@ class Exercise:
                 criteria.append(CriterionKey(convention.slug, convention.title, convention.points, entries))
         key = ExerciseKey(self.id, self.defines, cases, tuple(criteria), (), self.forbidden, self.tells, self.observes)
         return self.with_misconceptions(key) if diagnose else key
+
+    def _require_known_names(self, outputs: Mapping[str, tuple[str, ...]]) -> None:
+        """A criterion that looks at nothing would be given to everybody.
+
+        Args:
+            outputs: case name -> names of its outputs.
+        """
+        known = sorted({output for some in outputs.values() for output in some})
+        for criterion in self.criteria:
+            lacks = [p for p in criterion.cases or () if not any(_matches(name, p) for name in outputs)]
+            odd = [output for output in criterion.outputs or () if output not in known]
+            where = f"{self.id}, criterion {criterion.title!r}"
+            if lacks:
+                there = ", ".join(map(repr, outputs))
+                raise CourseError(f"{where}: there is no case {lacks[0]!r}", f"its cases are {there}")
+            if odd:
+                there = ", ".join(map(repr, known))
+                raise CourseError(f"{where}: there is no output {odd[0]!r}", f"its outputs are {there}")
+            if not criterion.entries(outputs):
+                message = f"{where} looks at nothing: none of its cases has one of its outputs"
+                raise CourseError(message, "choose cases and outputs that go together")
 
     def with_misconceptions(self, key: ExerciseKey) -> ExerciseKey:
         """The same key with the footprints of all misconceptions on its cases, as data."""
@@ -447,8 +470,12 @@ class Exercise:
         function = case.function or self.names[0]
         outputs = case.outputs or self.returns
         inputs64 = cast(dict(case.inputs), torch.float64)
+        for given, value in case.inputs.items():
+            if (odd := unsupported_in(value)) is not None:
+                message = f"the input {given!r} of {self.id}, case {name!r}, is {odd}, which cannot be handed over"
+                raise CourseError(message, _CAN_TRAVEL)
         raw, _ = attempt(self._reference_namespace, function, case.driver, inputs64)
-        response = respond(raw)
+        response = respond(as_sent(raw))
         key = CaseKey(name, function, case.driver, case.inputs, outputs, {}, case.tolerance)
         seen = observe(key, response)
         dtype = floating_dtype(case.inputs)
@@ -457,6 +484,10 @@ class Exercise:
         if failed:
             message = f"the reference of {self.id} fails on case {name!r}: {failed[0].message}"
             raise CourseError(message, "a case gives the inputs in the order of the parameters, tensors as float64")
+        if (odd := unsupported_in(expected)) is not None:
+            raise CourseError(
+                f"the reference of {self.id} returns {odd} on case {name!r}, which is not read", _CAN_TRAVEL
+            )
         expected = expected if dtype is None else cast(expected, dtype)
         return dataclasses.replace(key, expected=expected, returns=response.returned)
 
@@ -464,13 +495,13 @@ class Exercise:
         """What a misconception gives at the entries of a case where it is wrong."""
         with _unwarned():  # only values are asked for, so nobody compares its inputs with those that it was given
             raw, _ = attempt(self.namespace(misconception.wrong), case.function, case.driver, case.inputs)
-        return wrong_entries(case, respond(raw))
+        return wrong_entries(case, respond(as_sent(raw)))
 
     def respond(self, what: Answer, case: CaseKey) -> Response:
         """Put a reference or a wrong answer through a case, as a student's answer is."""
         with _unwarned():
             raw = run_case(self.namespace(what), case.function, case.driver, case.inputs, returns=case.returns)
-            return respond(raw)
+            return respond(as_sent(raw))
 
     def verdict(self, what: Answer, key: ExerciseKey) -> Verdict:
         """The verdict on an answer."""
@@ -549,10 +580,16 @@ def _convention(title: str, asked: float | str) -> Convention:
     return Convention(title, 0.0, asked) if isinstance(asked, str) else Convention(title, asked)
 
 
+_CAN_TRAVEL = (
+    "inputs and results are None, True, numbers, text, tensors, NumPy arrays, "
+    "and lists, tuples, sets and dicts of these"
+)
+
+
 def _of_convention(aspect: Aspect, case: CaseKey) -> Iterator[Entry]:
     """Where a convention can show in a case."""
     inputs = dict(case.inputs)
-    if aspect == "inputs" and next(tensors_in(inputs), None) is not None:
+    if aspect == "inputs" and any(map(can_change, inputs.values())):
         yield Entry(case.name, "", "inputs")
     if aspect == "layout" and case.driver.endswith(STRIDED):
         yield Entry(case.name, "", "layout")

@@ -11,11 +11,13 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from course_lib.checking.comparison import agrees
 from course_lib.checking.keys import CaseKey, Entry
-from course_lib.checking.shapes import AXIS, GROUPS, ORDER, in_shape
+from course_lib.checking.shapes import AXIS, GROUPS, ITEMS, ORDER, in_shape
+from course_lib.checking.values import Iterated
 
 __all__ = ["COSTS", "Arranged", "arranged"]
 
@@ -81,6 +83,8 @@ def _as_asked(got: Any, expected: Any) -> tuple[str, Any] | None:
     """The slip, and the value in the shape that is asked for; None where no such slip makes the difference."""
     if isinstance(expected, Tensor):
         return in_shape(got, tuple(expected.shape))
+    if isinstance(expected, tuple | list) and isinstance(got, Iterated | np.ndarray | Tensor):
+        return ITEMS, list(got) if isinstance(got, Iterated) else got.tolist()
     if isinstance(expected, tuple | list) and isinstance(got, tuple | list) and len(got) == len(expected):
         mended = [_as_asked(one, other) for one, other in zip(got, expected, strict=True)]
         slug = next((found[0] for found in mended if found is not None), None)

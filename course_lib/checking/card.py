@@ -168,7 +168,7 @@ def _open(verdict: Verdict) -> str:
 def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iterator[str]:
     """What is known about the criterion that is explained, in sentences."""
     if verdict.unsteady:
-        noise = any("u" in case.inputs for case in verdict.key.cases)
+        noise = any("u" in case.inputs for case in verdict.key.cases if case.name in verdict.unsteady)
         yield "Two calls with the same inputs give different results." + (
             " The random numbers are given, as `u`: use them instead of drawing your own." if noise else ""
         )

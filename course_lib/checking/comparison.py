@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from course_lib.checking.values import Unsupported
+from course_lib.checking.values import Iterated, Unsupported
 
 __all__ = ["TOLERANCE", "Mismatch", "agrees", "compare", "describe", "dtype_of", "limit_of", "numbers_of", "scale_of"]
 
@@ -94,6 +95,8 @@ def compare(got: Any, expected: Any, tolerance: float | None = None) -> Mismatch
     Args:
         tolerance: replaces the one that follows from the dtypes.
     """
+    if isinstance(expected, np.ndarray) and expected.dtype.kind == "U":
+        return _compare_texts(got, expected)
     if isinstance(expected, np.ndarray):  # what a known mistake returns
         expected = torch.from_numpy(expected)
     if isinstance(expected, torch.Tensor):
@@ -104,6 +107,8 @@ def compare(got: Any, expected: Any, tolerance: float | None = None) -> Mismatch
         return _compare_numbers(got, expected, tolerance)
     if isinstance(expected, tuple | list):
         return _compare_sequences(got, expected, tolerance)
+    if isinstance(expected, set | frozenset):
+        return _compare_sets(got, expected)
     if isinstance(expected, dict):
         return _compare_dicts(got, expected, tolerance)
     return None if got is None and expected is None else _differs(got, expected)
@@ -141,7 +146,7 @@ def _apart(got: Any, expected: Any) -> tuple[str, str]:
 
 
 def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) -> Mismatch | None:
-    if isinstance(got, np.ndarray):
+    if isinstance(got, np.ndarray) and got.dtype.kind != "U":
         got = torch.from_numpy(got)
     if expected.ndim == 0 and isinstance(got, bool | int | float):
         got = torch.tensor(_as_float(got), dtype=torch.float64)
@@ -179,6 +184,19 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
     if of_truth:
         return Mismatch(where, None, index, bool(a[index]), bool(b[index]), alone=count == 1)
     return Mismatch(where, error, index, float(a[index]), float(b[index]), alone=count == 1)
+
+
+def _compare_texts(got: Any, expected: NDArray[np.str_]) -> Mismatch | None:
+    if not isinstance(got, np.ndarray) or got.dtype.kind != "U":
+        return _differs(got, expected)
+    if got.shape != expected.shape:
+        return Mismatch(f"{{it}} has the shape {got.shape} and should have the shape {expected.shape}", None)
+    wrong = got != expected
+    if not wrong.any():
+        return None
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    where = f"{int(wrong.sum())} of {wrong.size} elements of {{it}} {'is' if wrong.sum() == 1 else 'are'} wrong"
+    return Mismatch(where, None, index, str(got[index]), str(expected[index]), alone=int(wrong.sum()) == 1)
 
 
 def _tolerance(got: torch.Tensor, expected: torch.Tensor) -> float:
@@ -274,7 +292,8 @@ def _distance(got: bool | int | float, expected: bool | int | float) -> float | 
 
 
 def _compare_sequences(got: Any, expected: tuple[Any, ...] | list[Any], tolerance: float | None) -> Mismatch | None:
-    if not isinstance(got, tuple | list) or len(got) != len(expected):
+    once_only = isinstance(got, Iterated) and not isinstance(expected, Iterated)
+    if once_only or not isinstance(got, tuple | list) or len(got) != len(expected):
         return _differs(got, expected)
     for position, (one, other) in enumerate(zip(got, expected, strict=True)):
         mismatch = compare(one, other, tolerance)
@@ -286,11 +305,8 @@ def _compare_sequences(got: Any, expected: tuple[Any, ...] | list[Any], toleranc
 def _compare_dicts(got: Any, expected: dict[Any, Any], tolerance: float | None) -> Mismatch | None:
     if not isinstance(got, dict):
         return _differs(got, expected)
-    missing = [key for key in expected if key not in got]
-    extra = [key for key in got if key not in expected]
-    if missing or extra:
-        parts = [f"lacks {_listed(missing)}"] * bool(missing) + [f"should not have {_listed(extra)}"] * bool(extra)
-        return Mismatch(f"{{it}} {' and '.join(parts)}", got=got, expected=expected)
+    if odd := _lacks_or_has(got, expected):
+        return odd
     for key, value in expected.items():
         mismatch = compare(got[key], value, tolerance)
         if mismatch is not None:
@@ -298,9 +314,33 @@ def _compare_dicts(got: Any, expected: dict[Any, Any], tolerance: float | None) 
     return None
 
 
+def _compare_sets(got: Any, expected: set[Any] | frozenset[Any]) -> Mismatch | None:
+    if not isinstance(got, set | frozenset):
+        return _differs(got, expected)
+    return _lacks_or_has(got, expected)
+
+
+def _lacks_or_has(got: Collection[Any], expected: Collection[Any]) -> Mismatch | None:
+    """What is missing in a set or among the keys of a dict, and what should not be there."""
+    missing = [key for key in expected if key not in got]
+    extra = [key for key in got if key not in expected]
+    if not missing and not extra:
+        return None
+    parts = [f"lacks {_listed(missing)}"] * bool(missing) + [f"should not have {_listed(extra)}"] * bool(extra)
+    return Mismatch(f"{{it}} {' and '.join(parts)}", got=got, expected=expected)
+
+
 def _listed(keys: list[Any]) -> str:
     more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
-    return ", ".join(map(describe, keys[:5])) + more
+    if all(isinstance(key, str) for key in keys):
+        keys = sorted(keys)  # a set of text has another order in each run
+    return ", ".join(map(_as_key, keys[:5])) + more
+
+
+def _as_key(key: Any) -> str:
+    """A key as it is written, if that is short."""
+    plain = isinstance(key, tuple) and all(isinstance(part, bool | int | float | str) for part in key)
+    return repr(key) if plain and len(repr(key)) <= 60 else describe(key)
 
 
 def _inside(place: str, mismatch: Mismatch) -> Mismatch:
@@ -315,6 +355,10 @@ def describe(value: Any) -> str:
         return f"a tensor of shape {tuple(value.shape)}" if value.ndim else f"a tensor ({value.item():.6g})"
     if isinstance(value, np.ndarray):
         return f"a NumPy array of shape {value.shape}"
+    if isinstance(value, Iterated):
+        return f"an iterator of {len(value)}"
+    if isinstance(value, set | frozenset):
+        return f"a set of {len(value)}"
     if isinstance(value, tuple | list):
         shapes = {tuple(item.shape) for item in value[:100] if isinstance(item, torch.Tensor)}
         tensors = len(shapes) == 1 and all(isinstance(item, torch.Tensor) for item in value[:100])

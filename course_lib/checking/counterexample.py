@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from course_lib.checking.drivers import STRIDED, Shown, shown_by
+from course_lib.checking.drivers import STRIDED, Shown, can_change, shown_by
 from course_lib.checking.keys import CaseKey, Entry, Failure
 from course_lib.checking.verdict import CriterionResult, Verdict
 
@@ -44,12 +45,12 @@ def counterexample(verdict: Verdict, result: CriterionResult) -> str:
     if shown.prepare is not None and not prepared:
         return ""
     seen = verdict.observed.get(result.entry)
-    lines = ["import torch", "", *_call(case, shown, inputs, prepared, result.entry)]
+    lines = list(_call(case, shown, inputs, prepared, result.entry))
     if not isinstance(seen, Failure) and result.entry.aspect != "layout":
         lines += _comparison(case, shown, result.entry, verdict.key.tells)
     if isinstance(seen, torch.Tensor) and seen.numel() <= MAX_NUMBERS and result.entry.aspect == "value":
         lines += [f"# The check got {_literal(seen, _DIGITS_OF_RESULTS)}".replace("\n", "\n# ")]
-    code = "\n".join(lines)
+    code = "\n".join([*_imports("\n".join(lines)), *lines])
     return code if len(code) <= _MAX_CHARACTERS else ""
 
 
@@ -66,7 +67,7 @@ def _call(
                 backwards = f".permute({', '.join(map(str, reversed(range(value.ndim))))})"
                 yield f"{name} = {name}{backwards}.contiguous(){backwards}"
     if entry.aspect == "inputs":
-        yield f"before = {{{', '.join(f'{name!r}: {name}.clone()' for name in _tensors(inputs))}}}"
+        yield f"before = {{{', '.join(_kept(name, value) for name, value in inputs.items() if can_change(value))}}}"
     yield from prepared
     call = shown.call.format(function=case.function, arguments=", ".join(case.inputs))
     if _is_plain(case):
@@ -95,8 +96,16 @@ def _comparison(case: CaseKey, shown: Shown, entry: Entry, tells: bool) -> Itera
         yield f'print("expected", {_literal(expected, _DIGITS_OF_RESULTS)})'
 
 
-def _tensors(inputs: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in inputs.items() if isinstance(value, torch.Tensor)]
+def _kept(name: str, value: Any) -> str:
+    """An item of a dict: a copy of an input, to compare it with later."""
+    return f"{name!r}: {name}.clone()" if isinstance(value, torch.Tensor) else f"{name!r}: copy.deepcopy({name})"
+
+
+def _imports(code: str) -> list[str]:
+    """What the lines below need, and an empty line; nothing if they need nothing."""
+    modules = [("copy", "import copy"), ("np", "import numpy as np"), ("torch", "import torch")]
+    found = [statement for name, statement in modules if re.search(rf"\b{name}\.", code)]
+    return [*found, ""] if found else []
 
 
 def _is_small(value: Any) -> bool:
@@ -107,6 +116,8 @@ def _is_small(value: Any) -> bool:
     if isinstance(value, Mapping):
         return all(_is_small(item) for item in value.values())
     if isinstance(value, tuple | list):
+        return len(value) <= MAX_NUMBERS and all(_is_small(item) for item in value)
+    if isinstance(value, set):
         return len(value) <= MAX_NUMBERS and all(_is_small(item) for item in value)
     return type(value) in _PLAIN
 
@@ -121,7 +132,7 @@ def _literal(value: Any, digits: int | None = None) -> str:
     if isinstance(value, torch.Tensor):
         return _tensor_literal(value, digits)
     if isinstance(value, np.ndarray):
-        return f"{_tensor_literal(torch.from_numpy(value), digits)}.numpy()"
+        return _array_literal(value, digits)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key!r}: {_literal(item, digits)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple | list):
@@ -140,6 +151,14 @@ def _tensor_literal(value: torch.Tensor, digits: int | None) -> str:
         # One row a line, which is also how the tensor prints.
         text = text.replace("], ", "],\n    ")
     return f"torch.tensor({text}{dtype})"
+
+
+def _array_literal(value: np.ndarray[Any, Any], digits: int | None) -> str:
+    default = value.dtype in (np.float64, np.int64, np.bool_) or value.dtype.kind == "U"
+    dtype = "" if default else f', dtype="{value.dtype}"'
+    if value.size == 0:
+        return f"np.empty({value.shape}{dtype})"
+    return f"np.array({_nested(value.tolist(), digits or (9 if value.dtype == np.float32 else None))}{dtype})"
 
 
 def _nested(value: Any, digits: int | None) -> str:

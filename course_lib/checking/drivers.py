@@ -22,7 +22,7 @@ from torch import Tensor
 
 from course_lib.checking.comparison import describe
 from course_lib.checking.shapes import in_shape, shape_in_words
-from course_lib.checking.values import pack
+from course_lib.checking.values import pack, settled
 from course_lib.checking.watch import Watch
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "as_numbers",
     "attempt",
     "called",
+    "can_change",
     "cast",
     "changed_inputs",
     "copied",
@@ -300,7 +301,7 @@ def _once(
         namespace = {**namespace, function: recorder}
     raw: dict[str, Any]
     try:
-        result = driver_named(driver_name)(namespace, function, given)
+        result = settled(driver_named(driver_name)(namespace, function, given))
         raw, failed = {"result": result}, None
         if plain and device != "cpu" and isinstance(result, Tensor) and result.device.type != torch.device(device).type:
             raw["device"] = result.device.type
@@ -392,7 +393,14 @@ def copied(value: Any, device: str = "cpu") -> Any:
         return {key: copied(item, device) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return type(value)(copied(item, device) for item in value)
-    return value
+    return value.copy() if isinstance(value, np.ndarray | set) else value
+
+
+def can_change(value: Any) -> bool:
+    """Whether whoever gets a value could change it in place."""
+    return isinstance(value, Tensor | np.ndarray | list | dict | set) or (
+        isinstance(value, tuple) and any(map(can_change, value))
+    )
 
 
 def _equal(after: Any, before: Any) -> bool:
@@ -405,6 +413,11 @@ def _equal(after: Any, before: Any) -> bool:
     if isinstance(before, tuple | list):
         same_length = isinstance(after, tuple | list) and len(after) == len(before)
         return same_length and all(map(_equal, after, before))
+    if isinstance(before, np.ndarray):
+        kinds = after.dtype.kind + before.dtype.kind if isinstance(after, np.ndarray) else ""
+        return bool(kinds) and np.array_equal(after, before, equal_nan=set(kinds) <= set("fc"))
+    if isinstance(before, set):
+        return bool(after == before)
     # Nothing else can be changed in place (functions and modules are passed on as they are).
     return True
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from course_lib.checking.drivers import copied, driver_named, takes_a_value
+from course_lib.checking.drivers import DRIVERS, copied, driver_named, takes_a_value
 from course_lib.checking.keys import CaseKey, Entry, Failure
 from course_lib.checking.verdict import Verdict
 
@@ -126,8 +126,10 @@ def _students_line(traceback: TracebackType | None) -> tuple[int | None, str]:
 def innermost_of_student(traceback: TracebackType | None) -> tuple[FrameType | None, int]:
     """The innermost frame that is neither ours nor a library's, and its line."""
     found: tuple[FrameType | None, int] = (None, 0)
+    courses = {function.__module__.partition(".")[0] for function in DRIVERS.values()}
     while traceback is not None:
-        if not traceback.tb_frame.f_code.co_filename.startswith(_NOT_THE_STUDENTS):
+        package = str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0]
+        if package not in courses and not traceback.tb_frame.f_code.co_filename.startswith(_NOT_THE_STUDENTS):
             found = traceback.tb_frame, traceback.tb_lineno
         traceback = traceback.tb_next
     return found

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["ARRANGEMENT_SLIPS", "AXIS", "GROUPS", "LIST", "ORDER", "in_shape", "shape_in_words"]
+__all__ = ["ARRANGEMENT_SLIPS", "AXIS", "GROUPS", "ITEMS", "LIST", "ORDER", "in_shape", "shape_in_words"]
 
 AXIS, LIST = "axis-of-length-one", "not-one-tensor"
-GROUPS, ORDER = "axes-grouped-otherwise", "results-in-another-order"
+GROUPS, ORDER, ITEMS = "axes-grouped-otherwise", "results-in-another-order", "not-a-list"
 ARRANGEMENT_SLIPS = {
     AXIS: "The numbers are what they would be, but the shape is not: an axis of length 1 is left over, or one is "
     "missing. `keepdim`, `squeeze`, `unsqueeze` and an index such as `[0]` decide that.",
@@ -20,6 +20,8 @@ ARRANGEMENT_SLIPS = {
     "`torch.stack` makes one of many.",
     GROUPS: "The numbers are what they would be, and in that order, but they are divided into other axes. Bring the "
     "result into the shape that is asked for.",
+    ITEMS: "The items are what they would be, but they come as an array, or as an iterator, which gives each of them "
+    "only once. A list is asked for; `list(...)` or `.tolist()` makes one.",
     ORDER: "Each result is what another one should be: they are returned in another order than is asked for.",
 }
 """What is said of each of them: the same in every exercise."""

@@ -16,15 +16,19 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import json
 import math
+from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence, Set
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import torch
 
-__all__ = ["Unsupported", "ValueFormatError", "pack", "unpack"]
+__all__ = ["Iterated", "Unsupported", "ValueFormatError", "as_sent", "pack", "settled", "unpack", "unsupported_in"]
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 16
@@ -39,6 +43,8 @@ MAX_HEADER = 1024 * 1024
 _SHORT = 2048
 """A header up to this length is remembered; what is made of it takes about twenty times its space."""
 _MAX_INT_BITS = 4096
+_MAX_ODD_KEYS, _HASH_BITS = 1000, 60
+"""Keys and items of sets that could be chosen to have one hash: with very many, a dict takes minutes to build."""
 _DTYPES = frozenset(
     getattr(torch, name)
     for name in "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 bfloat16 float32 float64".split()
@@ -67,12 +73,53 @@ class Unsupported:
     kind: str
 
 
+class Iterated(list[Any]):
+    """What an iterator gave, which gives each item only once."""
+
+
+def settled(value: Any) -> Any:
+    """A result with what its iterators give in their place: each of them can be asked only once."""
+    if isinstance(value, Iterator):
+        return Iterated(itertools.islice(value, MAX_NODES + 1))
+    if type(value) in (tuple, list) and any(isinstance(item, Iterator) for item in value):
+        return type(value)(settled(item) for item in value)
+    return value
+
+
+def as_sent(value: Any) -> Any:
+    """A value as it is after its way through bytes."""
+    return value if _is_simple(value) else unpack(pack(value))
+
+
+def _is_simple(value: Any) -> bool:
+    if isinstance(value, dict):
+        return type(value) is dict and all(_is_simple(key) and _is_simple(item) for key, item in value.items())
+    if isinstance(value, tuple | list):
+        return type(value) in (tuple, list) and all(map(_is_simple, value))
+    return value is None or type(value) in _PLAIN or type(value) in (torch.Tensor, np.ndarray)
+
+
+def unsupported_in(value: Any) -> str | None:
+    """What cannot travel of a value, in words; None if all of it can."""
+    todo = [unpack(pack(value))]
+    while todo:
+        found = todo.pop()
+        if isinstance(found, Unsupported):
+            return found.kind
+        if isinstance(found, dict):
+            todo += [*found, *found.values()]
+        elif isinstance(found, tuple | list | Set):
+            todo += found
+    return None
+
+
 def pack(value: Any, max_header: int = MAX_HEADER) -> bytes:
     """Write a value as safetensors bytes.
 
     Args:
-        value: tensors, numpy arrays, None, bool, int, float, str, and tuples,
-            lists and dicts of these.  Anything else becomes `Unsupported`.
+        value: tensors, numpy arrays, None, bool, int, float, str, and tuples, lists, sets and dicts of these.  What is
+            as good becomes one of them: a range a list, a fraction a float; an iterator becomes `Iterated`.  Anything
+            else becomes `Unsupported`.
         max_header: bytes for everything that is not a tensor's numbers.
     """
     tensors: list[torch.Tensor] = []
@@ -120,17 +167,28 @@ def _encode(value: Any, tensors: list[torch.Tensor], depth: int, count: list[int
     if isinstance(value, torch.Tensor):
         return _encode_tensor(value, tensors)
     if isinstance(value, dict):
+        if _are_too_odd(value):
+            return _unsupported(_TOO_ODD.format("dict"))
         inner = [_encode(part, tensors, depth + 1, count) for pair in value.items() for part in pair]
         return f'{{"d":[{",".join(map("[{},{}]".format, inner[::2], inner[1::2]))}]}}'
     if isinstance(value, tuple | list):
-        kind = "u" if isinstance(value, tuple) else "l"
+        kind = "u" if isinstance(value, tuple) else "i" if isinstance(value, Iterated) else "l"
         return f'{{"{kind}":[{",".join([_encode(item, tensors, depth + 1, count) for item in value])}]}}'
+    if isinstance(value, str):
+        return _encode_plain(str.__str__(value))
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         return _encode_plain(value.item())  # a number, as Python's own
     if isinstance(value, np.ndarray | np.generic):
         return _encode_array(np.asarray(value), tensors)
     if isinstance(value, Unsupported):
         return _unsupported(value.kind)
+    if isinstance(value, Fraction | Decimal):
+        return _encode_plain(float(value))
+    bytewise = isinstance(value, bytes | bytearray | memoryview)
+    if isinstance(value, Set | Sequence | MappingView | Iterator) and not bytewise:
+        return _encode_items(value, tensors, depth, count)
+    if isinstance(value, Mapping):
+        return _encode(dict(value), tensors, depth, count)
     name = type(value).__name__
     return _unsupported(f"a{'n' * (name[:1].lower() in 'aeiou')} {name}")
 
@@ -172,7 +230,31 @@ def _encode_tensor(value: torch.Tensor, tensors: list[torch.Tensor]) -> str:
     return f'{{"t":"{len(tensors) - 1}"{device}}}'
 
 
+def _encode_items(value: Any, tensors: list[torch.Tensor], depth: int, count: list[int]) -> str:
+    """Sets, in an order that does not change from run to run, and what gives items without being a list."""
+    if isinstance(value, Set) and _are_too_odd(value):
+        return _unsupported(_TOO_ODD.format("set"))
+    items = [_encode(item, tensors, depth + 1, count) for item in itertools.islice(value, MAX_NODES + 1)]
+    if isinstance(value, Set) and not isinstance(value, MappingView):
+        return f'{{"s":[{",".join(sorted(items))}]}}'
+    return f'{{"{"i" if isinstance(value, Iterator) else "l"}":[{",".join(items)}]}}'
+
+
+_TOO_ODD = f"a {{}} with more than {_MAX_ODD_KEYS} keys that are tuples or very long numbers"
+
+
+def _are_too_odd(keys: Iterable[Any]) -> bool:
+    """Whether more of these keys than are allowed could be made to have one hash: text and usual numbers cannot."""
+    odd = (
+        not isinstance(k, str | float | None) and not (isinstance(k, int) and k.bit_length() <= _HASH_BITS)
+        for k in keys
+    )
+    return sum(odd) > _MAX_ODD_KEYS
+
+
 def _encode_array(value: np.ndarray[Any, Any], tensors: list[torch.Tensor]) -> str:
+    if value.dtype.kind == "U" and value.size <= MAX_NODES:
+        return f'{{"a":[{list(value.shape)},[{",".join(map(_encode_plain, value.ravel().tolist()))}]]}}'
     try:
         tensor = torch.from_numpy(np.array(value, copy=True, order="C"))
     # TypeError: a dtype that torch does not have.  ValueError: a foreign byte order.
@@ -266,11 +348,33 @@ def _decode(node: Any, tensors: dict[str, torch.Tensor], depth: int, count: list
     if kind in ("u", "l") and isinstance(content, list):
         items = [_decode(item, tensors, depth + 1, count) for item in content]
         return tuple(items) if kind == "u" else items
+    if kind == "i" and isinstance(content, list):
+        return Iterated(_decode(item, tensors, depth + 1, count) for item in content)
+    if kind == "s" and isinstance(content, list):
+        return _set_of([_decode(item, tensors, depth + 1, count) for item in content])
+    if kind == "a" and isinstance(content, list):
+        return _texts(*content)
     if kind == "d" and isinstance(content, list):
-        return {
-            _decode(key, tensors, depth + 1, count): _decode(item, tensors, depth + 1, count) for key, item in content
-        }
+        keys = [_decode(key, tensors, depth + 1, count) for key, _ in content]
+        if _are_too_odd(keys):
+            raise ValueFormatError(_TOO_ODD.format("dict"))
+        return dict(zip(keys, [_decode(item, tensors, depth + 1, count) for _, item in content], strict=True))
     raise ValueFormatError(f"unknown node {kind[:20]!r}")
+
+
+def _set_of(items: list[Any]) -> set[Any]:
+    if _are_too_odd(items):
+        raise ValueFormatError(_TOO_ODD.format("set"))
+    return {frozenset(item) if isinstance(item, set) else item for item in items}
+
+
+def _texts(shape: list[int], texts: list[Any]) -> Any:
+    if len(texts) > MAX_NODES or not all(type(text) is str and len(text) <= _MAX_TEXT for text in texts):
+        raise ValueFormatError("an array of something else than text")
+    longest = max(map(len, texts), default=0)
+    if longest * len(texts) * 4 > MAX_BYTES:  # each takes as much memory as the longest
+        raise ValueFormatError("an array of long texts")
+    return np.array(texts, dtype=str).reshape(shape)
 
 
 def _decode_plain(value: Any) -> Any:

@@ -97,7 +97,7 @@ class Verdict:
         score: the points.
         failure: set when no call at all gave a value: the reason of the first.
         banned: forbidden operations that ran, for which the points are withheld.
-        unsteady: whether two calls with the same inputs gave different results.
+        unsteady: cases in which two calls with the same inputs gave different results.
         remarks: what is worth saying and costs nothing.
         observed: what the responses show at each entry.
         explained: the entries at which a recognized mistake shows.
@@ -112,7 +112,7 @@ class Verdict:
     score: float = 0.0
     failure: Failure | None = None
     banned: tuple[str, ...] = ()
-    unsteady: bool = False
+    unsteady: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     observed: Mapping[Entry, Any] = field(default_factory=dict, repr=False)
     wrong: Mapping[Entry, Mismatch] = field(default_factory=dict, repr=False)
@@ -332,7 +332,7 @@ def judge(key: ExerciseKey, responses: Mapping[str, Response]) -> Verdict:
         0.0 if banned else marks.score,
         failures[0] if all(failure is not None for failure in failures) else None,
         banned,
-        bool(marks.wrong_values) and any(_is_unsteady(case, answers[case.name]) for case in key.cases),
+        tuple(case.name for case in key.cases if marks.wrong_values and _is_unsteady(case, answers[case.name])),
         marks.remarks(answers.values()),
         observed,
         wrong,
@@ -406,7 +406,8 @@ class _Marks:
         entries = self._judged(criterion) if criterion.is_convention else list(criterion.entries)
         bad = [entry for entry in entries if entry in self.wrong]
         if not bad:
-            judged = bool(entries) and self._unfounded.isdisjoint(entries)
+            nowhere = criterion.is_convention and not criterion.entries and self._judges_conventions
+            judged = nowhere or (bool(entries) and self._unfounded.isdisjoint(entries))
             return CriterionResult(criterion, "right" if judged else "not judged")
         unknown = [entry for entry in bad if entry not in self.explained]
         first = self._smallest(unknown or bad)
