@@ -356,9 +356,19 @@ for mistake in (
     exercise.both(mistake, zeros_outside)(
         lambda image, displacement, mistake=mistake: mistake(image, displacement, padding="zeros")
     )
+exercise.both(down_and_across_swapped, zeros_outside)(
+    lambda image, displacement: each_measured_by_its_own_side_and_swapped(image, displacement, padding="zeros")
+)
 for way in (*BY_A_WRONG_SIDE, *map(one_shorter, BY_A_WRONG_SIDE)):
     exercise.both(displacements_measured_by_the_wrong_side, zeros_outside)(
         lambda image, displacement, way=way: way(image, displacement, padding="zeros")
+    )
+    exercise.both(other_direction, displacements_measured_by_the_wrong_side)(
+        lambda image, displacement, way=way: way(image, -displacement)
+    )
+for way in (*BY_A_WRONG_SIDE[1:], *map(one_shorter, BY_A_WRONG_SIDE[1:])):
+    exercise.both(down_and_across_swapped, displacements_measured_by_the_wrong_side)(
+        lambda image, displacement, way=way: way(image, displacement.flip(0))
     )
 for mistake, ways in (
     (corners_mixed, (corners_mixed, grid_alone_enlarged)),
@@ -371,4 +381,17 @@ for mistake, ways in (
         exercise.both(other_direction, mistake)(lambda image, displacement, way=way: way(image, -displacement))
         exercise.both(down_and_across_swapped, mistake)(
             lambda image, displacement, way=way: way(image, displacement.flip(0))
+        )
+
+def one_side_for_both(image, displacement, axis, less):
+    """Displacements that are as long as if both were divided by one side, or one pixel less."""
+    sides = torch.tensor(image.shape[1:]).to(displacement) - less
+    return displacement * (sides / sides[axis])[:, None, None]
+
+for way, less in ((grid_alone_enlarged, 0), (corners_mixed, 1)):
+    for axis in range(2):
+        exercise.both(displacements_measured_by_the_wrong_side, corners_mixed)(
+            lambda image, displacement, way=way, less=less, axis=axis: (
+                way(image, one_side_for_both(image, displacement, axis, less))
+            )
         )
