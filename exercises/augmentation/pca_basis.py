@@ -121,8 +121,8 @@ def unsorted(covariance):
 
 @exercise.wrong(loses=(VALUES, AXES), costs=0.75)
 def not_sorted(images):
-    """The eigenvalues are in no order, neither descending nor ascending: that is how a decomposition for any matrix
-    returns them. The axis of the largest variance should be the first."""
+    """The eigenvalues come in no particular order: that is how a decomposition for any matrix returns them. The axis of
+    the largest variance should be the first."""
     return unsorted(torch.cov(pixel_columns(images), correction=0))
 
 @exercise.wrong(loses=AXES, costs=0.5)

@@ -164,14 +164,14 @@ def batch_axis_left(image, size):
 @exercise.wrong(loses=ROUNDS)
 @enlarged_to
 def rounded_down(image, size):
-    """The long side is always rounded down, so the aspect is kept less well than possible. It should be rounded to the
+    """The other side is always rounded down, so the aspect is kept less well than possible. It should be rounded to the
     nearest whole number."""
     return short_side(image, size, math.floor)
 
 @exercise.wrong(loses=ROUNDS)
 @enlarged_to
 def rounded_up(image, size):
-    """The long side is always rounded up. It should be rounded to the nearest whole number."""
+    """The other side is always rounded up. It should be rounded to the nearest whole number."""
     return short_side(image, size, math.ceil)
 
 @exercise.wrong(loses=BILINEAR, costs=0.5)
