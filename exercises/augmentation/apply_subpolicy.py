@@ -32,7 +32,8 @@ def cases(g):
     small, brighter, darker = numbered(1, 2, 3), ("lighten", 0.6, 0.2), ("brightness", 0.7, 0.5)
     yield "some, by hand", case(small, [brighter, ("lighten", 0.5, 0.4), darker], 0.45, 0.5, 0.65, spread=0.0)
     yield "all, by hand", case(small, [brighter, darker], 0.3, 0.5, spread=0.0)
-    yield "all, three steps", case(picture(g, 3, 4, 5), [("gamma", 0.9, 1.5), lighten, darken], 0.8, 0.3, 0.55)
+    # Light enough that some pixels leave the range from 0 to 1 in between.
+    yield "all, three steps", case(picture(g, 3, 4, 5, low=0.6), [("gamma", 0.9, 1.5), lighten, darken], 0.8, 0.3, 0.55)
     yield "all, twice the same", case(picture(g, 2, 5, 4), [darken, ("shift", 0.5, 1), darken], 0.6, 0.1, 0.2)
     yield "some, first left out", case(picture(g, 3, 3, 6), [lighten, darken], 0.95, 0.6)
     yield "some, second left out, float32", case(picture(g, 2, 4, 4, dtype=torch.float32), [lighten, rarely], 0.7, 0.3)
@@ -205,7 +206,7 @@ def first_step_only(image, subpolicy, operations, u):
 
 @exercise.wrong(loses=ORDER, costs=0.5)
 def two_steps_only(image, subpolicy, operations, u):
-    """Only the first two steps are looked at. AutoAugment has two, but a sub-policy may have any number."""
+    """It is made for two steps. AutoAugment's sub-policies have two, but a sub-policy may have any number."""
     return apply(image, subpolicy[:2], operations, u)
 
 @exercise.also(two_steps_only)
@@ -213,7 +214,25 @@ def exactly_two_steps(image, subpolicy, operations, u):
     first, second = subpolicy[:2]
     return apply(image, [first, second], operations, u)
 
-for decision in (comparison_reversed, always_applied, one_number_for_all_steps):
+@exercise.also(two_steps_only)
+def the_first_and_the_second(image, subpolicy, operations, u):
+    return apply(image, [subpolicy[i] for i in range(2)], operations, u)
+
+@exercise.also(two_steps_only)
+def no_more_and_no_less_than_two(image, subpolicy, operations, u):
+    first, second = subpolicy
+    return apply(image, [first, second], operations, u)
+
+@exercise.wrong(loses=ORDER, costs=0.25)
+def clamped_after_each_step(image, subpolicy, operations, u):
+    """The image was limited to the range from 0 to 1 between the steps. What is cut off there does not come back when
+    the next step makes the image darker; each step gets the result of the one before as it is."""
+    for i, (name, probability, magnitude) in enumerate(subpolicy):
+        if u[i] < probability:
+            image = operations[name](image, magnitude).clamp(0, 1)
+    return image
+
+for decision in (comparison_reversed, always_applied, one_number_for_all_steps, equal_counts_as_below):
     exercise.both(each_on_the_original, decision)(on_the_original(decision.__wrapped__))
     exercise.both(last_step_first, decision)(
         lambda image, subpolicy, operations, u, decision=decision: (

@@ -227,6 +227,10 @@ def factors_taken_for_changes(image, brightness, contrast):
     or flat."""
     return the_formula(image, 1 + brightness, 1 + contrast)
 
+for mistake in (mean_of_each_channel, mean_of_each_pixel):
+    exercise.both(mistake, clamped_in_between)(
+        lambda image, brightness, contrast, mistake=mistake: mistake((image * brightness).clamp(0, 1), 1.0, contrast)
+    )
 for mistake in (
     contrast_about_zero, contrast_about_one_half, mean_of_each_channel, mean_of_each_pixel, mean_before_brightness
 ):

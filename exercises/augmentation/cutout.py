@@ -122,12 +122,46 @@ def even_length_extended(n, length, center):
     the center makes an odd length."""
     return clipped(center - length // 2, center + length // 2 + 1, n)
 
+@exercise.wrong(loses=(INSIDE, ODD), costs=0.75)
+@hole
+def end_included(n, length, center):
+    """The hole reaches one row and one column too far, whether its length is even or odd. An end counts as not
+    included, so it lies exactly the length behind the first row."""
+    return clipped(center - length // 2, center - length // 2 + length + 1, n)
+
+@exercise.wrong(loses=(INSIDE, ODD), costs=0.75)
+@hole
+def starts_one_pixel_late(n, length, center):
+    """The hole lacks its first row and its first column: it starts one pixel too late and ends where it should. It
+    starts half the length, rounded down, before the center, and that row is cut."""
+    return clipped(center - length // 2 + 1, center - length // 2 + length, n)
+
+@exercise.also(starts_one_pixel_late)
+@hole
+def starts_one_pixel_after_the_clipped_one(n, length, center):
+    first, end = clipped(center - length // 2, center - length // 2 + length, n)
+    return first + 1, end
+
+@exercise.wrong(loses=(INSIDE, ODD), costs=0.75)
+@hole
+def one_pixel_down_and_right(n, length, center):
+    """The hole has the right size but lies one row and one column too far down and right. It starts half the length,
+    rounded down, before the center."""
+    return clipped(center - length // 2 + 1, center - length // 2 + 1 + length, n)
+
 @exercise.wrong(loses=ODD, costs=0.25)
 @hole
 def rounded_to_the_other_side(n, length, center):
     """A hole of odd length lies one row and one column too far up and left. It starts half the length, rounded down,
     before the center."""
     return clipped(center - length + length // 2, center + length // 2, n)
+
+@exercise.wrong(loses=INSIDE, costs=0.25)
+@hole
+def even_length_to_the_other_side(n, length, center):
+    """A hole of even length lies one row and one column too far down and right. It starts half the length before the
+    center."""
+    return clipped(center - (length - 1) // 2, center - (length - 1) // 2 + length, n)
 
 @exercise.wrong(loses=BORDER, costs=0.75)
 @hole
@@ -146,6 +180,11 @@ def shortened_and_wrapped(n, length, center):
 def extended_and_wrapped(n, length, center):
     return center - length // 2, center + length // 2 + 1
 
+@exercise.both(end_included, negative_index_wraps)
+@hole
+def end_included_and_wrapped(n, length, center):
+    return center - length // 2, center - length // 2 + length + 1
+
 @exercise.wrong(loses=BORDER, costs=0.75)
 @hole
 def pushed_inside(n, length, center):
@@ -161,6 +200,12 @@ def clipped_start_not_end(n, length, center):
     before clipping."""
     first = max(center - length // 2, 0)
     return first, min(first + length, n)
+
+@exercise.both(end_included, clipped_start_not_end)
+@hole
+def end_included_from_the_clipped_start(n, length, center):
+    first = max(center - length // 2, 0)
+    return first, min(first + length + 1, n)
 
 @exercise.wrong(loses=BORDER, costs=0.5)
 @hole
@@ -204,6 +249,16 @@ def twice_and_wrapped(n, length, center):
 def row_and_column_swapped(image, length, centre_y, centre_x):
     """Rows and columns of the center are exchanged. The first number is the row."""
     return clipped_slices(image, length, centre_x, centre_y)
+
+for mistake in (
+    odd_length_shortened, even_length_extended, end_included, clipped_start_not_end, negative_index_wraps
+):
+    exercise.both(row_and_column_swapped, mistake)(
+        lambda image, length, centre_y, centre_x, mistake=mistake: mistake(image, length, centre_x, centre_y)
+    )
+exercise.both(row_and_column_swapped, odd_length_shortened, negative_index_wraps)(
+    lambda image, length, centre_y, centre_x: shortened_and_wrapped(image, length, centre_x, centre_y)
+)
 
 @exercise.wrong(loses=INSIDE)
 def first_channel_only(image, length, centre_y, centre_x):

@@ -182,3 +182,4 @@ for mirror, axes in ((upside_down, (2,)), (turned_by_180_degrees, (2, 3))):
     exercise.both(mirror, one_decision_for_the_batch)(
         lambda x, p, u, axes=axes: flipped(x, (u[:1] < p).expand(len(u)), axes)
     )
+    exercise.both(mirror, equal_counts_as_below)(lambda x, p, u, axes=axes: flipped(x, u <= p, axes))

@@ -109,6 +109,8 @@ def labels_not_mixed(t, lam, permutation):
     """The images are mixed but the labels are not. An image that is partly a shirt is then called a whole shoe."""
     return t.clone()
 
+exercise.also(labels_not_mixed)(labels_by(lambda t, lam, permutation: t[permutation]))
+
 @exercise.wrong(loses=IMAGES)
 @images_by
 def images_not_mixed(t, lam, permutation):
@@ -182,8 +184,12 @@ exercise.also(next_one_as_partner)(both_alike(lambda t, lam, permutation: mix(t,
 @exercise.wrong(loses=(IMAGES, LABELS), costs=0.75)
 @both_alike
 def one_weight_for_the_batch(t, lam, permutation):
-    """All examples are mixed with the first weight. Each has its own."""
+    """All examples are mixed with the same weight, the first one or the mean of all. Each has its own."""
     return mix(t, lam[:1].expand(len(t)), permutation)
+
+exercise.also(one_weight_for_the_batch)(
+    both_alike(lambda t, lam, permutation: mix(t, lam.mean().expand(len(t)), permutation))
+)
 
 @exercise.wrong(loses=(IMAGES, LABELS), costs=1)
 @both_alike
@@ -197,6 +203,11 @@ def larger_weight_for_itself(t, lam, permutation):
     """The larger of lam and 1 - lam went to the example itself. Some libraries do that; here lam is its weight whether
     large or small."""
     return mix(t, torch.maximum(lam, 1 - lam), permutation)
+
+@exercise.wrong(loses=(IMAGES, LABELS), costs=0.5)
+def results_exchanged(x, y, lam, permutation):
+    """The mixed labels come first and the mixed images second. It is the other way around."""
+    return mix(y, lam, permutation), mix(x, lam, permutation)
 
 def unaligned(t, lam, permutation):
     return lam * t + (1 - lam) * t[permutation]

@@ -95,12 +95,22 @@ def counted(combine):
 
     return answer
 
+def size_by_size(combine):
+    """The mean over the sizes of what `combine` makes of the logits of ten crops, (10, K)."""
+
+    def answer(model, image, sizes, crop):
+        return torch.stack([combine(model(all_crops(image, [size], crop))) for size in sizes]).mean(0)
+
+    return answer
+
 @exercise.wrong(loses=AVERAGES)
 @counted
 def logits_averaged(logits):
-    """The logits were averaged and the softmax taken at the end. Then one crop with a large logit outvotes all others;
-    average the probabilities."""
+    """The logits of the crops were averaged and the softmax taken of their mean. Then one crop with a large logit
+    outvotes all others; average the probabilities."""
     return logits.mean(0).softmax(0)
+
+exercise.also(logits_averaged)(size_by_size(logits_averaged.__wrapped__))
 
 @exercise.wrong(loses=AVERAGES)
 @counted
@@ -128,6 +138,8 @@ def softmax_over_crops(logits):
     crop."""
     return logits.softmax(0).mean(0)
 
+exercise.also(softmax_over_crops)(size_by_size(softmax_over_crops.__wrapped__))
+
 @exercise.wrong(loses=AVERAGES, costs=0.75)
 @counted
 def softmax_twice(logits):
@@ -138,8 +150,11 @@ def softmax_twice(logits):
 @exercise.wrong(loses=AVERAGES, costs=0.5)
 @counted
 def summed_not_averaged(logits):
-    """The probabilities were added up and not divided by the number of crops and sizes: they should add up to 1."""
+    """The probabilities of the crops were added up and not divided by how many crops there are, ten for each size: they
+    should add up to 1."""
     return logits.softmax(1).sum(0)
+
+exercise.also(summed_not_averaged)(size_by_size(summed_not_averaged.__wrapped__))
 
 @exercise.wrong(loses=AVERAGES, costs=0.5)
 @counted

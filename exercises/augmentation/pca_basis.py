@@ -36,8 +36,9 @@ def cases(g):
     def case(images):
         return Case({"images": images}, driver="augmentation/eigenbasis")
 
-    # One image of eight pixels, gray but for steps along three axes: six along the first, four, two.
-    axes = torch.tensor([[3.0, 2, 6], [-6, 3, 2], [2, 6, -3]]).double() / 20
+    # One image of eight pixels, gray but for steps along three axes: six along the first, four, two.  A decomposition
+    # for any matrix, not only symmetric ones, does not happen to return the largest first here.
+    axes = torch.tensor([[2.0, 6, 3], [3, 2, -6], [6, -3, 2]]).double() / 20
     steps = [[1, 1, 0], [1, -1, 0], [-1, 1, 0], [-1, -1, 0], [1, 0, 0], [-1, 0, 0], [0, 0, 1], [0, 0, -1]]
     colors = 0.5 + torch.tensor(steps).double() @ axes
     yield "by hand", case(colors.T.reshape(1, 3, 2, 4).contiguous().round(decimals=2))
@@ -113,6 +114,16 @@ def values_ascending(images):
     """The eigenvalues come in ascending order. The largest should be the first, beside the axis to which it belongs."""
     values, vectors = ascending(images)
     return values, vectors.flip(1)
+
+def unsorted(covariance):
+    values, vectors = torch.linalg.eig(covariance)
+    return values.real, vectors.real
+
+@exercise.wrong(loses=(VALUES, AXES), costs=0.75)
+def not_sorted(images):
+    """The eigenvalues come in no particular order: that is how a decomposition for any matrix returns them. The axis of
+    the largest variance should be the first."""
+    return unsorted(torch.cov(pixel_columns(images), correction=0))
 
 @exercise.wrong(loses=AXES, costs=0.5)
 def eigenvectors_in_rows(images):
@@ -233,8 +244,32 @@ def centered_image_by_image(images):
 @of_covariance
 def channels_not_moved_last(images):
     """The images were cut into groups of three neighboring numbers. These are pixels of one channel, not the three
-    channels of a pixel: the axes have to be moved before the shape is changed."""
+    channels of a pixel: the axis of the channels has to be the last before the shape is changed."""
     return torch.cov(images.reshape(-1, 3).T, correction=0)
+
+@exercise.also(channels_not_moved_last)
+@of_covariance
+def channels_moved_first_and_cut_into_threes(images):
+    return torch.cov(images.transpose(0, 1).reshape(-1, 3).T, correction=0)
+
+@exercise.wrong(loses=(VALUES, AXES), costs=1)
+@of_covariance
+def cut_into_three_parts(images):
+    """All numbers were cut into three equal parts, one after the other. These are the three channels only where there
+    is a single image: the axis of the channels has to be the first before the shape is changed."""
+    return torch.cov(images.reshape(3, -1), correction=0)
+
+for mistake, rearranged in (
+    (channels_not_moved_last, lambda images: images.reshape(-1, 3).T),
+    (channels_not_moved_last, lambda images: images.transpose(0, 1).reshape(-1, 3).T),
+    (cut_into_three_parts, lambda images: images.reshape(3, -1)),
+):
+    exercise.both(mistake, unbiased_covariance)(
+        of_covariance(lambda images, rearranged=rearranged: torch.cov(rearranged(images)))
+    )
+    exercise.both(ascending, mistake, unbiased_covariance)(
+        lambda images, rearranged=rearranged: both_ascending(torch.cov(rearranged(images)))
+    )
 
 @exercise.wrong(loses=(VALUES, AXES), costs=0.75)
 @of_covariance
@@ -247,17 +282,22 @@ def correlation(images):
 def correlation_by_the_unbiased_deviation(images):
     return torch.corrcoef(pixel_columns(images)) * (1 - 1 / len(pixel_rows(images)))
 
+exercise.both(not_sorted, unbiased_covariance)(lambda images: unsorted(torch.cov(pixel_columns(images))))
 for mistake in (unbiased_covariance, not_divided, divided_by_the_number_of_images):
     exercise.both(ascending, mistake)(
         lambda images, mistake=mistake: tuple(part.flip(-1) for part in mistake(images))
     )
-for mistake in (not_centered, channels_not_moved_last, first_image_only, mean_colors_only):
+for mistake in (not_centered, channels_not_moved_last, cut_into_three_parts, first_image_only, mean_colors_only):
     exercise.both(ascending, mistake)(
         lambda images, covariance=mistake.__wrapped__: both_ascending(covariance(images))
     )
     exercise.both(columns_ascending, mistake)(
         lambda images, covariance=mistake.__wrapped__: values_alone_sorted(covariance(images))
     )
+
+exercise.both(ascending, channels_not_moved_last)(
+    lambda images: both_ascending(channels_moved_first_and_cut_into_threes.__wrapped__(images))
+)
 
 def values_alone_sorted(covariance):
     values, vectors = torch.linalg.eigh(covariance)

@@ -133,6 +133,21 @@ def without_repetition(o, m, p, steps, subpolicies):
     """No choice was allowed twice. Steps may be alike, and sub-policies too."""
     return math.perm(o * m * p, steps * subpolicies)
 
+@exercise.wrong(loses=COUNTS)
+def counted_as_sets(o, m, p, steps, subpolicies):
+    """Choices were counted as sets: none of them twice, and in no order. Steps may be alike, sub-policies too, and the
+    order counts."""
+    return math.comb(o * m * p, steps) ** subpolicies
+
+for sets in (
+    lambda choices, steps, subpolicies: math.comb(choices, steps * subpolicies),
+    lambda choices, steps, subpolicies: math.comb(choices**steps, subpolicies),
+    lambda choices, steps, subpolicies: math.comb(math.comb(choices, steps), subpolicies),
+):
+    exercise.also(counted_as_sets)(
+        lambda o, m, p, steps, subpolicies, sets=sets: sets(o * m * p, steps, subpolicies)
+    )
+
 @exercise.wrong(loses=COUNTS, costs=0.25)
 def order_ignored(o, m, p, steps, subpolicies):
     """Policies that differ in the order of their sub-policies were counted once. The lecture's number counts them

@@ -164,14 +164,14 @@ def batch_axis_left(image, size):
 @exercise.wrong(loses=ROUNDS)
 @enlarged_to
 def rounded_down(image, size):
-    """The long side is always rounded down, so the aspect is kept less well than possible. It should be rounded to the
+    """The other side is always rounded down, so the aspect is kept less well than possible. It should be rounded to the
     nearest whole number."""
     return short_side(image, size, math.floor)
 
 @exercise.wrong(loses=ROUNDS)
 @enlarged_to
 def rounded_up(image, size):
-    """The long side is always rounded up. It should be rounded to the nearest whole number."""
+    """The other side is always rounded up. It should be rounded to the nearest whole number."""
     return short_side(image, size, math.ceil)
 
 @exercise.wrong(loses=BILINEAR, costs=0.5)
@@ -217,3 +217,11 @@ for sides in (both_sides_resized, long_side_resized, height_always, width_always
     exercise.both(sides, batch_axis_left)(
         lambda image, size, sides=sides.__wrapped__: resized(image, *sides(image, size), align_corners=False)[None]
     )
+
+for sides, rounded in (
+    (long_side_resized, lambda image, size: (n * size // max(image.shape[-2:]) for n in image.shape[-2:])),
+    (height_always, lambda image, size: (size, image.shape[-1] * size // image.shape[-2])),
+    (width_always, lambda image, size: (image.shape[-2] * size // image.shape[-1], size)),
+    (height_and_width_swapped, lambda image, size: short_side(image, size, math.floor)[::-1]),
+):
+    exercise.both(sides, rounded_down)(enlarged_to(rounded))

@@ -148,14 +148,16 @@ exercise.also(overwritten_too_early)(
 )
 
 @exercise.wrong(loses=ANGLES, costs=0.75)
-def aspect_ignored(image, degrees, padding="zeros", sign=1):
+def aspect_ignored(image, degrees, padding="zeros", align=(False, False)):
     """On images that are not square the rotation also shears. The grid runs from -1 to 1 along both axes, so one unit
     is another number of pixels in each."""
     # The matrix of a square on an image that is none.
-    sine, cosine = sign * math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
+    sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     theta = image.new_tensor([[[cosine, -sine, 0], [sine, cosine, 0]]])
-    grid = F.affine_grid(theta, [1, *image.shape], align_corners=False)
-    return F.grid_sample(image[None], grid, padding_mode=padding, align_corners=False)[0]
+    grid = F.affine_grid(theta, [1, *image.shape], align_corners=align[0])
+    return F.grid_sample(image[None], grid, padding_mode=padding, align_corners=align[1])[0]
+
+exercise.also(aspect_ignored)(lambda image, degrees: aspect_ignored(image, degrees, align=(True, True)))
 
 def measured_by(sides):
     """Distances divided by half of `sides(height, width)`, down and across."""
@@ -175,8 +177,16 @@ def divided_by_the_wrong_side(height, width):
     In a square that makes no difference; elsewhere the image is stretched."""
     return width, width
 
-exercise.also(divided_by_the_wrong_side)(measured_by(lambda height, width: (height, height)))
-exercise.also(divided_by_the_wrong_side)(measured_by(lambda height, width: (width, height)))
+@measured_by
+def height_for_both(height, width):
+    return height, height
+
+@measured_by
+def sides_exchanged(height, width):
+    return width, height
+
+exercise.also(divided_by_the_wrong_side)(height_for_both)
+exercise.also(divided_by_the_wrong_side)(sides_exchanged)
 
 @exercise.wrong(loses=(QUARTERS, ANGLES), costs=1)
 def about_the_corner(image, degrees):
@@ -303,10 +313,28 @@ exercise.both(clockwise, half_a_pixel_off_the_center)(
     lambda image, degrees: turned(image, -math.radians(degrees), halves_of(image))
 )
 exercise.both(clockwise, rows_before_columns)(lambda image, degrees: rows_before_columns(image, -degrees))
-exercise.both(clockwise, aspect_ignored)(lambda image, degrees: aspect_ignored(image, degrees, sign=-1))
-exercise.both(aspect_ignored, border_repeated)(lambda image, degrees: aspect_ignored(image, degrees, "border"))
+for way in (divided_by_the_wrong_side, height_for_both, sides_exchanged):
+    exercise.both(clockwise, divided_by_the_wrong_side)(lambda image, degrees, way=way: way(image, -degrees))
+
+# In units of half the image, with the corners of the grid meaning the same when it is made and when it is read.
+for align in ((False, False), (True, True)):
+    exercise.both(clockwise, aspect_ignored)(
+        lambda image, degrees, align=align: aspect_ignored(image, -degrees, align=align)
+    )
+    exercise.both(degrees_taken_for_radians, aspect_ignored)(
+        lambda image, degrees, align=align: aspect_ignored(image, math.degrees(degrees), align=align)
+    )
+    exercise.both(aspect_ignored, border_repeated)(
+        lambda image, degrees, align=align: aspect_ignored(image, degrees, "border", align)
+    )
 
 for mistake, align in ((corners_mixed, (True, False)), (corners_mixed_the_other_way, (False, True))):
+    exercise.both(mistake, aspect_ignored)(
+        lambda image, degrees, align=align: aspect_ignored(image, degrees, align=align)
+    )
+    exercise.both(clockwise, mistake, aspect_ignored)(
+        lambda image, degrees, align=align: aspect_ignored(image, -degrees, align=align)
+    )
     exercise.both(mistake, border_repeated)(
         lambda image, degrees, align=align: turned(image, math.radians(degrees), padding="border", align=align)
     )

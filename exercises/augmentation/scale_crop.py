@@ -1,5 +1,7 @@
 """Random scale and random crop, as ResNet trains: noise decides the short side and the place of the crop."""
 
+import math
+
 import torch
 
 from autograder.exercise import Exercise
@@ -88,6 +90,18 @@ def last_place_never_drawn(image, low, high, crop, u):
     place more than there are pixels left over."""
     return placed(scaled(image, drawn_side(low, high, u)), crop, u, lambda n: n - crop)
 
+@exercise.also(last_place_never_drawn)
+def last_row_never_drawn(image, low, high, crop, u):
+    image = scaled(image, drawn_side(low, high, u))
+    height, width = image.shape[1:]
+    return crop_at(image, pick(float(u[1]), max(height - crop, 1)), pick(float(u[2]), width - crop + 1), crop)
+
+@exercise.also(last_place_never_drawn)
+def last_column_never_drawn(image, low, high, crop, u):
+    image = scaled(image, drawn_side(low, high, u))
+    height, width = image.shape[1:]
+    return crop_at(image, pick(float(u[1]), height - crop + 1), pick(float(u[2]), max(width - crop, 1)), crop)
+
 @exercise.wrong(loses=SCALE, costs=0.5)
 def largest_size_never_drawn(image, low, high, crop, u):
     """The largest size is never drawn. From low to high, both included, there is one more size than their
@@ -105,6 +119,44 @@ def rounded_to_the_nearest(image, low, high, crop, u):
     image = scaled(image, low + round(float(u[0]) * (high - low)))
     top, left = (round(float(u[1 + i]) * (image.shape[1 + i] - crop)) for i in range(2))
     return crop_at(image, top, left, crop)
+
+@exercise.wrong(loses=PLACE, costs=0.5)
+def place_rounded_to_the_nearest(image, low, high, crop, u):
+    """The place was rounded to the nearest instead of down. So the first one comes half as often as the others, and one
+    beyond the last comes too, where the crop leaves the image."""
+    return placed_by(round, scaled(image, drawn_side(low, high, u)), crop, u)
+
+@exercise.wrong(loses=SCALE, costs=0.5)
+def size_rounded_to_the_nearest(image, low, high, crop, u):
+    """The size was rounded to the nearest instead of down. So the smallest comes half as often as the others, and one
+    that is larger than high comes too."""
+    return drawn_crop(scaled(image, low + round(float(u[0]) * (high - low + 1))), crop, u)
+
+@exercise.both(place_rounded_to_the_nearest, size_rounded_to_the_nearest)
+def all_rounded_to_the_nearest(image, low, high, crop, u):
+    return placed_by(round, scaled(image, low + round(float(u[0]) * (high - low + 1))), crop, u)
+
+def placed_by(rounding, image, crop, u, places=1):
+    """The crop whose place is u times the number of places, rounded otherwise; what there is of it in the image."""
+    rest = [n - crop + places for n in image.shape[1:]]
+    return crop_at(image, *(rounding(float(u[1 + i]) * n) for i, n in enumerate(rest)), crop)
+
+@exercise.wrong(loses=(PLACE, SCALE), costs=1)
+def rounded_up(image, low, high, crop, u):
+    """The number times its range was rounded up instead of down, so the first value comes only where u is exactly 0. Of
+    n values the one with the number u times n, rounded down, is meant; the first has the number 0."""
+    return placed_by(math.ceil, scaled(image, low + math.ceil(float(u[0]) * (high - low + 1))), crop, u)
+
+@exercise.also(rounded_up)
+def rounded_up_to_the_last(image, low, high, crop, u):
+    side = low + math.ceil(float(u[0]) * (high - low))
+    return placed_by(math.ceil, scaled(image, side), crop, u, places=0)
+
+@exercise.wrong(loses=(PLACE, SCALE), costs=1)
+def rounded_down_too_early(image, low, high, crop, u):
+    """The crop always comes from the top left corner of the image at its smallest size, whatever u says. Were the
+    numbers in u rounded down before they were multiplied? All of them are 0 then."""
+    return crop_at(scaled(image, low), 0, 0, crop)
 
 @exercise.wrong(loses=SCALE, costs=0.75)
 def smallest_size_always(image, low, high, crop, u):
@@ -172,6 +224,18 @@ def row_and_column_swapped(image, low, high, crop, u):
     one."""
     return by_the_formula(image, low, high, crop, u[[0, 2, 1]])
 
+@exercise.both(row_and_column_swapped, last_place_never_drawn)
+def swapped_and_the_last_place_never_drawn(image, low, high, crop, u):
+    return last_place_never_drawn(image, low, high, crop, u[[0, 2, 1]])
+
+@exercise.wrong(loses=PLACE, costs=0.5)
+def height_and_width_exchanged(image, low, high, crop, u):
+    """Height and width of the resized image are exchanged: the row was drawn from the places along the width, the
+    column from those along the height. In a square that makes no difference."""
+    image = scaled(image, drawn_side(low, high, u))
+    top, left = (int(float(u[1 + i]) * (image.shape[2 - i] - crop + 1)) for i in range(2))
+    return crop_at(image, top, left, crop)
+
 @exercise.wrong(loses=PLACE, costs=0.75)
 def one_number_for_both(image, low, high, crop, u):
     """The same number places row and column, so the crops lie on a diagonal. The third number in u is for the
@@ -207,7 +271,8 @@ def always_the_center(image, low, high, crop, u):
 
 @exercise.wrong(loses=PLACE)
 def always_the_top_left_corner(image, low, high, crop, u):
-    """The crop always comes from the top left corner. The second and the third number in u choose the place."""
+    """The crop always comes from the top left corner. The second and the third number in u choose the place; rounded
+    down before they are multiplied they would be 0."""
     return crop_at(scaled(image, drawn_side(low, high, u)), 0, 0, crop)
 
 def resized_otherwise(image, low, high, crop, u, **options):

@@ -169,9 +169,40 @@ def half_pixel_forgotten(rows, columns, down, right, height, width):
 @exercise.wrong(loses=MOVES, costs=0.5)
 @read_at
 def displacements_measured_by_the_wrong_side(rows, columns, down, right, height, width):
-    """The displacements are scaled by the wrong side of the image. Rows are measured against the height, columns
-    against the width."""
+    """Displacements are scaled by a side of the image to which they do not belong. Rows are measured against the
+    height, columns against the width."""
     return rows + down * height / width, columns + right * width / height
+
+@exercise.also(displacements_measured_by_the_wrong_side)
+@read_at
+def displacements_measured_by_the_width(rows, columns, down, right, height, width):
+    return rows + down * height / width, columns + right
+
+@exercise.also(displacements_measured_by_the_wrong_side)
+@read_at
+def displacements_measured_by_the_height(rows, columns, down, right, height, width):
+    return rows + down, columns + right * width / height
+
+# The same between the centers of the corner pixels, where a side is one pixel shorter.
+def one_shorter(answer):
+    return read_at(
+        lambda rows, columns, down, right, height, width: (
+            answer.__wrapped__(rows, columns, down, right, height - 1, width - 1)
+        )
+    )
+
+BY_A_WRONG_SIDE = (
+    displacements_measured_by_the_wrong_side, displacements_measured_by_the_width, displacements_measured_by_the_height
+)
+for by_a_wrong_side in BY_A_WRONG_SIDE:
+    exercise.also(displacements_measured_by_the_wrong_side)(one_shorter(by_a_wrong_side))
+
+@exercise.also(down_and_across_swapped)
+@read_at
+def each_measured_by_its_own_side_and_swapped(rows, columns, down, right, height, width):
+    return rows + right * height / width, columns + down * width / height
+
+exercise.also(down_and_across_swapped)(one_shorter(each_measured_by_its_own_side_and_swapped))
 
 @exercise.wrong(loses=MOVES, costs=0.5)
 @read_at
@@ -213,11 +244,21 @@ def corners_mixed(image, displacement, padding="border"):
     image is also enlarged a little. Without displacement it would not stay as it is."""
     return warped(image, displacement, padding, align=(True, False))
 
+@exercise.also(corners_mixed)
+@read_at
+def grid_alone_enlarged(rows, columns, down, right, height, width):
+    return rows * height / (height - 1) - 0.5 + down, columns * width / (width - 1) - 0.5 + right
+
 @exercise.wrong(loses=MOVES, costs=0.5)
 def corners_mixed_the_other_way(image, displacement, padding="border"):
     """The grid was made with the corners meaning pixel edges and read with the corners meaning pixel centers, so the
     image is also made a little smaller. Without displacement it would not stay as it is."""
     return warped(image, displacement, padding, align=(False, True))
+
+@exercise.also(corners_mixed_the_other_way)
+@read_at
+def grid_alone_made_smaller(rows, columns, down, right, height, width):
+    return (rows + 0.5) * (height - 1) / height + down, (columns + 0.5) * (width - 1) / width + right
 
 @exercise.wrong(loses=MOVES, costs=0.75)
 @read_at
@@ -315,3 +356,42 @@ for mistake in (
     exercise.both(mistake, zeros_outside)(
         lambda image, displacement, mistake=mistake: mistake(image, displacement, padding="zeros")
     )
+exercise.both(down_and_across_swapped, zeros_outside)(
+    lambda image, displacement: each_measured_by_its_own_side_and_swapped(image, displacement, padding="zeros")
+)
+for way in (*BY_A_WRONG_SIDE, *map(one_shorter, BY_A_WRONG_SIDE)):
+    exercise.both(displacements_measured_by_the_wrong_side, zeros_outside)(
+        lambda image, displacement, way=way: way(image, displacement, padding="zeros")
+    )
+    exercise.both(other_direction, displacements_measured_by_the_wrong_side)(
+        lambda image, displacement, way=way: way(image, -displacement)
+    )
+for way in (*BY_A_WRONG_SIDE[1:], *map(one_shorter, BY_A_WRONG_SIDE[1:])):
+    exercise.both(down_and_across_swapped, displacements_measured_by_the_wrong_side)(
+        lambda image, displacement, way=way: way(image, displacement.flip(0))
+    )
+for mistake, ways in (
+    (corners_mixed, (corners_mixed, grid_alone_enlarged)),
+    (corners_mixed_the_other_way, (corners_mixed_the_other_way, grid_alone_made_smaller)),
+):
+    exercise.both(mistake, zeros_outside)(
+        lambda image, displacement, way=ways[1]: way(image, displacement, padding="zeros")
+    )
+    for way in ways:
+        exercise.both(other_direction, mistake)(lambda image, displacement, way=way: way(image, -displacement))
+        exercise.both(down_and_across_swapped, mistake)(
+            lambda image, displacement, way=way: way(image, displacement.flip(0))
+        )
+
+def one_side_for_both(image, displacement, axis, less):
+    """Displacements that are as long as if both were divided by one side, or one pixel less."""
+    sides = torch.tensor(image.shape[1:]).to(displacement) - less
+    return displacement * (sides / sides[axis])[:, None, None]
+
+for way, less in ((grid_alone_enlarged, 0), (corners_mixed, 1)):
+    for axis in range(2):
+        exercise.both(displacements_measured_by_the_wrong_side, corners_mixed)(
+            lambda image, displacement, way=way, less=less, axis=axis: (
+                way(image, one_side_for_both(image, displacement, axis, less))
+            )
+        )

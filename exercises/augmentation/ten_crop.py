@@ -163,6 +163,12 @@ def corners_one_pixel_off(right, image, crop):
     down, across = (max(n - crop - 1, 0) for n in image.shape[1:])
     return [(0, 0), (0, across), (down, 0), (down, across), right[4]]
 
+@exercise.also(corners_one_pixel_off)
+@ten_crops_at
+def corners_one_pixel_off_and_out_of_a_whole_image(right, image, crop):
+    down, across = (n - crop - 1 for n in image.shape[1:])
+    return [(0, 0), (0, across), (down, 0), (down, across), right[4]]
+
 @exercise.wrong(loses=CENTER)
 @ten_crops_at
 def center_starts_in_the_middle(right, image, crop):
@@ -185,6 +191,13 @@ def center_ends_in_the_middle(right, image, crop):
 @ten_crops_at
 def center_ends_in_the_middle_and_leaves_the_image(right, image, crop):
     return [*right[:4], tuple(n // 2 - crop for n in image.shape[1:])]
+
+@exercise.wrong(loses=CENTER)
+@ten_crops_at
+def center_by_the_other_side(right, image, crop):
+    """The center is right in a square only: its row was computed from the width and its column from the height. Down it
+    is the height, across the width."""
+    return [*right[:4], right[4][::-1]]
 
 @exercise.wrong(loses=CENTER)
 def nothing_left_of_a_whole_image(image, crop):
@@ -226,6 +239,13 @@ def one_side_for_both(right, image, crop):
 @ten_crops_at
 def width_for_both(right, image, crop):
     return on_a_square(image.shape[2] - crop)
+
+@exercise.wrong(loses=(CORNERS, CENTER), costs=0.5)
+@ten_crops_at
+def height_and_width_exchanged(right, image, crop):
+    """It works for square images only. Were height and width exchanged? Then crops leave any other image and come out
+    in different sizes. An image here has the axes (C, H, W)."""
+    return places(image.mT, crop)
 
 def on_a_square(rest):
     return [(0, 0), (0, rest), (rest, 0), (rest, rest), (rest // 2, rest // 2)]

@@ -566,6 +566,62 @@ def _cut_without_clipping(image: Tensor, length: int, centre_y: int, centre_x: i
     return y
 
 
+def _turned_in_halves(made: bool, read: bool) -> Callable[[Tensor, float], Tensor]:
+    """In units of half the image, whatever its aspect; the corners may mean one thing made and another one read."""
+
+    def rotate(image: Tensor, degrees: float) -> Tensor:
+        _, height, width = image.shape
+        angle = math.radians(degrees)
+        edges = [(1.0 if made else 1 - 1 / n) for n in (height, width)]
+        ys, xs = (torch.linspace(-e, e, n, dtype=image.dtype) for e, n in zip(edges, (height, width), strict=True))
+        y, x = torch.meshgrid(ys, xs, indexing="ij")
+        turned = [x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)]
+        return F.grid_sample(image[None], torch.stack(turned, -1)[None], align_corners=read)[0]
+
+    return rotate
+
+
+def _warp_between_centers_read_between_edges(image: Tensor, displacement: Tensor) -> Tensor:
+    _, height, width = image.shape
+    ys, xs = (torch.linspace(-1, 1, n, dtype=image.dtype) for n in (height, width))
+    y, x = torch.meshgrid(ys, xs, indexing="ij")
+    grid = torch.stack([x + displacement[1] * 2 / width, y + displacement[0] * 2 / height], -1)
+    return F.grid_sample(image[None], grid[None], padding_mode="border", align_corners=False)[0]
+
+
+def _cut_with_its_end(image: Tensor, length: int, centre_y: int, centre_x: int) -> Tensor:
+    y, top, left = image.clone(), centre_y - length // 2, centre_x - length // 2
+    y[:, max(top, 0) : max(top + length + 1, 0), max(left, 0) : max(left + length + 1, 0)] = 0
+    return y
+
+
+def _ten_before_the_edge(image: Tensor, crop: int) -> Tensor:
+    first, last = slice(crop), slice(-crop - 1, -1)
+    top, left = ((n - crop) // 2 for n in image.shape[1:])
+    center = image[:, top : top + crop, left : left + crop]
+    five = [image[:, first, first], image[:, first, last], image[:, last, first], image[:, last, last], center]
+    return torch.stack([*five, *(each.flip(-1) for each in five)])
+
+
+def _subpolicy_of_two(ways: str) -> Callable[..., Tensor]:
+    def apply(image: Tensor, subpolicy: Any, operations: Any, u: Tensor) -> Tensor:
+        if ways == "unpacked":
+            first, second = subpolicy
+            subpolicy = [first, second]
+        for i in range(2):
+            name, probability, magnitude = subpolicy[i]
+            if u[i] < probability:
+                image = operations[name](image, magnitude)
+        return image
+
+    return apply
+
+
+def _basis_of_any_matrix(images: Tensor) -> Any:
+    values, vectors = np.linalg.eig(np.cov(images.numpy().transpose(1, 0, 2, 3).reshape(3, -1), bias=True))
+    return torch.from_numpy(values).to(images.dtype), torch.from_numpy(vectors).to(images.dtype)
+
+
 NAMED: list[tuple[str, Callable[..., Any], list[str]]] = [
     ("horizontal-flip", lambda x, p, u: torch.where((u > p).view(-1, 1, 1, 1), x.flip(3), x), ["comparison-reversed"]),
     ("horizontal-flip", lambda x, p, u: torch.where(u < p, x.flip(3), x), ["decisions-along-an-image"]),
@@ -580,6 +636,16 @@ NAMED: list[tuple[str, Callable[..., Any], list[str]]] = [
     ("soft-cross-entropy", _small_number(1e-8), ["small-number-added"]),
     ("soft-cross-entropy", _small_number(1e-12), ["small-number-added"]),
     ("ten-crop", lambda image, crop: list(answer_of("ten-crop")(image, crop)), ["list-of-crops"]),
+    ("rotate", _turned_in_halves(True, True), ["aspect-ignored"]),
+    ("rotate", _turned_in_halves(True, False), ["corners-mixed", "aspect-ignored"]),
+    ("rotate", _turned_in_halves(False, True), ["corners-mixed-the-other-way", "aspect-ignored"]),
+    ("smooth-warp", _warp_between_centers_read_between_edges, ["corners-mixed"]),
+    ("cutout", _cut_with_its_end, ["end-included"]),
+    ("ten-crop", _ten_before_the_edge, ["corners-one-pixel-off"]),
+    ("apply-subpolicy", _subpolicy_of_two("counted"), ["two-steps-only"]),
+    ("apply-subpolicy", _subpolicy_of_two("unpacked"), ["two-steps-only"]),
+    ("pca-basis", _basis_of_any_matrix, ["not-sorted"]),
+    ("policy-space", _space_combinations, ["counted-as-sets"]),
 ]
 
 
