@@ -210,8 +210,8 @@ def _gradient(output: Any, x: Tensor) -> Tensor | Unsupported | None:
     if not output.requires_grad:
         return _CUT_OFF
     weights = torch.linspace(-1, 2, output.numel(), dtype=output.dtype, device=output.device).reshape(output.shape)
-    (gradient,) = torch.autograd.grad((output * weights.square()).sum(), x, allow_unused=True)
-    return _CUT_OFF if gradient is None else gradient
+    gradients: tuple[Tensor | None, ...] = torch.autograd.grad((output * weights.square()).sum(), x, allow_unused=True)
+    return _CUT_OFF if gradients[0] is None else gradients[0]
 
 
 def _kept(statistic: Tensor | None, registered: Collection[int], dtype: torch.dtype) -> Tensor | None:
