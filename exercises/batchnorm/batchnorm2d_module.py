@@ -442,6 +442,10 @@ class StatisticsAreAttributes(Plain):
         self.running_mean = (1 - momentum) * self.running_mean + momentum * mean
         self.running_var = (1 - momentum) * self.running_var + momentum * var
 
+@exercise.also(StatisticsAreAttributes)
+class StatisticsAreAttributesChangedInPlace(StatisticsAreAttributes):
+    mix = Plain.mix
+
 @exercise.wrong(loses=BUFFERS)
 class StatisticsKeepHistory(Plain):
     """The running statistics are still attached to the graph of every batch so far. Memory grows with each step, and a
