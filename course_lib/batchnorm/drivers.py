@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.checking.drivers import Shown, driver
+from course_lib.checking.values import Unsupported
 from course_lib.checking.watch import unwatched
 
 __all__: list[str] = []
@@ -25,6 +26,7 @@ with torch.set_grad_enabled(gradients):
     train = layer(x)
 layer.eval()
 evaluation, evaluation_again = layer(probe), layer(probe)"""
+_CUT_OFF = Unsupported("missing (no gradient reaches the input)")
 _GRADIENT = (
     "torch.autograd.grad("
     "(train * torch.linspace(-1, 2, train.numel(), dtype=train.dtype).reshape(train.shape) ** 2).sum(), x)[0]"
@@ -43,6 +45,7 @@ _GRADIENT = (
             "evaluation": "evaluation",
             "evaluation_again": "evaluation_again",
             "trainable": "sum(p.numel() for p in layer.parameters() if p.requires_grad)",
+            "in_parameters": "sum(p.numel() for p in layer.parameters())",
             "history": "layer.running_mean.grad_fn is not None or layer.running_var.grad_fn is not None",
         },
     ),
@@ -59,8 +62,12 @@ def _training_run(namespace: Mapping[str, Any], function: str, inputs: dict[str,
 
     Returns a dict: `train`, the output for the last batch; `gradient` of a weighted sum of it with respect to that
     batch; `running_mean` and `running_var`, each (C,), under whatever name holds them; `evaluation` and
-    `evaluation_again` of the probe; `trainable`, how many numbers an optimizer would move; `history`, whether the
-    running statistics still hang on an autograd graph.
+    `evaluation_again` of the probe; `trainable`, how many numbers an optimizer would move; `in_parameters`, how many
+    numbers are in parameters, also in those that are not trained; `history`, whether the running statistics still hang
+    on an autograd graph.
+
+    Statistics that are not registered stay behind when the module takes the dtype of the probe.  That is seen where
+    the module is saved, and is not for their dtype to say once more.
     """
     module = namespace[function](**inputs["settings"])
     module.to(inputs["probe"])
@@ -77,14 +84,17 @@ def _training_run(namespace: Mapping[str, Any], function: str, inputs: dict[str,
     tensors = _tensors(module)
     statistics = {name: _statistic(tensors, name) for name in ("running_mean", "running_var")}
     history = any(tensor is not None and tensor.grad_fn is not None for tensor in statistics.values())
-    # Copies, for evaluation may change them.
-    kept = {name: None if tensor is None else tensor.detach().flatten().clone() for name, tensor in statistics.items()}
+    registered = {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
+    kept = {name: _kept(tensor, registered, inputs["probe"].dtype) for name, tensor in statistics.items()}
     module.eval()
     with _copies() as copy:
         once, again = (_plain(module(copy(inputs["probe"]))) for _ in range(2))
-    trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    counts = {
+        "trainable": sum(p.numel() for p in module.parameters() if p.requires_grad),
+        "in_parameters": sum(p.numel() for p in module.parameters()),
+    }
     found = {"train": _plain(train), "gradient": gradient, **kept, "evaluation": once, "evaluation_again": again}
-    return {**found, "trainable": trainable, "history": history}
+    return {**found, **counts, "history": history}
 
 
 _STATE_EXCHANGE = """\
@@ -193,13 +203,22 @@ def _plain(output: Any) -> Any:
     return output.detach() if isinstance(output, Tensor) else output
 
 
-def _gradient(output: Any, x: Tensor) -> Tensor | None:
+def _gradient(output: Any, x: Tensor) -> Tensor | Unsupported | None:
     """The gradient of a sum of `output` in which every element has a weight of its own."""
-    if not isinstance(output, Tensor) or not output.requires_grad or not x.requires_grad:
+    if not isinstance(output, Tensor) or not x.requires_grad:
         return None
+    if not output.requires_grad:
+        return _CUT_OFF
     weights = torch.linspace(-1, 2, output.numel(), dtype=output.dtype, device=output.device).reshape(output.shape)
-    (gradient,) = torch.autograd.grad((output * weights.square()).sum(), x, allow_unused=True)
-    return gradient
+    gradients: tuple[Tensor | None, ...] = torch.autograd.grad((output * weights.square()).sum(), x, allow_unused=True)
+    return _CUT_OFF if gradients[0] is None else gradients[0]
+
+
+def _kept(statistic: Tensor | None, registered: Collection[int], dtype: torch.dtype) -> Tensor | None:
+    """A copy of a running statistic (evaluation may change it); in `dtype` if it is none of the registered ones."""
+    if statistic is None:
+        return None
+    return statistic.detach().flatten().to(statistic.dtype if id(statistic) in registered else dtype, copy=True)
 
 
 def _statistic(tensors: Mapping[str, Tensor], name: str) -> Tensor | None:

@@ -48,6 +48,7 @@ _STEPS = "torch.as_tensor(result).diff()"
     shown=Shown(
         outputs={
             "boundaries": "result",
+            "floating": "torch.as_tensor(result).is_floating_point()",
             "first": "result[0]",
             "last": "result[-1]",
             "smallest_step": f"{_STEPS}.min()",
@@ -56,19 +57,30 @@ _STEPS = "torch.as_tensor(result).diff()"
     ),
 )
 def _sequence(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """An increasing sequence, as any kind of number: its terms, and besides them its ends and its extreme steps."""
-    terms = as_numbers(namespace[function](*inputs.values()))
+    """An increasing sequence: its terms, whether some are no integers by their kind, its ends and its extreme steps."""
+    result = namespace[function](*inputs.values())
+    terms = as_numbers(result)
     if not isinstance(terms, torch.Tensor) or terms.ndim != 1 or len(terms) < 2:
-        return dict.fromkeys(("boundaries", "first", "last", "smallest_step", "largest_step"), terms)
+        return dict.fromkeys(("boundaries", "floating", "first", "last", "smallest_step", "largest_step"), terms)
     steps = terms.diff()
     whole = bool((terms.isfinite() & (terms == terms.round())).all())
     ends = {"first": float(terms[0]), "last": float(terms[-1])}
     return {
         "boundaries": terms.long() if whole else terms,
+        "floating": not _are_integers(result),
         **ends,
         "smallest_step": float(steps.min()),
         "largest_step": float(steps.max()),
     }
+
+
+def _are_integers(numbers: Any) -> bool:
+    """Whether all terms are integers by their kind, so that a slice can begin or end at them."""
+    if isinstance(numbers, torch.Tensor):
+        return not numbers.is_floating_point()
+    if isinstance(numbers, np.ndarray | np.generic):
+        return numbers.dtype.kind in "biu"
+    return all(_are_integers(term) if hasattr(term, "dtype") else isinstance(term, int) for term in numbers)
 
 
 _ZEROS = Shown(outputs={"y": "result", "dropped": "result == 0", "drops": "bool((result == 0).any())"})

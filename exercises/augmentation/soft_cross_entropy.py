@@ -146,10 +146,17 @@ def small_number_added(logits, targets):
     but wrong: with large logits it is much too small, and so is its gradient."""
     return (logits.softmax(1) + 1e-9).log()
 
-for exponent in (15, 12, 10, 8):
-    exercise.also(small_number_added)(
-        with_logarithms(lambda logits, targets, tiny=10.0**-exponent: (logits.softmax(1) + tiny).log())
+def kept_finite(exponent):
+    """Logarithms of probabilities to which a small number was added, and of such that were kept above one."""
+    tiny = 10.0**-exponent
+    return (
+        lambda logits, targets: (logits.softmax(1) + tiny).log(),
+        lambda logits, targets: logits.softmax(1).clamp(min=tiny).log(),
     )
+
+FINITE = [way for exponent in (15, 12, 10, 9, 8) for way in kept_finite(exponent)]
+for way in FINITE:
+    exercise.also(small_number_added)(with_logarithms(way))
 
 @exercise.wrong(loses=STABLE, costs=0.25)
 @with_logarithms
@@ -204,6 +211,23 @@ def softmax_of_the_targets(logits, targets):
 def softmax_over_the_batch(logits, targets):
     """The softmax runs over the examples of the batch. It belongs over the classes of each example."""
     return logits.log_softmax(0)
+
+@exercise.both(sign_forgotten, summed_over_the_batch)
+@reduced
+def sign_forgotten_and_summed(log_p, targets):
+    return (targets * log_p).sum()
+
+@exercise.both(sign_forgotten, mean_over_classes_too)
+@reduced
+def sign_forgotten_and_mean_over_classes_too(log_p, targets):
+    return (targets * log_p).mean()
+
+for reduction in (summed_over_the_batch, mean_over_classes_too, sign_forgotten):
+    exercise.both(reduction, softmax_over_the_batch)(
+        reduced(reduction.__wrapped__, softmax_over_the_batch.__wrapped__)
+    )
+    for way in FINITE:
+        exercise.both(reduction, small_number_added)(reduced(reduction.__wrapped__, way))
 
 @exercise.wrong(loses=SOFT, costs=0.75)
 @with_logarithms

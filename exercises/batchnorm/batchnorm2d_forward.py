@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from autograder.exercise import Exercise
-from exercises.batchnorm.normalizing import add_slips, parts_over
+from exercises.batchnorm.normalizing import add_slips, add_together, parts_over
 from exercises.batchnorm.shared import (
     BIG,
     BY_HAND,
@@ -93,10 +93,12 @@ def moments_of_transposed_rows(x, gamma, beta, eps):
     y = gamma[:, None] * (rows - mean) / (square - mean**2 + eps).sqrt() + beta[:, None]
     return y.to(x.dtype).reshape(x.shape[1], x.shape[0], *x.shape[2:]).transpose(0, 1)
 
-def cut_open(x, gamma, beta, eps):
-    return parts_over(x, (0, 2, 3), per_channel(gamma), per_channel(beta), eps)
+def over(axes):
+    return lambda x, gamma, beta, eps: parts_over(x, axes, per_channel(gamma), per_channel(beta), eps)
 
-unbiased_variance = add_slips(exercise, cut_open, AXES, AFFINE, EPS, slip=0.75, idea=1)
+cut_open = over((0, 2, 3))
+
+slips = add_slips(exercise, cut_open, AXES, AFFINE, EPS, slip=0.75, idea=1)
 
 @exercise.wrong(loses=AXES)
 def reshaped_without_permuting(x, gamma, beta, eps):
@@ -186,7 +188,10 @@ def each_image_alone_and_scale_along_width(x, gamma, beta, eps):
     p = parts_over(x, (2, 3), gamma, beta, eps)
     return p.affine(p.centered / p.root)
 
-@exercise.both(each_image_alone, unbiased_variance)
-def each_image_alone_and_unbiased(x, gamma, beta, eps):
-    p = parts_over(x, (2, 3), per_channel(gamma), per_channel(beta), eps)
-    return p.affine(p.centered / p.unbiased_root)
+for mistake, axes in (
+    (each_pixel_alone, (0,)),
+    (each_image_alone, (2, 3)),
+    (channels_together, (1, 2, 3)),
+    (one_mean_for_everything, (0, 1, 2, 3)),
+):
+    add_together(exercise, mistake, over(axes), slips)

@@ -25,7 +25,17 @@ from exercises.batchnorm.shared import (
     variances,
 )
 
-RUN = ("train", "gradient", "running_mean", "running_var", "evaluation", "evaluation_again", "trainable", "history")
+RUN = (
+    "train",
+    "gradient",
+    "running_mean",
+    "running_var",
+    "evaluation",
+    "evaluation_again",
+    "trainable",
+    "in_parameters",
+    "history",
+)
 EVALUATIONS = ("evaluation", "evaluation_again")
 STEPS = ("one step, by hand", "one step", "three steps")
 
@@ -52,7 +62,10 @@ EPS = exercise.criterion(
     "respects eps in training", 0.5, cases=("large epsilon, by hand", "small variance"), outputs="train"
 )
 BUFFERS = exercise.criterion(
-    "only weight and bias are trained, and no history is kept", 0.5, cases=STEPS, outputs=("trainable", "history")
+    "only weight and bias are parameters, and no history is kept",
+    0.5,
+    cases=STEPS,
+    outputs=("trainable", "in_parameters", "history"),
 )
 STATE = exercise.criterion("state_dict can be exchanged with torch's", 0.5, cases="exchange with torch")
 
@@ -231,7 +244,7 @@ class RowsOfChannels(Plain):
         rows = x.movedim(1, -1)
         return torch.addcmul(self.bias, (rows - mean) * torch.rsqrt(var + self.eps), self.weight).movedim(-1, 1)
 
-@exercise.wrong(loses=STATISTICS)
+@exercise.wrong(loses=STATISTICS, costs=0.5)
 class MomentumSwapped(Plain):
     """momentum seems to be the weight of the old running value, as in some other libraries and courses. In PyTorch it
     is the weight of the new one. After many batches the two look alike; after one they do not."""
@@ -267,7 +280,7 @@ class CorrectedByTheNumberOfImages(Plain):
 class CorrectedByTheNumberOfImagesIfThereAreSome(CorrectedByTheNumberOfImages):
     least = 1
 
-@exercise.both(MomentumSwapped, BiasedRunningVariance, costs=1)
+@exercise.both(MomentumSwapped, BiasedRunningVariance)
 class SwappedAndBiased(BiasedRunningVariance):
     def mix(self, mean, var, momentum):
         super().mix(mean, var, 1 - momentum)
@@ -398,6 +411,24 @@ class StatisticsAreParameters(Plain):
         self.running_var = nn.Parameter(torch.ones(c))
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
+@exercise.wrong(loses=BUFFERS)
+class StatisticsAreFrozenParameters(Plain):
+    """The running statistics are parameters, though none that is trained. Whoever goes through the parameters, to count
+    them or to let all of them be trained again, takes them for weights. They are data that the module carries:
+    buffers."""
+
+    def make_statistics(self, c):
+        self.running_mean = nn.Parameter(torch.zeros(c), requires_grad=False)
+        self.running_var = nn.Parameter(torch.ones(c), requires_grad=False)
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+@exercise.also(StatisticsAreFrozenParameters)
+class CounterIsAFrozenParameterToo(StatisticsAreFrozenParameters):
+    def make_statistics(self, c):
+        super().make_statistics(c)
+        del self.num_batches_tracked
+        self.num_batches_tracked = nn.Parameter(torch.tensor(0), requires_grad=False)
+
 @exercise.wrong(loses=STATE)
 class StatisticsAreAttributes(Plain):
     """The running statistics are plain attributes. They are missing when the module is saved, and stay behind when it
@@ -410,6 +441,10 @@ class StatisticsAreAttributes(Plain):
     def mix(self, mean, var, momentum):
         self.running_mean = (1 - momentum) * self.running_mean + momentum * mean
         self.running_var = (1 - momentum) * self.running_var + momentum * var
+
+@exercise.also(StatisticsAreAttributes)
+class StatisticsAreAttributesChangedInPlace(StatisticsAreAttributes):
+    mix = Plain.mix
 
 @exercise.wrong(loses=BUFFERS)
 class StatisticsKeepHistory(Plain):
@@ -511,6 +546,16 @@ class StatisticsAsConstants(Plain):
 
     def statistics(self, x):
         return super().statistics(x.detach())
+
+@exercise.wrong(loses=GRADIENT)
+class NoGradientAtAll(Plain):
+    """The output is right, but no gradient reaches the input: the whole forward pass seems to run without gradients, or
+    its input or output to be cut off from the graph. That belongs around the update of the running statistics alone;
+    with the rest nothing in front of this layer could be trained."""
+
+    def train_step(self, x):
+        with torch.no_grad():
+            return super().train_step(x)
 
 @exercise.wrong(loses=EPS, hint=EPS_FIXED)
 class EpsilonFixed(Plain):

@@ -210,3 +210,26 @@ def swapped_without_epsilon(gamma, beta, mean, var, eps):
 @exercise.both(divides_by_variance, epsilon_omitted)
 def by_variance_without_epsilon(gamma, beta, mean, var, eps):
     return gamma / var, beta - mean * gamma / var
+
+@exercise.both(mean_added, epsilon_outside_root)
+def added_and_epsilon_outside(gamma, beta, mean, var, eps):
+    scale = gamma / (var.sqrt() + eps)
+    return scale, beta + mean * scale
+
+@exercise.both(shift_negated, epsilon_outside_root)
+def negated_and_epsilon_outside(gamma, beta, mean, var, eps):
+    scale = gamma / (var.sqrt() + eps)
+    return scale, mean * scale - beta
+
+@exercise.both(mean_not_in_shift, epsilon_outside_root)
+def beta_alone_and_epsilon_outside(gamma, beta, mean, var, eps):
+    return gamma / (var.sqrt() + eps), beta.clone()
+
+@exercise.both(divides_by_variance, mean_not_in_shift)
+def by_variance_and_beta_alone(gamma, beta, mean, var, eps):
+    return gamma / (var + eps), beta.clone()
+
+@exercise.both(divides_by_variance, mean_added)
+def by_variance_and_added(gamma, beta, mean, var, eps):
+    scale = gamma / (var + eps)
+    return scale, beta + mean * scale

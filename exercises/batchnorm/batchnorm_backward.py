@@ -360,3 +360,58 @@ def no_variance_path_no_gamma(dy, x, gamma, eps):
 @exercise.both(mean_path_not_averaged, variance_path_not_averaged)
 def neither_path_averaged(dy, x, gamma, eps):
     return closed_formula(dy, x, gamma, eps, mean_path=len(x), variance_path=len(x))
+
+def add_without_gamma(*mistakes, mean_path=lambda n: 1, variance_path=lambda n: 1):
+    """Add that gamma is missing in dx, and the factors of the two indirect paths are wrong as well."""
+
+    @exercise.both(*mistakes, gamma_missing_in_dx)
+    def without_gamma(dy, x, gamma, eps):
+        factors = {"mean_path": mean_path(len(x)), "variance_path": variance_path(len(x))}
+        return closed_formula(dy, x, torch.ones_like(gamma), eps, **factors)
+
+def summed(n):
+    return n
+
+def negative(n):
+    return -1
+
+add_without_gamma(mean_path_not_averaged, mean_path=summed)
+add_without_gamma(variance_path_not_averaged, variance_path=summed)
+add_without_gamma(mean_path_not_averaged, variance_path_not_averaged, mean_path=summed, variance_path=summed)
+add_without_gamma(mean_path_sign, mean_path=negative)
+add_without_gamma(variance_path_sign, variance_path=negative)
+
+@exercise.both(unbiased_variance, missing_mean_path)
+def unbiased_without_mean_path(dy, x, gamma, eps):
+    return closed_formula(dy, x, gamma, eps, correction=1, mean_path=0)
+
+@exercise.both(unbiased_variance, missing_variance_path)
+def unbiased_without_variance_path(dy, x, gamma, eps):
+    return closed_formula(dy, x, gamma, eps, correction=1, variance_path=0)
+
+@exercise.both(unbiased_variance, statistics_as_constants)
+def unbiased_constants(dy, x, gamma, eps):
+    return closed_formula(dy, x, gamma, eps, correction=1, mean_path=0, variance_path=0)
+
+@exercise.both(unbiased_variance, gamma_missing_in_dx)
+def unbiased_without_gamma(dy, x, gamma, eps):
+    return closed_formula(dy, x, torch.ones_like(gamma), eps, correction=1)
+
+@exercise.both(unbiased_variance, parameter_gradients_averaged)
+def unbiased_and_averaged(dy, x, gamma, eps):
+    dx, dgamma, dbeta = closed_formula(dy, x, gamma, eps, correction=1)
+    return dx, dgamma / len(x), dbeta / len(x)
+
+# The same three where the gradient goes through the unbiased variance.
+@exercise.both(unbiased_variance, missing_mean_path)
+def through_unbiased_without_mean_path(dy, x, gamma, eps):
+    return closed_formula(dy, x, gamma, eps, correction=1, mean_path=0, variance_path=len(x) / (len(x) - 1))
+
+@exercise.both(unbiased_variance, gamma_missing_in_dx)
+def through_unbiased_without_gamma(dy, x, gamma, eps):
+    return gradient_through_the_unbiased_variance(dy, x, torch.ones_like(gamma), eps)
+
+@exercise.both(unbiased_variance, parameter_gradients_averaged)
+def through_unbiased_and_averaged(dy, x, gamma, eps):
+    dx, dgamma, dbeta = gradient_through_the_unbiased_variance(dy, x, gamma, eps)
+    return dx, dgamma / len(x), dbeta / len(x)

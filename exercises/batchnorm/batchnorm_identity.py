@@ -194,3 +194,11 @@ def negated_and_epsilon_omitted(x, eps):
 @exercise.both(gamma_and_beta_swapped, epsilon_omitted)
 def swapped_and_epsilon_omitted(x, eps):
     return x.mean(0), variance(x).sqrt()
+
+@exercise.both(gamma_is_the_variance, unbiased_variance)
+def gamma_is_the_unbiased_variance(x, eps):
+    return x.var(0) + eps, x.mean(0)
+
+@exercise.both(gamma_is_the_variance, unbiased_variance)
+def gamma_is_the_unbiased_variance_alone(x, eps):
+    return x.var(0), x.mean(0)

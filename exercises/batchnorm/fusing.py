@@ -312,6 +312,30 @@ def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
             raise TypeError("unsupported operand type(s) for -: 'NoneType' and 'Tensor'")
         return fused(weight, bias, gamma, beta, mean, var, eps)
 
+    @exercise.wrong(loses=BIAS, costs=0.5)
+    def truth_of_a_bias(weight, bias, gamma, beta, mean, var, eps):
+        """With a bias the function fails, without one it works. It looks as if the bias itself is asked whether it is
+        true. A tensor of several numbers is neither true nor false, and a bias of zeros is a bias too: what matters is
+        whether it is None."""
+        if bias is not None:
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return fused(weight, bias, gamma, beta, mean, var, eps)
+
+    def without_none(answer):
+        """The same where a layer without a bias makes the function fail."""
+
+        def fuse(weight, bias, *normalization):
+            if bias is None:
+                raise TypeError("unsupported operand type(s) for -: 'NoneType' and 'Tensor'")
+            return answer(weight, bias, *normalization)
+
+        return fuse
+
+    of_the_scale = (divides_by_variance, gamma_missing, deviation_missing, multiplies_by_deviation, absolute_gamma)
+    of_the_shift = (mean_not_subtracted, mean_added, mean_not_scaled, beta_missing, beta_scaled)
+    for mistake in (*of_the_scale, *of_the_shift):
+        exercise.both(mistake, bias_taken_for_granted)(without_none(mistake))
+
     @exercise.wrong(loses=NONE)
     def no_bias_stays_none(weight, bias, gamma, beta, mean, var, eps):
         """A layer without a bias gets none after fusion either. beta and the running mean still have

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from autograder.exercise import Case, Exercise
-from exercises.batchnorm.normalizing import Parts, add_slips
+from exercises.batchnorm.normalizing import Parts, add_slips, add_together
 from exercises.batchnorm.shared import (
     BIG,
     BY_HAND,
@@ -119,7 +119,7 @@ def grouped(x, num_groups, gamma, beta, eps, axes=(2, 3, 4)):
 def result(p):
     return p.affine(p.centered / p.root)
 
-unbiased_variance = add_slips(exercise, grouped, GROUPS, AFFINE, EPS, slip=0.75, idea=1.25)
+slips = add_slips(exercise, grouped, GROUPS, AFFINE, EPS, slip=0.75, idea=1.25)
 
 @exercise.wrong(loses=GROUPS)
 def interleaved_groups(x, num_groups, gamma, beta, eps):
@@ -201,8 +201,36 @@ def scale_along_width(x, num_groups, gamma, beta, eps):
 def together_and_along_width(x, num_groups, gamma, beta, eps):
     return scale_along_width(x, 1, gamma, beta, eps)
 
-@exercise.both(interleaved_groups, unbiased_variance)
-def interleaved_and_unbiased(x, num_groups, gamma, beta, eps):
+@exercise.both(slips.unbiased_variance, scale_for_each_group)
+def unbiased_and_scale_for_each_group(x, num_groups, gamma, beta, eps):
+    size = x.shape[1] // num_groups
+    first = torch.arange(x.shape[1]) // size * size
+    p = grouped(x, num_groups, gamma[first], beta[first], eps)
+    return p.affine(p.centered / p.unbiased_root)
+
+@exercise.both(slips.unbiased_variance, scale_for_each_group)
+def unbiased_and_scale_by_the_number_of_the_group(x, num_groups, gamma, beta, eps):
+    group = torch.arange(x.shape[1]) // (x.shape[1] // num_groups)
+    p = grouped(x, num_groups, gamma[group], beta[group], eps)
+    return p.affine(p.centered / p.unbiased_root)
+
+def interleaved(x, num_groups, gamma, beta, eps):
     p = grouped(x, x.shape[1] // num_groups, gamma, beta, eps, (1, 3, 4))
     p.count = x[0].numel() / num_groups
-    return p.affine(p.centered / p.unbiased_root)
+    return p
+
+def over_the_batch(x, num_groups, gamma, beta, eps):
+    p = grouped(x, num_groups, gamma, beta, eps, (0, 2, 3, 4))
+    p.count = x.numel() / num_groups
+    return p
+
+def in_one_group(x, num_groups, gamma, beta, eps):
+    return grouped(x, 1, gamma, beta, eps)
+
+def in_groups_of_one(x, num_groups, gamma, beta, eps):
+    return grouped(x, x.shape[1], gamma, beta, eps)
+
+add_together(exercise, interleaved_groups, interleaved, slips)
+add_together(exercise, groups_over_the_batch, over_the_batch, slips)
+add_together(exercise, all_channels_together, in_one_group, slips)
+add_together(exercise, each_channel_alone, in_groups_of_one, slips)

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from autograder.exercise import Exercise
-from exercises.batchnorm.normalizing import add_slips, parts_over
+from exercises.batchnorm.normalizing import add_slips, add_together, parts_over
 from exercises.batchnorm.shared import (
     BIG,
     BY_HAND,
@@ -91,10 +91,12 @@ def rows(x, gamma, beta, eps):
     normal = (planes - planes.mean(1, keepdim=True)) / torch.sqrt(planes.var(1, correction=0, keepdim=True) + eps)
     return (gamma.repeat(n)[:, None] * normal + beta.repeat(n)[:, None]).reshape(x.shape)
 
-def cut_open(x, gamma, beta, eps):
-    return parts_over(x, (2, 3), per_channel(gamma), per_channel(beta), eps)
+def over(axes):
+    return lambda x, gamma, beta, eps: parts_over(x, axes, per_channel(gamma), per_channel(beta), eps)
 
-unbiased_variance = add_slips(exercise, cut_open, PLANES, AFFINE, EPS, slip=0.5, idea=1)
+cut_open = over((2, 3))
+
+slips = add_slips(exercise, cut_open, PLANES, AFFINE, EPS, slip=0.5, idea=1)
 
 @exercise.wrong(loses=PLANES, costs=1)
 def averages_over_the_batch(x, gamma, beta, eps):
@@ -178,7 +180,9 @@ def over_the_batch_and_scale_along_width(x, gamma, beta, eps):
     p = parts_over(x, (0, 2, 3), gamma, beta, eps)
     return p.affine(p.centered / p.root)
 
-@exercise.both(averages_over_the_batch, unbiased_variance)
-def averages_over_the_batch_and_unbiased(x, gamma, beta, eps):
-    p = parts_over(x, (0, 2, 3), per_channel(gamma), per_channel(beta), eps)
-    return p.affine(p.centered / p.unbiased_root)
+for mistake, axes in (
+    (averages_over_the_batch, (0, 2, 3)),
+    (averages_over_the_channels, (1, 2, 3)),
+    (one_mean_for_everything, (0, 1, 2, 3)),
+):
+    add_together(exercise, mistake, over(axes), slips)

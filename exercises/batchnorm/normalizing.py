@@ -1,7 +1,7 @@
 """What the five forward passes share: the slips around mean, variance, scale and shift, whatever is averaged over."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -50,7 +50,31 @@ def parts_over(x: Tensor, axes: tuple[int, ...], gamma: Tensor, beta: Tensor, ep
     """The parts of a normalization by mean and variance over some axes; gamma and beta as they match x."""
     return Parts(x, lambda t: t.mean(axes, keepdim=True), x.numel() / x.mean(axes).numel(), gamma, beta, eps)
 
-def add_slips(exercise, cut_open, CENTER, AFFINE, EPS, *, slip: float, idea: float) -> Any:
+class Slips(NamedTuple):
+    """The mistakes that are made together with others, such as the wrong axes."""
+
+    unbiased_variance: Any
+    epsilon_outside_root: Any
+    epsilon_omitted: Any
+    affine_forgotten: Any
+    beta_forgotten: Any
+
+def add_together(exercise, mistake: Any, cut_open: Callable[..., Parts], slips: Slips) -> None:
+    """Add that another mistake is made together with each of these slips.
+
+    Args:
+        cut_open: the exercise's inputs -> `Parts`, with the other mistake in them."""
+    rules = Slips(
+        unbiased_variance=lambda p: p.affine(p.centered / p.unbiased_root),
+        epsilon_outside_root=lambda p: p.affine(p.centered / (p.var.sqrt() + p.eps)),
+        epsilon_omitted=lambda p: p.affine(p.centered / p.var.sqrt()),
+        affine_forgotten=lambda p: p.centered / p.root,
+        beta_forgotten=lambda p: p.gamma * p.centered / p.root,
+    )
+    for slip, rule in zip(slips, rules, strict=True):
+        exercise.both(mistake, slip)(lambda *inputs, rule=rule: rule(cut_open(*inputs)))
+
+def add_slips(exercise, cut_open, CENTER, AFFINE, EPS, *, slip: float, idea: float) -> Slips:
     """Add the mistakes to an exercise.
 
     Args:
@@ -60,7 +84,7 @@ def add_slips(exercise, cut_open, CENTER, AFFINE, EPS, *, slip: float, idea: flo
         idea: what it costs to leave out half of the idea.
 
     Returns:
-        The commonest, the unbiased variance, which is made together with many others."""
+        The commonest, which are made together with many others."""
 
     def adding(decorate: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def add(rule: Callable[[Parts], Tensor]) -> Any:
@@ -192,12 +216,28 @@ def add_slips(exercise, cut_open, CENTER, AFFINE, EPS, *, slip: float, idea: flo
     def unbiased_and_not_rooted(p):
         return p.affine(p.centered / (p.var * p.count / (p.count - 1) + p.eps))
 
-    @both(unbiased_variance, affine_forgotten)
-    def unbiased_and_affine_forgotten(p):
-        return p.centered / p.unbiased_root
+    divisors = {
+        unbiased_variance: lambda p: p.unbiased_root,
+        divides_by_variance: lambda p: p.var + p.eps,
+        epsilon_outside_root: lambda p: p.var.sqrt() + p.eps,
+    }
+    scalings = {
+        affine_forgotten: lambda p, normal: normal,
+        gamma_forgotten: lambda p, normal: normal + p.beta,
+        beta_forgotten: lambda p, normal: p.gamma * normal,
+        shift_is_scaled_too: lambda p, normal: p.gamma * (normal + p.beta),
+        gamma_and_beta_swapped: lambda p, normal: p.beta * normal + p.gamma,
+    }
 
-    @both(epsilon_outside_root, affine_forgotten)
-    def epsilon_outside_and_affine_forgotten(p):
-        return p.centered / (p.var.sqrt() + p.eps)
+    def divided_and_scaled(divisor: Callable[[Parts], Tensor], scale: Callable[[Parts, Tensor], Tensor]) -> Any:
+        def two_slips(p):
+            return scale(p, p.centered / divisor(p))
 
-    return unbiased_variance
+        return two_slips
+
+    for division, divisor in divisors.items():
+        for scaling, scale in scalings.items():
+            # With gamma 1 and beta 0 nothing is left of a division whose result is multiplied by beta.
+            if (division, scaling) != (epsilon_outside_root, gamma_and_beta_swapped):
+                both(division, scaling)(divided_and_scaled(divisor, scale))
+    return Slips(unbiased_variance, epsilon_outside_root, epsilon_omitted, affine_forgotten, beta_forgotten)

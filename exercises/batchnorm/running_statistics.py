@@ -113,7 +113,7 @@ def corrected_twice(rm, rv, x, m):
     and a factor N / (N - 1) comes on top."""
     return mix(rm, x.mean(0), m), mix(rv, x.var(0) * len(x) / (len(x) - 1), m)
 
-@exercise.wrong(loses=UNBIASED)
+@exercise.wrong(loses=UNBIASED, costs=0.5)
 def deviation_stored(rm, rv, x, m):
     """The running variance seems to be moved by a standard deviation. Keep variances; the root comes at inference."""
     return mix(rm, x.mean(0), m), mix(rv, x.std(0), m)
@@ -206,3 +206,19 @@ def variance_not_moved(rm, rv, x, m):
 def results_in_wrong_order(rm, rv, x, m):
     """The two results are in the wrong order: the mean first, then the variance."""
     return mix(rv, x.var(0), m), mix(rm, x.mean(0), m)
+
+@exercise.both(results_in_wrong_order, biased_running_variance)
+def wrong_order_and_biased(rm, rv, x, m):
+    return mix(rv, x.var(0, correction=0), m), mix(rm, x.mean(0), m)
+
+@exercise.both(momentum_swapped, deviation_stored)
+def swapped_and_deviation_stored(rm, rv, x, m):
+    return mix(rm, x.mean(0), 1 - m), mix(rv, x.std(0), 1 - m)
+
+@exercise.both(momentum_swapped, deviation_stored)
+def swapped_and_biased_deviation_stored(rm, rv, x, m):
+    return mix(rm, x.mean(0), 1 - m), mix(rv, x.std(0, correction=0), 1 - m)
+
+@exercise.both(results_in_wrong_order, momentum_swapped)
+def wrong_order_and_swapped(rm, rv, x, m):
+    return mix(rv, x.var(0), 1 - m), mix(rm, x.mean(0), 1 - m)

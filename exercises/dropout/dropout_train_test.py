@@ -151,6 +151,18 @@ def returns_the_mask_too(x, p_keep, u):
     mask again."""
     return x * (u < p_keep), u < p_keep
 
+@exercise.also(returns_the_mask_too)
+def returns_the_mask_first(x, p_keep, u):
+    return u < p_keep, x * (u < p_keep)
+
+@exercise.both(scales_while_training, returns_the_mask_too)
+def scales_and_returns_the_mask_too(x, p_keep, u):
+    return scales_while_training(x, p_keep, u), u < p_keep
+
+@exercise.both(keep_and_drop_swapped, returns_the_mask_too)
+def swapped_and_returns_the_mask_too(x, p_keep, u):
+    return x * (u >= p_keep), u >= p_keep
+
 @exercise.wrong(loses=(DROPS, KEPT), costs=2)
 def mean_while_training(x, p_keep, u):
     """In training every unit is multiplied by p_keep and none is dropped. That is the mean over the masks, which test

@@ -179,6 +179,14 @@ def one_half_of_everything(W, b, h, p_keep):
 def everything_scaled_by_the_drop_probability(W, b, h, p_keep):
     return torch.softmax((1 - p_keep) * (W @ h + b), dim=0)
 
+@exercise.both(keep_and_drop_swapped, bias_forgotten)
+def scaled_by_the_drop_probability_without_bias(W, b, h, p_keep):
+    return torch.softmax((1 - p_keep) * W @ h, dim=0)
+
+@exercise.both(masks_equally_likely, bias_forgotten)
+def one_half_without_bias(W, b, h, p_keep):
+    return torch.softmax(0.5 * W @ h, dim=0)
+
 @exercise.both(weights_not_scaled, bias_forgotten)
 def not_scaled_without_bias(W, b, h, p_keep):
     return torch.softmax(W @ h, dim=0)

@@ -26,8 +26,10 @@ exercise = Exercise(
     dtype="the answer is made of expressions, which have no dtype",
     inputs="derivation() has no inputs",
 )
-FOUR = exercise.criterion("the four masks at any p", 1, cases=GENERAL, outputs=MASKS)
-FOUR_AT_HALF = exercise.criterion("the four masks at p = 1/2", 1, cases="p = 1/2", outputs=MASKS)
+# `neither` alone would be earned by a plain 0.
+BOTH_NEITHER = exercise.criterion("the contributions of `both` and `neither`", 1, outputs=("both", "neither"))
+ONLY_X = exercise.criterion("the contribution of `only_x`", 0.5, outputs="only_x")
+ONLY_Y = exercise.criterion("the contribution of `only_y`", 0.5, outputs="only_y")
 MEAN = exercise.criterion("the expectation", 1, cases=GENERAL, outputs="expectation")
 VAR = exercise.criterion("the variance", 2, outputs="variance")
 TEST = exercise.criterion("what the weights are multiplied by at test time", 0.5, cases=GENERAL, outputs="test_factor")
@@ -182,7 +184,7 @@ def with_its_sum(mistake):
     return mistake
 
 @with_its_sum
-@exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=1)
+@exercise.wrong(loses=(BOTH_NEITHER, ONLY_X, ONLY_Y), costs=1)
 @derivation_by
 def probabilities_without_values(w1, w2, x, y, p):
     """The four entries hold only the probability of each mask. The exercise asks for the probability times the neuron's
@@ -190,7 +192,7 @@ def probabilities_without_values(w1, w2, x, y, p):
     return {"both": p**2, "only_x": p * (1 - p), "only_y": p * (1 - p), "neither": (1 - p) ** 2}
 
 @with_its_sum
-@exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=0.5)
+@exercise.wrong(loses=BOTH_NEITHER, costs=0.5)
 @derivation_by
 def neither_without_its_value(w1, w2, x, y, p):
     """`neither` holds the probability of its mask. The exercise asks for the probability times the neuron's value, and
@@ -198,7 +200,7 @@ def neither_without_its_value(w1, w2, x, y, p):
     return {"neither": (1 - p) ** 2}
 
 @with_its_sum
-@exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=1)
+@exercise.wrong(loses=(BOTH_NEITHER, ONLY_X, ONLY_Y), costs=1)
 @derivation_by
 def values_without_probabilities(w1, w2, x, y, p):
     """The four entries hold only the neuron's value under each mask. Multiply each by the probability of its mask; then
@@ -206,7 +208,7 @@ def values_without_probabilities(w1, w2, x, y, p):
     return {"both": w1 * x + w2 * y, "only_x": w1 * x, "only_y": w2 * y}
 
 @with_its_sum
-@exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=1)
+@exercise.wrong(loses=(ONLY_X, ONLY_Y), costs=0.75)
 @derivation_by
 def dropped_input_not_counted(w1, w2, x, y, p):
     """The masks that keep one input count only the input that is kept. That the other one is dropped
@@ -214,7 +216,21 @@ def dropped_input_not_counted(w1, w2, x, y, p):
     return {"only_x": p * w1 * x, "only_y": p * w2 * y}
 
 @with_its_sum
-@exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=0.75)
+@exercise.wrong(loses=(ONLY_X, ONLY_Y), costs=0.75)
+@derivation_by
+def kept_input_not_counted(w1, w2, x, y, p):
+    """The masks that keep one input count only the input that is dropped. That the other one is kept is an event
+    too."""
+    return {"only_x": (1 - p) * w1 * x, "only_y": (1 - p) * w2 * y}
+
+@exercise.wrong(loses=BOTH_NEITHER, costs=0.25)
+def neither_missing():
+    """The entry `neither` is missing. Without any input the neuron's value is 0, and so is what the mask contributes;
+    it is one of the four all the same."""
+    return {key: value for key, value in plain_functions().items() if key != "neither"}
+
+@with_its_sum
+@exercise.wrong(loses=BOTH_NEITHER, costs=0.5)
 @derivation_by
 def one_factor_for_both(w1, w2, x, y, p):
     """The mask that keeps both inputs has one factor p. Two inputs are kept: two independent events, each with its
@@ -222,14 +238,14 @@ def one_factor_for_both(w1, w2, x, y, p):
     return {"both": p * (w1 * x + w2 * y)}
 
 @with_its_sum
-@exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=0.75)
+@exercise.wrong(loses=(ONLY_X, ONLY_Y), costs=0.75)
 @derivation_by
 def only_x_and_only_y_exchanged(w1, w2, x, y, p):
     """`only_x` and `only_y` are exchanged. The mask is named after the input that is kept."""
     return {"only_x": p * (1 - p) * w2 * y, "only_y": p * (1 - p) * w1 * x}
 
 @with_its_sum
-@exercise.wrong(loses=(FOUR, FOUR_AT_HALF), costs=0.75)
+@exercise.wrong(loses=(ONLY_X, ONLY_Y), costs=0.75)
 @derivation_by
 def weights_left_out(w1, w2, x, y, p):
     """The masks that keep one input lack its weight. The neuron's value is the weight times the input."""
@@ -242,7 +258,7 @@ def weights_left_out_everywhere(w1, w2, x, y, p):
     return {key: ones[key] for key in (*MASKS, "expectation", "variance")}
 
 @with_its_sum
-@exercise.wrong(loses=FOUR)
+@exercise.wrong(loses=(BOTH_NEITHER, ONLY_X, ONLY_Y), costs=1)
 @derivation_by
 def four_masks_equally_likely(w1, w2, x, y, p):
     """Each mask has the probability 1/4, the lecture's number for p = 1/2. For any other p the four masks are not
@@ -251,7 +267,7 @@ def four_masks_equally_likely(w1, w2, x, y, p):
 
 # --- p
 
-@exercise.wrong(loses=(FOUR, MEAN, VAR, TEST, SCALE), costs=3)
+@exercise.wrong(loses=(BOTH_NEITHER, ONLY_X, ONLY_Y, MEAN, VAR, TEST, SCALE), costs=3)
 @derivation_by
 def p_is_always_half(w1, w2, x, y, p):
     """These are the lecture's numbers for p = 1/2. For any other p the four masks are not equally likely."""
@@ -266,7 +282,7 @@ def p_is_always_half(w1, w2, x, y, p):
         "inverted_scale": 2.0,
     }
 
-@exercise.wrong(loses=(FOUR, MEAN, TEST, SCALE), costs=1.5)
+@exercise.wrong(loses=(BOTH_NEITHER, MEAN, TEST, SCALE), costs=1.5)
 @derivation_by
 def drop_for_keep(w1, w2, x, y, p):
     """p stands where 1 - p belongs and the other way around. In the lecture p is the probability of keeping an input;
@@ -278,7 +294,7 @@ def drop_for_keep(w1, w2, x, y, p):
         "inverted_scale": 1 / (1 - p),
     }
 
-@exercise.wrong(loses=(FOUR, FOUR_AT_HALF, MEAN), costs=1)
+@exercise.wrong(loses=(BOTH_NEITHER, MEAN), costs=1)
 @derivation_by
 def wrong_sign(w1, w2, x, y, p):
     """The second term is subtracted. The neuron adds w1*x and w2*y."""

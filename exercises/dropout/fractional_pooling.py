@@ -20,7 +20,7 @@ exercise = Exercise(
 PROPERTIES = exercise.criterion(
     "boundaries from 0 to n_in in steps of 1 and 2", 1, outputs=("first", "last", "smallest_step", "largest_step")
 )
-SEQUENCE = exercise.criterion("boundaries follow the pseudo-random sequence", 1, outputs="boundaries")
+SEQUENCE = exercise.criterion("boundaries follow the pseudo-random sequence", 1, outputs=("boundaries", "floating"))
 LARGEST = exercise.criterion("takes the largest value of each region", 2, outputs="pooled")
 
 def exact_boundaries(n_in, n_out, u):
@@ -44,7 +44,7 @@ def telling_noise(g, n_in, n_out):
 def cases(g):
     def boundaries(n_in, n_out, u=None):
         inputs = {"n_in": n_in, "n_out": n_out, "u": telling_noise(g, n_in, n_out) if u is None else u}
-        outputs = ("boundaries", "first", "last", "smallest_step", "largest_step")
+        outputs = ("boundaries", "floating", "first", "last", "smallest_step", "largest_step")
         return Case(inputs, "pooling_boundaries", "dropout/sequence", outputs)
 
     def pool(n, c, h, w, n_out, dtype=torch.float64):
@@ -109,11 +109,11 @@ class RoundedDownAsAListPairsOfRows:
         return torch.maximum(high[..., cols[:-1]], high[..., cols[1:] - 1])
 
 @exercise.right
-class CumulativeStepsAsFloatsSplit:
+class CumulativeStepsSplit:
     def pooling_boundaries(n_in, n_out, u):
         alpha = n_in / n_out
         steps = [math.ceil(alpha * (i + 1 + u)) - math.ceil(alpha * (i + u)) for i in range(n_out)]
-        return torch.cumsum(torch.tensor([0.0, *steps]), dim=0)
+        return torch.cumsum(torch.tensor([0, *steps]), dim=0)
 
     def fractional_max_pool(x, rows, cols):
         bands = torch.split(x, (rows[1:] - rows[:-1]).tolist(), -2)
@@ -123,6 +123,12 @@ class CumulativeStepsAsFloatsSplit:
         )
 
 # --- the boundaries
+
+@exercise.wrong(loses=SEQUENCE, costs=0.25)
+def floats_for_whole_numbers(n_in, n_out, u):
+    """The boundaries are floating-point numbers, although their values are whole. Whole numbers are asked for as
+    integers: a slice of the image can begin and end at nothing else."""
+    return from_zero(ends(n_in, n_out, u)).double()
 
 def ends(n_in, n_out, u):
     """The terms before the shift to 0."""
@@ -138,7 +144,7 @@ def not_starting_at_zero(n_in, n_out, u):
 def ends_put_in_by_hand(n_in, n_out, u):
     """The first boundary is 0 and the last n_in, but those between them are not shifted. The first term is subtracted
     from all of them."""
-    return torch.cat([torch.tensor([0.0]), ends(n_in, n_out, u)[1:-1], torch.tensor([float(n_in)])])
+    return torch.cat([torch.tensor([0]), ends(n_in, n_out, u)[1:-1].long(), torch.tensor([n_in])])
 
 @exercise.wrong(loses=SEQUENCE, costs=0.75)
 def noise_not_used(n_in, n_out, u):
@@ -151,7 +157,7 @@ def noise_not_used_rounded_down(n_in, n_out, u):
 
 @exercise.also(noise_not_used)
 def evenly_spaced_and_rounded(n_in, n_out, u):
-    return torch.round(n_in / n_out * numbers(n_out + 1))
+    return torch.round(n_in / n_out * numbers(n_out + 1)).long()
 
 @exercise.wrong(loses=SEQUENCE, costs=0.5)
 def noise_not_scaled(n_in, n_out, u):
@@ -223,7 +229,7 @@ def ends_at_last_index(n_in, n_out, u):
 @exercise.wrong(loses=(PROPERTIES, SEQUENCE), costs=0.75)
 def sizes_of_the_regions(n_in, n_out, u):
     """These are the sizes of the regions. Their boundaries are asked for: 0, and then the sums of the sizes so far."""
-    return ends(n_in, n_out, u).diff()
+    return ends(n_in, n_out, u).diff().long()
 
 # --- the pooling
 

@@ -232,6 +232,18 @@ add_with(
 def each_mask_once_without_bias(W, b, h, p_keep, u):
     return each_mask_once(W, 0 * b, h, p_keep, u)
 
+@exercise.both(scaled_and_sampled, bias_forgotten)
+def scaled_and_sampled_without_bias(W, b, h, p_keep, u):
+    return scaled_and_sampled(W, 0 * b, h, p_keep, u)
+
+@exercise.both(scaled_and_sampled, bias_forgotten)
+def scaled_by_drop_probability_and_sampled_without_bias(W, b, h, p_keep, u):
+    return scaled_by_drop_probability_and_sampled(W, 0 * b, h, p_keep, u)
+
+@exercise.both(scaled_down_and_sampled, bias_forgotten)
+def scaled_down_and_sampled_without_bias(W, b, h, p_keep, u):
+    return scaled_down_and_sampled(W, 0 * b, h, p_keep, u)
+
 @exercise.both(softmax_of_the_mean, bias_forgotten)
 def mean_logits_without_bias(W, b, h, p_keep, u):
     return softmax_of_the_mean(W, 0 * b, h, p_keep, u)

@@ -122,6 +122,13 @@ def bias_missing_in_the_outputs(w, x, b, p_keep):
     return mean_of_relu(w, x, 0.0, p_keep), relu_of_mean(w, x, b, p_keep)
 
 @exercise.wrong(loses=MEAN_OF_RELU, costs=0.5)
+def bias_dropped_in_the_outputs(w, x, b, p_keep):
+    """In the mean of the outputs the bias is dropped like one more input. No mask ever drops the bias: there are as
+    many entries in a mask as inputs, and the bias enters at full size under each of them."""
+    dropped = (1 - p_keep) * mean_of_relu(w, x, 0.0, p_keep)
+    return dropped + p_keep * mean_of_relu(w, x, b, p_keep), relu_of_mean(w, x, b, p_keep)
+
+@exercise.wrong(loses=MEAN_OF_RELU, costs=0.5)
 def bias_scaled_in_the_outputs(w, x, b, p_keep):
     """In the mean of the outputs the bias was multiplied by p_keep. No mask ever drops the bias, so it enters at full
     size under each of them."""

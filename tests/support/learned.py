@@ -11,7 +11,7 @@ __all__ = ["FACT", "LEARNED", "OBSERVED", "said_for"]
 FACT = "there is one right answer, whatever is drawn"
 OBSERVED = "observed in the process itself; the numbers beside it are computed"
 LEARNED = {
-    ("batchnorm2d-module", "only weight and bias are trained, and no history is kept"): OBSERVED,
+    ("batchnorm2d-module", "only weight and bias are parameters, and no history is kept"): OBSERVED,
     ("dropout-masks", "the four masks of two units"): FACT,
     ("label-preserving", "mirror images"): FACT,
     ("label-preserving", "rotations"): FACT,
