@@ -51,6 +51,9 @@ _OF_THE_MACHINE = {
 COMMANDS = {
     "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
     "new": Command("begin a course, an assignment, an exercise or a known mistake", needs_course=False),
+    "rehearse": Command(
+        "try exercises before students do: right answers pass, known mistakes are named at their price"
+    ),
     "release": Command("make the students' version of assignments, with answer data"),
     "collect": Command("bring a download of Moodle or Canvas, or folders of files, into the course"),
     "grade": Command("grade submissions in the sandbox, into the gradebook"),

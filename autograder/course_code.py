@@ -283,7 +283,7 @@ def _step_aside(name: str, table: dict[str, Driver]) -> None:
     package = sys.modules.get(name)
     if package is None:
         return
-    modules = {found: module for found, module in sys.modules.items() if found.partition(".")[0] == name}
+    modules = {found: module for found, module in sys.modules.copy().items() if found.partition(".")[0] == name}
     own = {key: found for key, found in table.items() if found.__module__.partition(".")[0] == name}
     if (loaded := _LOADED.get(Path(str(package.__file__)).parent)) is not None:
         loaded.modules, loaded.drivers = modules, own

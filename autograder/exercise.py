@@ -322,7 +322,7 @@ class Exercise:
             lost = tuple(dict.fromkeys(criterion for part in parts for criterion in part.loses))
             own = [price for part in parts for price in part.prices]
             price = min(sum(own) if costs is None else costs, self.points)
-            self._add(slugs, hints, lost, tuple(one * price / sum(own) for one in own), answer, of)
+            self._add(slugs, hints, lost, _shared(own, price), answer, of)
             return answer
 
         return add
@@ -578,6 +578,18 @@ def wrong_entries(case: CaseKey, response: Response) -> dict[Entry, Any]:
 
 def _convention(title: str, asked: float | str) -> Convention:
     return Convention(title, 0.0, asked) if isinstance(asked, str) else Convention(title, asked)
+
+
+def _shared(prices: list[float], total: float) -> tuple[float, ...]:
+    """Prices that add up to a total, in quarter points, in proportion as far as that goes."""
+    if total == sum(prices):
+        return tuple(prices)
+    parts, left = [], total
+    for place, price in enumerate(prices[:-1]):
+        share = round(4 * left * price / sum(prices[place:])) / 4
+        parts.append(min(share, left))
+        left -= parts[-1]
+    return (*parts, left)
 
 
 _CAN_TRAVEL = (

@@ -17,6 +17,7 @@ import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 
+from autograder.authoring.rehearsal import require_right_answers
 from autograder.course import Course
 from autograder.errors import CourseError, GradebookError, SourceNotebookError
 from autograder.exercise import Exercise
@@ -95,6 +96,7 @@ def release(
     chosen = {name: course.exercises(name) for name in dict.fromkeys(assignments)}
     for name, found in chosen.items():
         require_releasable(course.source / name, found)
+        require_right_answers(course, name, found)
     pages: list[str] = []
     for name in chosen:
         _generate(course, name)

@@ -1,0 +1,180 @@
+"""What an author wants to know first: is every right answer right, and every known mistake named at its price?
+
+An exercise is Python, and anything in it can be wrong: the reference, the notebook's own solution, a mistake that stops
+with a `NameError` or that no case shows.  Answers are judged here as a student's are, on several seeds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import course_lib
+from autograder.course import Course
+from autograder.errors import SourceNotebookError
+from autograder.exercise import Exercise, Misconception
+from autograder.releasing.source_checks import EXPERIMENT_TAG
+from autograder.releasing.source_notebook import SourceCell, cells_of, read_source
+from course_lib.checking.card import reason, shown
+from course_lib.checking.check import check
+from course_lib.checking.drivers import run_case
+from course_lib.checking.keys import ExerciseKey, Failure, Response, respond
+from course_lib.checking.values import pack, unpack
+from course_lib.checking.verdict import CONVENTION_SLIPS, Verdict, judge
+
+__all__ = ["Rehearsal", "Solutions", "rehearse", "require_right_answers"]
+
+
+@dataclass(frozen=True)
+class Solutions:
+    """What the source notebooks define, run without tests and experiments.
+
+    Attributes:
+        namespace: the names.
+        stopped: a line for each cell that stops with an exception.
+    """
+
+    namespace: Mapping[str, Any]
+    stopped: tuple[str, ...]
+
+    @classmethod
+    def of(cls, course: Course, assignment: str) -> Solutions:
+        """Run the cells of an assignment's source notebooks, in this process: they are the author's own."""
+        namespace: dict[str, Any] = {"__name__": "__main__"}
+        stopped = []
+        os.environ.setdefault("MPLBACKEND", "agg")
+        course_lib.check = check  # else the notebook's import begins to warm up in the background, for checks to come
+        for path in sorted((course.source / assignment).glob("*.ipynb")):
+            for cell in filter(_is_to_run, cells_of(read_source(path))):
+                try:
+                    with contextlib.redirect_stdout(io.StringIO()):
+                        exec(compile(_without_magics(cell.source), cell.place, "exec"), namespace)
+                except Exception as error:
+                    stopped.append(f"{path.name}, {cell.place}, stops with {type(error).__name__}: {error}")
+        return cls(namespace, tuple(stopped))
+
+
+def _is_to_run(cell: SourceCell) -> bool:
+    is_test = cell.is_graded and not cell.is_solution
+    tags = cell.metadata.get("tags")
+    return cell.kind == "code" and not is_test and EXPERIMENT_TAG not in (tags if isinstance(tags, list) else ())
+
+
+def _without_magics(source: str) -> str:
+    return "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What came of one exercise.
+
+    Attributes:
+        tried: how many right answers (reference and solution among them) and how many mistakes.
+        problems: a line each.
+    """
+
+    exercise: str
+    tried: tuple[int, int]
+    problems: tuple[str, ...]
+
+
+def rehearse(
+    exercise: Exercise, seeds: int, solutions: Mapping[str, Any] | None = None, *, mistakes: bool = True
+) -> Rehearsal:
+    """Try an exercise on several seeds.
+
+    Args:
+        solutions: the names that its notebook defines.
+        mistakes: whether known mistakes are tried, too.
+
+    Raises:
+        CourseError: if its cases, criteria or reference do not fit together.
+    """
+    right: dict[str, tuple[Mapping[str, Any], bool]] = {
+        "its reference": (exercise.namespace(exercise.reference_answer), False)
+    }
+    if solutions is not None:
+        own = {name: solutions[name] for name in exercise.names if name in solutions}
+        right["the notebook's solution"] = (own, True)
+    for name, answer in exercise.right_answers.items():
+        right[f"the right answer {name!r}"] = (exercise.namespace(answer), True)
+    wrong = exercise.misconceptions if mistakes else []
+    said: dict[str, list[str]] = {}  # of each answer, what is wrong on each seed that shows it
+    for seed in range(seeds):
+        key = exercise.with_suspects(exercise.make_key(f"rehearsal {seed}", diagnose=False), remember=True)
+        for name, (given, watched) in right.items():
+            said.setdefault(name, []).append(_of_right(_verdict(key, given, watched)))
+        for number, mistake in enumerate(wrong):
+            line = _of_wrong(mistake, _verdict(key, exercise.namespace(mistake.wrong), False))
+            said.setdefault(f"the known mistake {mistake.slug!r}" + "\0" * number, []).append(line)
+    problems = []
+    for name, lines in said.items():
+        bad = [line for line in lines if line]
+        if bad:
+            seen = f" (on {len(bad)} of {seeds} seeds)" if len(bad) < seeds else ""
+            problems.append(f"{name.rstrip(chr(0))} {bad[0]}{seen}")
+    return Rehearsal(exercise.id, (len(right), len(wrong)), tuple(problems))
+
+
+def require_right_answers(course: Course, assignment: str, exercises: Mapping[str, Exercise]) -> None:
+    """Refuse an assignment in which a right answer would not pass: the reference's, the notebook's, an unusual one.
+
+    Raises:
+        SourceNotebookError: with a line for each.
+        CourseError: as `rehearse`.
+    """
+    solutions = Solutions.of(course, assignment)
+    lines = list(solutions.stopped)
+    for name, exercise in exercises.items():
+        lines += [f"{name}: {line}" for line in rehearse(exercise, 1, solutions.namespace, mistakes=False).problems]
+    if lines:
+        what = f"{assignment} cannot be released, {len(lines)} problem{'s' * (len(lines) > 1)}:"
+        hint = f"correct the notebook or the exercise, then: autograder rehearse {assignment}"
+        raise SourceNotebookError(what + "".join(f"\n  {line}" for line in lines), hint)
+
+
+def _verdict(key: ExerciseKey, namespace: Mapping[str, Any], watched: bool) -> Verdict:
+    """As a student's answer is judged; a reference may use what is forbidden."""
+    responses: dict[str, Response] = {}
+    for case in key.cases:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            raw = run_case(
+                namespace,
+                case.function,
+                case.driver,
+                unpack(pack(dict(case.inputs))),
+                forbidden=key.forbidden if watched and case.name in key.watched else (),
+                twice=case.name in key.called_twice,
+                returns=case.returns,
+            )
+        responses[case.name] = respond(unpack(pack(raw)))
+    return judge(key, responses)
+
+
+def _of_right(verdict: Verdict) -> str:
+    if verdict.passed:
+        return ""
+    if verdict.banned:
+        return f"uses {verdict.banned[0]}, which the exercise forbids"
+    why = verdict.failure.message if verdict.failure is not None else reason(verdict, shown(verdict))
+    return f"gets {verdict.score:g} of {verdict.key.points:g} points. {why}".rstrip()
+
+
+def _of_wrong(mistake: Misconception, verdict: Verdict) -> str:
+    if verdict.passed:
+        return "is right in every case: none shows it"
+    found = {slip.slug for slip in verdict.misconceptions} - (set(CONVENTION_SLIPS) - set(mistake.slugs))
+    failures = {seen.kind: seen.message for seen in verdict.observed.values() if isinstance(seen, Failure)}
+    if "NameError" in failures:
+        return f"stops with {failures['NameError']}"
+    if found != set(mistake.slugs):
+        as_what = f"called {' and '.join(map(repr, sorted(found)))}" if found else "not named"
+        return f"is {as_what}: another one gives the same, or it does not lose the criteria that it is about"
+    lost, costs = verdict.key.points - verdict.score, mistake.costs
+    return f"loses {lost:g} points instead of {costs:g}" if abs(lost - costs) > 1e-6 else ""
