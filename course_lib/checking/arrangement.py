@@ -81,7 +81,7 @@ def _in_shape(
 
 def _as_asked(got: Any, expected: Any) -> tuple[str, Any] | None:
     """The slip, and the value in the shape that is asked for; None where no such slip makes the difference."""
-    if isinstance(expected, Tensor):
+    if isinstance(expected, Tensor) or (isinstance(expected, np.ndarray) and expected.dtype.kind in "biuf"):
         return in_shape(got, tuple(expected.shape))
     if isinstance(expected, tuple | list) and isinstance(got, Iterated | np.ndarray | Tensor):
         return ITEMS, list(got) if isinstance(got, Iterated) else got.tolist()

@@ -56,6 +56,22 @@ HOSTILE_VALUES = (
     ),
     _attack("huge-text", "a text of 50 million characters", "return 'a' * 50_000_000, 'b'"),
     _attack(
+        "colliding-keys",
+        "thirty thousand keys and items with one hash, which a dict or a set takes seconds to hold",
+        "same = [n * (2**61 - 1) for n in range(1, 30_000)]\nreturn dict.fromkeys(same), [(n,) for n in same]",
+    ),
+    _attack(
+        "iterator-that-exits",
+        "an iterator that ends the process when it is read",
+        "def ends():\n    yield gamma\n    raise SystemExit\nreturn ends(), ends()",
+    ),
+    _attack(
+        "texts",
+        "an array in which each of a hundred thousand texts takes the space of the longest",
+        "return np.array(['a' * 9_000] + ['b'] * 90_000), {frozenset({n}) for n in range(50_000)}",
+        "import numpy as np\n",
+    ),
+    _attack(
         "tensors-as-keys",
         "dictionaries whose keys are tensors",
         "return {x: gamma, gamma: x, torch.nn.Parameter(x): 1}, {(): ()}",

@@ -122,6 +122,20 @@ def test_a_reference_may_return_what_the_subject_needs(reference: Any, answer: A
     assert verdict_on(an_exercise(reference, "y", x=1.0), answer).passed
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda x: x[None] * 2, id="an axis too many"),
+        pytest.param(lambda x: (x * 2).tolist(), id="a list of numbers"),
+        pytest.param(lambda x: [np.array(value) * 2 for value in x], id="a list of arrays"),
+    ],
+)
+def test_arrays_in_another_arrangement_cost_half_a_point(answer: Any) -> None:
+    """As tensors do."""
+    verdict = verdict_on(an_exercise(lambda x: x * 2, "y", x=X), answer)
+    assert verdict.score == verdict.key.points - 0.5
+
+
 def test_a_key_that_is_missing_is_shown() -> None:
     """As it is written."""
     exercise = an_exercise(lambda x: {("a", 1): 2.0, ("b", 2): 3.0}, "counts", x=1.0)
