@@ -302,8 +302,14 @@ def _parameter_count(namespace: Mapping[str, Any], function: str, inputs: dict[s
 
 @driver("rates", shown=Shown(outputs={"rates": "result", "layers": "len(result)", "last": "result[-1]"}))
 def _rates(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """A row of numbers of any kind: the `rates`, their number `layers`, and the `last` of them."""
-    rates = as_numbers(namespace[function](*inputs.values()))
+    """A row of numbers of any kind: the `rates`, their number `layers`, and the `last` of them.
+
+    What an iterator hands out comes with words that say so: it has no length and no last entry.
+    """
+    result = namespace[function](*inputs.values())
+    if isinstance(result, Iterator):
+        return dict.fromkeys(("rates", "layers", "last"), ("an iterator over", as_numbers(list(result))))
+    rates = as_numbers(result)
     if not isinstance(rates, Tensor) or rates.ndim != 1 or not len(rates):
         return dict.fromkeys(("rates", "layers", "last"), rates)
     return {"rates": rates, "layers": len(rates), "last": float(rates[-1])}
