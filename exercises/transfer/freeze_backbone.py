@@ -259,8 +259,8 @@ def everything_frozen(model):
 
 @exercise.wrong(loses=(HEAD, FROZEN), costs=1.5)
 def head_assumed_to_be_fc(model):
-    """The head was looked for under the name fc, and elsewhere it is frozen with the rest. That is its name in a ResNet;
-    in other models it is called classifier or head, or is the last entry of a sequence."""
+    """The head was looked for under the name fc, and elsewhere it is frozen with the rest. That is its name in a
+    ResNet; in other models it is called classifier or head, or is the last entry of a sequence."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith("fc."))
     return keep_norms(model)

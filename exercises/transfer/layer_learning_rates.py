@@ -133,7 +133,7 @@ def a_single_rate(num_layers, base_lr, decay):
 def an_iterator(num_layers, base_lr, decay):
     """The rates come as an iterator, which hands them out one by one, and only once; it has no length and no last
     entry. Make a list of it."""
-    return reversed(a_list(num_layers, base_lr, decay)[::-1])
+    return iter(a_list(num_layers, base_lr, decay))
 
 @exercise.wrong(loses=EARLIER, costs=1)
 def spread_between_two_rates(num_layers, base_lr, decay):
