@@ -253,6 +253,17 @@ class EveryLossKeptAsTheBest(Plain):
     def without(self, loss, state):
         self.remember(loss, state)
 
+@exercise.wrong(loses=PATIENCE, costs=1)
+class CounterComparedWithTheEpochBefore(Plain):
+    """The counter is set back by every loss that is lower than the one before it. A loss may be lower than the last one
+    and far from the best: one comparison, with the best, decides about everything."""
+
+    def step(self, loss, state):
+        fell, waited = loss < self.last - self.min_delta, self.waited
+        super().step(loss, state)
+        self.waited = 0 if fell else waited + 1
+        return self.enough()
+
 @exercise.wrong(loses=(PATIENCE, DELTA, NAN), costs=1.25)
 class NeitherBetterNorWorse(Plain):
     """A loss that is neither an improvement nor worse does not count toward the patience, so with equal losses, or with

@@ -19,7 +19,7 @@ def cases(g):
     def case(n, d, keep, best=(0.3, 0.7), dtype=torch.float64):
         """Bounds, and points of which the best lie in a part of them: its edges and some between."""
         # Below 1, where a logarithm is negative and cannot be taken for a value.
-        bounds = 0.03 * ranges(g, d)
+        bounds = 0.001 * ranges(g, d)
         low, decades = bounds[:, 0].log10(), (bounds[:, 1] / bounds[:, 0]).log10()
         places = uniform(g, 0.02, 0.98, n, d)
         inner = torch.stack([torch.randperm(keep, generator=g) for _ in range(d)], dim=1) / (keep - 1)

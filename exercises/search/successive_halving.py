@@ -295,6 +295,11 @@ def place_among_those_left_best_last(curves, rungs, eta):
     return (ranked if len(rungs) == 1 else ranked[::-1]).index(left[0]), resumed(counts, rungs)
 
 @another_way_to(place_among_those_left)
+def place_in_the_last_order(curves, rungs, eta):
+    """The curves themselves were sorted and cut, so the winner stands first."""
+    return 0, resumed(race(curves, rungs, eta)[1], rungs)
+
+@another_way_to(place_among_those_left)
 def places_not_mapped_back(curves, rungs, eta):
     _, counts = race(curves, rungs, eta)
     left = torch.arange(len(curves))
@@ -325,6 +330,11 @@ def always_halved(curves, rungs, eta):
 def none_left(curves, rungs, eta):
     """With fewer runs than eta, none is left after a rung. One run at least should go on."""
     return played(keep=lambda n, eta: n // eta)(curves, rungs, eta)
+
+@exercise.both(restarted_at_every_rung, rounded_up)
+def restarted_and_rounded_up(curves, rungs, eta):
+    left, counts = race(curves, rungs, eta, keep=lambda n, eta: -(-n // eta))
+    return left[0], sum(n * rung for n, rung in zip(counts, rungs, strict=True))
 
 @exercise.also(none_left)
 def largest_of_none(curves, rungs, eta):

@@ -298,3 +298,21 @@ def standardized_with_a_bias_for_what_comes_in(features, labels, num_classes, la
     deviation = x.std(0)
     weights, bias = ridge(x / deviation, one_hot(labels, num_classes, x), lam)
     return cast(features, weights, bias)
+
+STRENGTHS = {
+    half_the_penalty: lambda lam, n: lam / 2,
+    half_the_error: lambda lam, n: 2 * lam,
+    penalty_squared: lambda lam, n: lam**2,
+    mean_instead_of_sum: lambda lam, n: lam * n,
+    penalty_divided_by_images: lambda lam, n: lam / n,
+}
+
+for weaker, strength in STRENGTHS.items():
+    for mistake in (
+        bias_is_the_mean_of_the_targets, bias_with_the_wrong_sign, bias_left_at_zero, mean_of_the_targets_left_out
+    ):
+        exercise.both(weaker, mistake)(
+            lambda features, labels, num_classes, lam, strength=strength, mistake=mistake: mistake(
+                features, labels, num_classes, strength(lam, len(features))
+            )
+        )
