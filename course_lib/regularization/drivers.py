@@ -119,7 +119,6 @@ def _in_plain_code(inputs: Mapping[str, Any]) -> list[str]:
     sorted_out = kinds(network(inputs["network"], inputs["start"]))
     names = [f"{kind} = {[name for name, _ in of_kind]}" for kind, of_kind in sorted_out.items()]
     return [
-        *["from collections import OrderedDict"] * ("OrderedDict" in code),
         "from torch import nn",
         "",
         f"model = {code}",

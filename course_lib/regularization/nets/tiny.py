@@ -5,7 +5,6 @@ They are never run.  A network travels as a name and as two numbers, the value a
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 import torch
@@ -60,9 +59,7 @@ NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
     "layernorm over images": lambda: nn.Sequential(
         nn.Conv2d(1, 2, 3, padding=1), nn.LayerNorm((2, 4, 4)), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3)
     ),
-    "bias in a name": lambda: nn.Sequential(
-        OrderedDict(bias_net=nn.Linear(2, 3), activation=nn.ReLU(), head=nn.Linear(3, 1))
-    ),
+    "bias in a name": lambda: nn.ModuleDict({"bias_net": nn.Linear(2, 3), "head": nn.Linear(3, 1)}),
     "blocks": _Blocks,
     "tied": _Tied,
 }
@@ -81,9 +78,7 @@ IN_PLAIN_CODE: Mapping[str, str] = {
         "nn.Sequential(\n    nn.Conv2d(1, 2, 3, padding=1), nn.LayerNorm((2, 4, 4)), nn.ReLU(),\n"
         "    nn.Flatten(), nn.Linear(32, 3),\n)"
     ),
-    "bias in a name": (
-        "nn.Sequential(\n    OrderedDict(bias_net=nn.Linear(2, 3), activation=nn.ReLU(), head=nn.Linear(3, 1))\n)"
-    ),
+    "bias in a name": 'nn.ModuleDict({"bias_net": nn.Linear(2, 3), "head": nn.Linear(3, 1)})',
 }
 """Name -> the same in one expression, for the networks that are one."""
 
