@@ -72,12 +72,14 @@ def _penalty(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]
     Inputs: weights, a list of tensors; lam.
 
     Returns a dict: `penalty`, what came back, without its graph; `gradients`, its derivative with respect to each
-    weight (of the sum, if there is more than one number), zeros for a weight to which none leads.
+    weight (of the sum, if there is more than one number), zeros for a weight to which none leads.  Where no number came
+    back, both are what did.
     """
     weights: list[Tensor] = inputs["weights"]
     with torch.enable_grad(), _lent(weights) as lent:
         result = namespace[function](lent, inputs["lam"])
-        gradients = _gradients(result, weights)
+        is_number = isinstance(result, Tensor | np.ndarray | np.generic | float | int)
+        gradients = _gradients(result, weights) if is_number else result
     return {"penalty": result.detach() if isinstance(result, Tensor) else result, "gradients": gradients}
 
 
@@ -203,14 +205,48 @@ def _stopping(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any
     Returns a dict: `stops`, what each step said; `best_loss`, `best_epoch`; `best_state`, the weight that was kept.
     An attribute that is not there is None.  Where no object with a method `step` came back, each is what did.
     """
-    stopper = namespace[function](inputs["patience"], inputs["min_delta"])
+    return _watching(namespace[function](inputs["patience"], inputs["min_delta"]), inputs)
+
+
+def _watching(stopper: Any, inputs: Mapping[str, Any], other: Any = None) -> dict[str, Any]:
     if not callable(getattr(stopper, "step", None)):
         return dict.fromkeys(("stops", "best_loss", "best_epoch", "best_state"), stopper)
     state = {"weight": torch.tensor([inputs["start"]], dtype=torch.float64)}
     stops = []
-    for loss in inputs["losses"]:
+    for epoch, loss in enumerate(inputs["losses"]):
         stops.append(bool(stopper.step(loss, state)))
+        if other is not None:
+            other.step(inputs["other_losses"][epoch], {"weight": -state["weight"]})
         state["weight"] += 1
     kept = getattr(stopper, "best_state", None)
     found = {"stops": stops, "best_state": kept.get("weight") if isinstance(kept, Mapping) else kept}
     return {**found, **{name: getattr(stopper, name, None) for name in ("best_loss", "best_epoch")}}
+
+
+@driver(
+    "two-stoppings",
+    shown=Shown(
+        hides=(),
+        call="stopper = {function}(patience, min_delta)\n"
+        "other = {function}(patience, min_delta)\n"
+        "stops = []\n"
+        "state = dict(weight=torch.tensor([start], dtype=torch.float64))\n"
+        "for loss, other_loss in zip(losses, other_losses):\n"
+        "    stops.append(bool(stopper.step(loss, state)))\n"
+        "    other.step(other_loss, dict(weight=-state['weight']))  # another training\n"
+        "    state['weight'] += 1",
+        outputs={
+            "stops": "stops",
+            "best_loss": "stopper.best_loss",
+            "best_epoch": "stopper.best_epoch",
+            "best_state": "stopper.best_state['weight']",
+        },
+    ),
+)
+def _two_stoppings(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
+    """As `stopping`, while a second object of the same class watches another training: the two take turns.
+
+    Inputs: as there, and other_losses, as many.
+    """
+    stopper, other = (namespace[function](inputs["patience"], inputs["min_delta"]) for _ in range(2))
+    return _watching(stopper, inputs, other)

@@ -20,6 +20,8 @@ from course_lib.transfer.nets.tiny import IN_PLAIN_CODE, fill, network
 
 __all__: list[str] = []
 
+_AS_IT_WAS = "the model as it was"
+"""Came back, and is worth nothing."""
 _LEARNING_RATE = 0.5
 _STEPS = 3
 
@@ -118,7 +120,7 @@ def _replaced_head(namespace: Mapping[str, Any], function: str, inputs: dict[str
     that layer's weight was set by the formula and its bias, if any, to 0; `trainable`, whether all of its parameters
     require a gradient; `fresh`, whether none of its weights is one of the old; `others`, whether each other parameter
     requires a gradient; `modes`, whether all modules but the head that still have their names are in their modes;
-    `returned`, whether the model came back (if not, the one handed in is looked at).
+    `returned`, whether the model came back (if not, the one handed in is looked at), in words if it is as it was.
     """
     with _own_randomness():
         model = _build(inputs).eval()
@@ -126,9 +128,11 @@ def _replaced_head(namespace: Mapping[str, Any], function: str, inputs: dict[str
         replaced = _last_linear(model)
         modes = {name: module.training for name, module in model.named_modules() if module is not replaced}
         old = replaced.weight.detach().clone()
+        before = _numbers_of(model)
         result = namespace[function](model, inputs["num_classes"])
         returned = isinstance(result, nn.Module) and not isinstance(result, nn.Linear)
         model = result if returned else model
+        unchanged = returned and _are_those_of(model, before)
         head = _last_linear(model)
         kept = all(modes.get(name, module.training) == module.training for name, module in model.named_modules())
         features, logits = _through(model.eval(), head, inputs["images"])
@@ -139,7 +143,7 @@ def _replaced_head(namespace: Mapping[str, Any], function: str, inputs: dict[str
             "fresh": not bool(torch.isin(head.weight.detach(), old[old != 0]).any()),
             "others": [parameter.requires_grad for parameter in model.parameters() if id(parameter) not in own],
             "modes": kept,
-            "returned": returned,
+            "returned": _AS_IT_WAS if unchanged else returned,
             "shape": list(logits.shape),
             "dtype": str(logits.dtype),
         }
@@ -147,6 +151,14 @@ def _replaced_head(namespace: Mapping[str, Any], function: str, inputs: dict[str
         if head.bias is not None:
             nn.init.zeros_(head.bias)
         return {**found, "logits": _through(model, head, inputs["images"])[1]}
+
+
+def _are_those_of(module: nn.Module, numbers: Tensor) -> bool:
+    """Whether the parameters still have these numbers; one that has no numbers yet has others."""
+    if any(nn.parameter.is_lazy(parameter) for parameter in module.parameters()):
+        return False
+    own = _numbers_of(module)
+    return own.shape == numbers.shape and bool(torch.equal(own, numbers))
 
 
 @driver("frozen-training")
@@ -163,7 +175,8 @@ def _frozen_training(namespace: Mapping[str, Any], function: str, inputs: dict[s
         weight_decay, momentum: of the optimizer, which holds all parameters.
 
     Returns a dict: `head`, the head's parameters in one row; `in_training` and `in_evaluation`, what enters the head
-    for the probe in either mode, after training; `returned`, whether the model came back.
+    for the probe in either mode, after training; `returned`, whether the model came back, in words if nothing in it
+    rested.
     """
     with _own_randomness():
         model = _build(inputs).train()
@@ -172,6 +185,7 @@ def _frozen_training(namespace: Mapping[str, Any], function: str, inputs: dict[s
         returned = isinstance(result, nn.Module)
         model = result if returned else model
         head = head if any(module is head for module in model.modules()) else _last_linear(model)
+        before = [parameter.detach().clone() for parameter in model.parameters()]
         velocities: dict[Tensor, Tensor] = {}
         for _ in range(_STEPS):
             if inputs["epochs"]:
@@ -182,12 +196,13 @@ def _frozen_training(namespace: Mapping[str, Any], function: str, inputs: dict[s
             if loss.requires_grad:  # else everything is frozen
                 loss.backward()  # type: ignore[no-untyped-call]
             _descend(model, velocities, inputs["momentum"], inputs["weight_decay"])
+        rests = any(torch.equal(parameter, old) for parameter, old in zip(model.parameters(), before, strict=True))
         in_training, _ = _through(model, head, inputs["probe"])
         trained = _numbers_of(head)
         model.eval()
         in_evaluation, _ = _through(model, head, inputs["probe"])
         found = {"head": trained, "in_training": in_training, "in_evaluation": in_evaluation}
-        return {**found, "returned": returned}
+        return {**found, "returned": returned if rests or not returned else _AS_IT_WAS}
 
 
 @torch.no_grad()
@@ -287,8 +302,14 @@ def _parameter_count(namespace: Mapping[str, Any], function: str, inputs: dict[s
 
 @driver("rates", shown=Shown(outputs={"rates": "result", "layers": "len(result)", "last": "result[-1]"}))
 def _rates(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
-    """A row of numbers of any kind: the `rates`, their number `layers`, and the `last` of them."""
-    rates = as_numbers(namespace[function](*inputs.values()))
+    """A row of numbers of any kind: the `rates`, their number `layers`, and the `last` of them.
+
+    What an iterator hands out comes with words that say so: it has no length and no last entry.
+    """
+    result = namespace[function](*inputs.values())
+    if isinstance(result, Iterator):
+        return dict.fromkeys(("rates", "layers", "last"), ("an iterator over", as_numbers(list(result))))
+    rates = as_numbers(result)
     if not isinstance(rates, Tensor) or rates.ndim != 1 or not len(rates):
         return dict.fromkeys(("rates", "layers", "last"), rates)
     return {"rates": rates, "layers": len(rates), "last": float(rates[-1])}

@@ -47,6 +47,7 @@ def cases(g):
     yield "plain, by hand", case("linear, batchnorm", 4.0, 0.5, 1.0)
     yield "plain, convolutions", drawn("convolution, batchnorm")
     yield "plain, no biases", drawn("without biases")
+    yield "plain, a layer called bias_net", drawn("bias in a name", ("weights", "biases"))
     yield "blocks", drawn("blocks")
     yield "images, normalized as a whole", drawn("layernorm over images")
     yield "shared weights", drawn("tied", ("weights",))
@@ -174,6 +175,20 @@ def by_the_word_norm_in_names(model, weight_decay):
     return by_dotted_names(
         model, weight_decay, lambda name: "bias" not in name and "norm" not in name and "bn" not in name
     )
+
+@exercise.also(by_the_word_norm_in_names)
+def by_the_word_norm_and_the_last_word(model, weight_decay):
+    return by_dotted_names(
+        model, weight_decay, lambda name: not name.endswith("bias") and "norm" not in name and "bn" not in name
+    )
+
+@exercise.wrong(loses=WEIGHTS, costs=0.25)
+def by_the_word_bias_in_names(model, weight_decay):
+    """A weight was left alone because the word bias occurs in the name of its layer. Only the last part of a dotted
+    name is that of the parameter."""
+    owned = {id(p) for m in model.modules() if is_norm(m) for p in m.parameters(recurse=False)}
+    names = {name for name, p in model.named_parameters() if id(p) in owned}
+    return by_dotted_names(model, weight_decay, lambda name: "bias" not in name and name not in names)
 
 @exercise.wrong(loses=ONCE, costs=0.75)
 def shared_parameter_twice(model, weight_decay):

@@ -35,6 +35,10 @@ def cases(g):
         inputs = {"patience": patience, "min_delta": min_delta, "losses": losses, "start": float(among(g, 3, 9))}
         return Case(inputs, driver="regularization/stopping", outputs=outputs)
 
+    def two(patience, losses, other_losses):
+        inputs = {"patience": patience, "min_delta": 0.0, "losses": losses, "start": float(among(g, 3, 9))}
+        return Case({**inputs, "other_losses": other_losses}, driver="regularization/two-stoppings")
+
     def falling(n, level):
         """n losses, each lower than the one before by more than 0.2, the last one `level`."""
         steps = uniform(g, 0.2, 0.4, n).cumsum(0).flip(0)
@@ -56,9 +60,14 @@ def cases(g):
     waves = [level + 0.5, level + 0.3, level + 0.6, level + 0.4]
     yield "patience, waves", case(4, [*falling(2, level), *(round(x, 3) for x in waves), *above(2, level)])
     yield "patience, of one", case(1, [*falling(among(g, 2, 4), level), *above(2, level)])
+    # The other training gets better and better, so whatever the two objects share is the other's.
+    losses = [*falling(2, level), *above(1, level), round(level - 0.3, 3), *above(4, level)]
+    better = [round(0.8 * level - 0.05 * k, 3) for k in range(len(losses))]
+    yield "patience, two trainings at once", two(3, losses, better)
     # Slow progress: two small gains add up to one that counts.  A gain of exactly min_delta does not count.
     start = among(g, 8, 12) / 2
-    gains = (0, 0.25, 0.375, 0.5, 0.625, 1, 0.875, 1.25, 1.125, 1)
+    # The last losses lie above the lowest by less than min_delta, once by as much.
+    gains = (0, 0.25, 0.375, 0.5, 0.625, 1, 0.875, 1.25, 1.125, 1, 1.125, 1.125)
     yield "min_delta, slow progress", case(4, [start - gain for gain in gains], 0.25, values)
     tiny = [start - 0.0625 * k for k in range(6)]
     yield "min_delta, too slow", case(3, tiny, 0.5, values)
@@ -184,6 +193,16 @@ class OneStepTooEarly(Plain):
     def enough(self):
         return self.epoch > 0 and self.waited >= self.patience - 1
 
+@exercise.also(OneStepTooEarly)
+class OneStepTooEarlyAtTheStartToo(Plain):
+    def enough(self):
+        return self.waited >= self.patience - 1
+
+@exercise.also(OneStepTooEarly)
+class OneStepTooEarlyWithoutAnImprovement(Plain):
+    def enough(self):
+        return self.waited > 0 and self.waited >= self.patience - 1
+
 @exercise.wrong(loses=PATIENCE, costs=0.5)
 class TrueOnlyOnce(Plain):
     """It says stop once, and no longer at the next step, although that brought no improvement either. Compare so that
@@ -229,6 +248,62 @@ class ComparedWithTheEpochBefore(Plain):
     def improves(self, loss):
         return loss < self.last - self.min_delta
 
+@exercise.also(ComparedWithTheEpochBefore)
+class EveryLossKeptAsTheBest(Plain):
+    def without(self, loss, state):
+        self.remember(loss, state)
+
+@exercise.wrong(loses=PATIENCE, costs=1)
+class CounterComparedWithTheEpochBefore(Plain):
+    """The counter is set back by every loss that is lower than the one before it. A loss may be lower than the last one
+    and far from the best: one comparison, with the best, decides about everything."""
+
+    def step(self, loss, state):
+        fell, waited = loss < self.last - self.min_delta, self.waited
+        super().step(loss, state)
+        self.waited = 0 if fell else waited + 1
+        return self.enough()
+
+@exercise.wrong(loses=(PATIENCE, DELTA, NAN), costs=1.25)
+class NeitherBetterNorWorse(Plain):
+    """A loss that is neither an improvement nor worse does not count toward the patience, so with equal losses, or with
+    NaN, it waits longer. Every step that brings no improvement counts."""
+
+    def step(self, loss, state):
+        self.epoch += 1
+        if loss < self.best_loss:
+            self.waited = 0
+            self.remember(loss, state)
+        elif loss > self.best_loss + self.min_delta:
+            self.waited += 1
+        return self.enough()
+
+@exercise.also(NeitherBetterNorWorse)
+class NeitherBetterNorAboveTheBest(Plain):
+    def step(self, loss, state):
+        self.epoch += 1
+        if self.improves(loss):
+            self.waited = 0
+            self.remember(loss, state)
+        elif loss > self.best_loss:
+            self.waited += 1
+        return self.enough()
+
+@exercise.wrong(loses=(DELTA, NAN), costs=1)
+class MinDeltaForWhatIsWorse(Plain):
+    """min_delta decides what counts as worse: every lower loss is an improvement, and a loss that is higher by less
+    than min_delta, or NaN, does not count toward the patience. It should decide what counts as better, and every other
+    step counts."""
+
+    def step(self, loss, state):
+        self.epoch += 1
+        if loss < self.best_loss:
+            self.waited = 0
+            self.remember(loss, state)
+        elif loss >= self.best_loss + self.min_delta:
+            self.waited += 1
+        return self.enough()
+
 @exercise.wrong(loses=(PATIENCE, BEST), costs=1.5)
 class LargerIsBetter(Plain):
     """A larger loss counts as better, as it would for an accuracy. Losses should fall."""
@@ -265,6 +340,17 @@ class NotACopy(Plain):
 
     def keep(self, state):
         return dict(state)
+
+@exercise.wrong(loses=COPY, costs=0.5)
+class StateSharedByAllObjects(Plain):
+    """Two objects share their best state, so each overwrites what the other one keeps: the dictionary belongs to the
+    class, or to the notebook. Give every object its own."""
+
+    shared = {}
+
+    def keep(self, state):
+        self.shared.update(copy.deepcopy(state))
+        return self.shared
 
 @exercise.wrong(loses=COPY, costs=0.75)
 class StateOfEveryStep(Plain):

@@ -178,8 +178,8 @@ def a_number_for_each_tensor(weights, lam):
 
 @exercise.wrong(loses=GRADIENT)
 def graph_cut(weights, lam):
-    """The number is right, but no gradient leads back to the weights: it was taken out of the graph on the way, as a
-    Python number, detached, or without gradients. Added to a loss it would change the number and not the training."""
+    """No gradient leads back to the weights: the penalty was taken out of the graph on the way, as a Python number,
+    detached, or without gradients. Added to a loss it would change the number and not the training."""
     return sum_of_squares([weight.detach() for weight in weights], lam)
 
 @exercise.also(graph_cut)
@@ -192,8 +192,7 @@ def graph_made_anew(weights, lam):
 
 @exercise.wrong(loses=GRADIENT, costs=0.5)
 def last_tensor_alone_in_the_graph(weights, lam):
-    """The number is right, but a gradient leads to the last tensor alone: what was added up before was taken out of the
-    graph."""
+    """A gradient leads to the last tensor alone: what was added up before was taken out of the graph."""
     return sum_of_squares([weight.detach() for weight in weights[:-1]], lam) + sum_of_squares(weights[-1:], lam)
 
 for mistake in (no_half, mean_of_all, last_tensor_only, norm_of_all_not_squared, a_number_for_each_tensor):

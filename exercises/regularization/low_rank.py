@@ -112,8 +112,20 @@ def rows_and_columns_of_the_thin_v_confused(u, s, vh, k):
 @exercise.wrong(loses=BEST, costs=1.5)
 @factors
 def the_smallest_values(u, s, vh, k):
-    """The smallest singular values were kept. The largest ones carry most of the matrix; they come first."""
+    """The directions with the smallest singular values were kept. The largest ones carry most of the matrix; look up in
+    which order your decomposition gives them."""
     return u[:, -k:] * s[-k:], vh[-k:]
+
+@exercise.also(the_smallest_values)
+def first_eigenvectors_of_the_columns(W, k):
+    """Eigenvalues come in ascending order."""
+    v = torch.linalg.eigh(W.T @ W)[1][:, :k]
+    return W @ v, v.T
+
+@exercise.also(the_smallest_values)
+def first_eigenvectors_of_the_rows(W, k):
+    u = torch.linalg.eigh(W @ W.T)[1][:, :k]
+    return u, u.T @ W
 
 @exercise.wrong(loses=(BEST, SHAPES), costs=1)
 @factors

@@ -139,6 +139,10 @@ def same_for_all(h, lam):
     h belongs in the denominator as well."""
     return torch.full_like(h, 1 / (1 + lam)) * (h > 0).to(h)
 
+@exercise.also(same_for_all, of="ridge_shrinkage")
+def same_for_all_flat_ones_too(h, lam):
+    return torch.full_like(h, 1 / (1 + lam))
+
 @of_ridge(0.75)
 def penalty_times_h(h, lam):
     """lam was multiplied by h and the sum with 1 taken as denominator. Solve the normal equations of one direction: lam
@@ -150,6 +154,10 @@ def threshold(h, lam):
     """The directions with h below lam are set to zero and the others reduced by lam. Ridge regression has no threshold:
     every direction keeps a part."""
     return torch.relu(h - lam) / torch.where(h > 0, h, 1)
+
+@exercise.also(threshold, of="ridge_shrinkage")
+def threshold_divided(h, lam):
+    return torch.relu(h - lam) / h
 
 @of_descent(0.5)
 def share_still_missing(h, lr, steps):
@@ -186,9 +194,13 @@ def learning_rate_missing(h, lr, steps):
 
 @of_descent(0.75)
 def h_missing(h, lr, steps):
-    """All directions with h above zero proceed at the same pace. The slope in a direction, and so the step, is
+    """All directions proceed at the same pace. The slope in a direction, and so the step, is
     proportional to h."""
     return (1 - (1 - lr) ** steps) * (h > 0).to(h)
+
+@exercise.also(h_missing, of="gradient_descent_shrinkage")
+def h_missing_flat_ones_too(h, lr, steps):
+    return torch.full_like(h, 1 - (1 - lr) ** steps)
 
 @of_descent(0.75)
 def h_squared(h, lr, steps):

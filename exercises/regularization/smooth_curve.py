@@ -163,6 +163,13 @@ def weights_do_not_add_up(values, beta):
     """The values were added up with fading weights, and not divided by these weights: a constant curve rises."""
     return [average / (1 - beta) for average in averages(values, beta)]
 
+@exercise.wrong(loses=AVERAGE, costs=1)
+@from_numbers
+def new_value_with_its_whole_weight(values, beta):
+    """The whole curve is too high, by one factor: every new value was added with a weight of one, and the correction
+    expects the share that is left beside beta."""
+    return [average / (1 - beta) for average in corrected(averages(values, beta), beta)]
+
 @exercise.wrong(loses=AVERAGE, costs=1.5)
 @from_numbers
 def mean_of_all_so_far(values, beta):
@@ -189,6 +196,10 @@ def zero_padded_window(values, beta):
         return values.clone()
     found = np.convolve(values.numpy(), np.ones(5) / 5, "same")[: len(values)]
     return torch.from_numpy(found.astype(values.numpy().dtype))
+
+@exercise.also(window_that_looks_ahead)
+def zero_padded_window_of_something(values, beta):
+    return torch.from_numpy(np.convolve(values.numpy(), np.ones(5) / 5, "same")).to(values.dtype)
 
 @exercise.wrong(loses=AVERAGE, costs=2)
 def in_reverse(values, beta):
@@ -229,6 +240,19 @@ def smoothed_twice(values, beta):
 def last_value_only(values, beta):
     """Only the last average came back. The exercise asks for a curve as long as the one that came in."""
     return corrected(averages(values, beta), beta)[-1] if values else 0.0
+
+@exercise.also(last_value_only)
+@from_numbers
+def last_value_only_of_something(values, beta):
+    return corrected(averages(values, beta), beta)[-1]
+
+@exercise.also(last_value_only)
+def last_value_only_after_a_loop(values, beta):
+    average = 0.0
+    for t, value in enumerate(values, 1):
+        average = beta * average + (1 - beta) * value
+        last = average / (1 - beta**t)
+    return last
 
 @exercise.wrong(loses=(AVERAGE, SHORT), costs=1)
 @from_numbers

@@ -133,6 +133,26 @@ def probability_of_improvement(mean, std, best):
     that is nearly certain is worth little."""
     return parts(mean, std, best)[2]
 
+@exercise.also(probability_of_improvement)
+def probability_of_improvement_undivided(mean, std, best):
+    return torch.special.ndtr((mean - best) / std)
+
+@exercise.also(probability_of_improvement)
+def probability_of_improvement_or_certainty(mean, std, best):
+    return torch.where(std > 0, parts(mean, std, best)[2], (mean > best).to(mean))
+
+@exercise.wrong(loses=DOUBT, costs=1.5)
+def probability_where_there_is_doubt(mean, std, best):
+    """Where there is doubt this is the probability of an improvement. The exercise asks how large it is on average, and
+    a tiny improvement that is nearly certain is worth little."""
+    return sure(mean, std, best, parts(mean, std, best)[2])
+
+@exercise.wrong(loses=(DOUBT, CERTAIN), costs=0.5)
+def a_margin_subtracted(mean, std, best):
+    """A small margin was added to the best first, as some programs do in order to explore more. The improvement over
+    the best itself was asked for."""
+    return std_clamped(mean, std, best + 0.01)
+
 @exercise.wrong(loses=DOUBT, costs=1.75)
 def gain_of_the_mean(mean, std, best):
     """The doubt does not enter: only the mean is compared with the best. A point with a mean below the best can still
@@ -196,6 +216,12 @@ def density_not_normalized(mean, std, best):
     return sure(mean, std, best, (mean - best) * below + s * torch.exp(-(z**2) / 2))
 
 @exercise.wrong(loses=DOUBT, costs=0.5)
+def root_missing_in_the_density(mean, std, best):
+    """The density is too small, so its area is not 1: its normalizing factor lacks the root."""
+    s, z, below, _ = parts(mean, std, best)
+    return sure(mean, std, best, (mean - best) * below + s * torch.exp(-(z**2) / 2) / (2 * math.pi))
+
+@exercise.wrong(loses=DOUBT, costs=0.5)
 def half_missing_in_the_density(mean, std, best):
     """In the exponent of the density the factor 1/2 is missing."""
     s, z, below, _ = parts(mean, std, best)
@@ -210,3 +236,52 @@ def upper_confidence_bound(mean, std, best):
 @exercise.also(upper_confidence_bound)
 def upper_confidence_bound_of_two_deviations(mean, std, best):
     return mean + 2 * std
+
+# --- the formula as it stands, with nothing done about a doubt of zero
+
+def plainly(formula):
+    """From the gain, the deviation, z, the normal probability and the density of z; z may be infinite or no number."""
+    def answer(mean, std, best):
+        z = (mean - best) / std
+        density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+        return formula(mean - best, std, z, torch.special.ndtr(z), density)
+
+    return answer
+
+def with_another_z(distance):
+    return lambda gain, s, *_: _plain(gain, s, distance(gain, s))
+
+def _plain(gain, s, z):
+    return gain * torch.special.ndtr(z) + s * torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+
+FORMULAS = {
+    density_not_scaled: lambda gain, s, z, below, density: gain * below + density,
+    probability_and_density_exchanged: lambda gain, s, z, below, density: gain * density + s * below,
+    divided_by_the_variance: with_another_z(lambda gain, s: gain / s**2),
+    root_of_the_deviation: lambda gain, s, *_: _plain(gain, s.sqrt(), gain / s.sqrt()),
+    first_term_only: lambda gain, s, z, below, density: gain * below,
+    second_term_only: lambda gain, s, z, below, density: s * density,
+    terms_subtracted: lambda gain, s, z, below, density: gain * below - s * density,
+    root_of_two_missing: lambda gain, s, z, below, density: gain * 0.5 * (1 + torch.erf(z)) + s * density,
+    density_not_normalized: lambda gain, s, z, below, density: gain * below + s * torch.exp(-(z**2) / 2),
+    root_missing_in_the_density: lambda gain, s, z, below, density: (
+        gain * below + s * torch.exp(-(z**2) / 2) / (2 * math.pi)
+    ),
+    half_missing_in_the_density: lambda gain, s, z, below, density: (
+        gain * below + s * torch.exp(-(z**2)) / math.sqrt(2 * math.pi)
+    ),
+}
+
+for mistake, formula in FORMULAS.items():
+    exercise.both(mistake, divided_by_zero)(plainly(formula))
+exercise.both(divided_by_the_variance, divided_by_zero)(plainly(lambda gain, s, *_: _plain(gain, s**2, gain / s**2)))
+exercise.both(root_of_two_missing, divided_by_zero)(
+    plainly(lambda gain, s, z, below, density: gain * torch.erf(z) + s * density)
+)
+exercise.both(improvement_downwards, divided_by_zero)(plainly(lambda gain, s, z, *_: _plain(-gain, s, -z)))
+exercise.also(not_measured_in_deviations)(plainly(with_another_z(lambda gain, s: gain)))
+
+for mistake in (*FORMULAS, not_measured_in_deviations, a_margin_subtracted):
+    exercise.both(mistake, no_doubt_no_improvement)(
+        lambda mean, std, best, mistake=mistake: torch.where(std > 0, mistake(mean, std, best), torch.zeros_like(mean))
+    )

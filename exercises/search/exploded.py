@@ -143,6 +143,12 @@ def equality_counted(costs, factor=3.0):
     values = costs.tolist()
     return first_where(not_finite(c) or c >= factor * values[0] for c in values)
 
+@exercise.wrong(loses=(LIMIT, EQUAL, FINITE), costs=1.5)
+def only_the_first_cost_looked_at(costs, factor=3.0):
+    """Only the first cost was looked at: where it is fine, -1 comes back at once. That nothing explodes is known when
+    all costs have been looked at."""
+    return 0 if not_finite(float(costs[0])) else -1
+
 @exercise.wrong(loses=LIMIT, costs=0.5)
 def factor_ignored(costs, factor=3.0):
     """The limit is 3 times the first cost whatever the factor is. The factor is an argument, and 3 is its default."""
@@ -172,6 +178,11 @@ def the_last_one(costs, factor=3.0):
     bad = [i for i, c in enumerate(values) if not_finite(c) or c > factor * values[0]]
     return bad[0] if bad and not_finite(values[bad[0]]) else max(bad, default=-1)
 
+@exercise.also(the_last_one)
+def the_last_one_of_any_kind(costs, factor=3.0):
+    values = costs.tolist()
+    return max((i for i, c in enumerate(values) if not_finite(c) or c > factor * values[0]), default=-1)
+
 @exercise.wrong(loses=(LIMIT, EQUAL, FINITE), costs=1)
 def the_cost_itself(costs, factor=3.0):
     """The cost at the explosion comes back. Its index is asked for."""
@@ -195,6 +206,17 @@ def nothing_where_nothing_explodes(costs, factor=3.0):
     found = step_by_step(costs, factor)
     return None if found < 0 else found
 
+@exercise.wrong(loses=LIMIT, costs=0.25)
+def zero_where_nothing_explodes(costs, factor=3.0):
+    """Where nothing explodes 0 comes back, which is the place of the first cost. The exercise asks for -1."""
+    return max(step_by_step(costs, factor), 0)
+
+@exercise.wrong(loses=LIMIT, costs=0.5)
+def fails_where_nothing_explodes(costs, factor=3.0):
+    """Where nothing explodes the call fails: the first of no places was asked for. The exercise asks for -1."""
+    bad = ~torch.isfinite(costs) | (costs > factor * costs[0])
+    return int(bad.nonzero()[0])
+
 @exercise.wrong(loses=LIMIT, costs=1.5)
 def largest_cost(costs, factor=3.0):
     """This is where the cost is largest. The exercise asks for the first one above the limit, and -1 if there is
@@ -202,6 +224,10 @@ def largest_cost(costs, factor=3.0):
     values = costs.tolist()
     bad = [i for i, c in enumerate(values) if not_finite(c)]
     return bad[0] if bad else int(costs.argmax())
+
+@exercise.also(largest_cost)
+def largest_cost_of_any_kind(costs, factor=3.0):
+    return int(costs.argmax())
 
 @exercise.wrong(loses=LIMIT, costs=1.5)
 def only_what_is_not_finite(costs, factor=3.0):

@@ -39,6 +39,8 @@ def cases(g):
     yield "hit, many draws", hit(among(g, 30, 60), number(g, 0.02, 0.05))
     yield "hit, a rare one", hit(among(g, 50, 90), 1 / among(g, 200, 500))
     yield "needed, 59 by hand", Case({"confidence": 0.95, "top": 0.05}, "draws_needed")
+    # Exact in binary, so that nothing but the rule decides: two draws give this confidence, and not more.
+    yield "needed, just enough by hand", Case({"confidence": 0.75, "top": 0.5}, "draws_needed")
     yield "needed, a little more than a whole number", needed(0.05, 0.07, 0.2)
     yield "needed, a little less", needed(0.05, 0.07, 0.8)
     yield "needed, a large share", needed(0.25, 0.3, 0.3)
@@ -162,6 +164,12 @@ def not_rounded(confidence, top):
 def one_draw_too_many(confidence, top):
     """This is one draw more than needed."""
     return math.ceil(trials(confidence, top)) + 1
+
+@needed(0.25)
+def more_than_the_confidence(confidence, top):
+    """Where a number of draws gives exactly the confidence, one draw more was asked for. At least the confidence is
+    enough."""
+    return int(trials(confidence, top)) + 1
 
 @needed(1)
 def confidence_divided_by_the_share(confidence, top):

@@ -18,7 +18,8 @@ CLIPPED = exercise.criterion("stays within the bounds", 1, cases="clipped*")
 def cases(g):
     def case(n, d, keep, best=(0.3, 0.7), dtype=torch.float64):
         """Bounds, and points of which the best lie in a part of them: its edges and some between."""
-        bounds = ranges(g, d)
+        # Below 1, where a logarithm is negative and cannot be taken for a value.
+        bounds = 0.001 * ranges(g, d)
         low, decades = bounds[:, 0].log10(), (bounds[:, 1] / bounds[:, 0]).log10()
         places = uniform(g, 0.02, 0.98, n, d)
         inner = torch.stack([torch.randperm(keep, generator=g) for _ in range(d)], dim=1) / (keep - 1)
@@ -35,7 +36,7 @@ def cases(g):
         }
 
     by_hand = tensor(10.0, 1000.0, 100000.0, 1.0).reshape(4, 1), tensor(0.8, 0.9, 0.1, 0.5)
-    yield "by hand", {"points": by_hand[0], "scores": by_hand[1], "keep": 2, "bounds": tensor(0.1, 1e6).reshape(1, 2)}
+    yield "by hand", {"points": by_hand[0], "scores": by_hand[1], "keep": 2, "bounds": tensor(0.8, 1e6).reshape(1, 2)}
     yield "one axis", case(among(g, 9, 12), 1, 4)
     negative = case(among(g, 7, 9), 1, 3)
     yield "one axis, negative scores", {**negative, "scores": negative["scores"] - 2}
@@ -199,6 +200,75 @@ def clipped_above_only(points, scores, keep, bounds):
     """The box is clipped at the upper bounds only."""
     return boxed(inside=lambda box, bounds: torch.minimum(box, bounds[:, 1:]))(points, scores, keep, bounds)
 
+def edges(box, bounds):
+    """Each end clipped on its own side alone."""
+    return torch.stack([torch.maximum(box[:, 0], bounds[:, 0]), torch.minimum(box[:, 1], bounds[:, 1])], dim=1)
+
+@exercise.wrong(loses=(BOX, AXES, CLIPPED), costs=0.75)
+def clip_turned_around(points, scores, keep, bounds):
+    """The result is made of the bounds, and the box is hardly seen in it: minimum and maximum are exchanged in the
+    clip."""
+    return boxed(inside=outside)(points, scores, keep, bounds)
+
+def outside(box, bounds):
+    return torch.maximum(torch.minimum(box, bounds[:, :1]), bounds[:, 1:])
+
+@exercise.also(clip_turned_around)
+def clip_turned_around_from_above(points, scores, keep, bounds):
+    return boxed(inside=lambda box, bounds: torch.minimum(torch.maximum(box, bounds[:, 1:]), bounds[:, :1]))(
+        points, scores, keep, bounds
+    )
+
+@exercise.also(clip_turned_around)
+def each_end_clipped_outward(points, scores, keep, bounds):
+    return boxed(inside=outward)(points, scores, keep, bounds)
+
+def outward(box, bounds):
+    return torch.stack([torch.minimum(box[:, 0], bounds[:, 0]), torch.maximum(box[:, 1], bounds[:, 1])], dim=1)
+
+def clipped_before_the_powers(log, power, inside):
+    """The box in logarithms, clipped as if they were values."""
+    def answer(points, scores, keep, bounds):
+        logs = log(chosen(points, scores, keep))
+        low, high = logs.amin(0), logs.amax(0)
+        margin = (high - low) / (keep - 1) / 2
+        return power(inside(torch.stack([low - margin, high + margin], dim=1), bounds))
+
+    return answer
+
+def ten_to_the(exponents):
+    return 10**exponents
+
+@exercise.wrong(loses=(BOX, AXES, CLIPPED), costs=0.75)
+def logarithms_clipped_to_values(points, scores, keep, bounds):
+    """Logarithms were clipped to the bounds, which are values. Clip logarithms to logarithms, or go back to values
+    first."""
+    return clipped_before_the_powers(torch.log10, ten_to_the, clip)(points, scores, keep, bounds)
+
+for log, power in ((torch.log10, ten_to_the), (torch.log, torch.exp)):
+    for inside in (clip, edges):
+        exercise.also(logarithms_clipped_to_values)(clipped_before_the_powers(log, power, inside))
+
+def back_by(log, power, inside):
+    """The box taken back to values by another base."""
+    def answer(points, scores, keep, bounds):
+        logs = log(chosen(points, scores, keep))
+        low, high = logs.amin(0), logs.amax(0)
+        margin = (high - low) / (keep - 1) / 2
+        return inside(power(torch.stack([low - margin, high + margin], dim=1)), bounds)
+
+    return answer
+
+@exercise.wrong(loses=(BOX, AXES), costs=0.75)
+def two_bases_mixed(points, scores, keep, bounds):
+    """The logarithms were taken to one base and raised to another, so the box lies elsewhere. Logarithm and power need
+    the same base."""
+    return back_by(torch.log10, torch.exp, clip)(points, scores, keep, bounds)
+
+exercise.also(two_bases_mixed)(back_by(torch.log10, torch.exp, edges))
+exercise.also(two_bases_mixed)(back_by(torch.log, ten_to_the, clip))
+exercise.also(two_bases_mixed)(back_by(torch.log, ten_to_the, edges))
+
 @exercise.wrong(loses=CLIPPED, costs=0.5)
 def clipped_to_the_points(points, scores, keep, bounds):
     """The box ends where the outermost of all points lie. It may go as far as the bounds, between which they were
@@ -236,6 +306,10 @@ def lows_then_highs(points, scores, keep, bounds):
     box = boxed()(points, scores, keep, bounds)
     return box if len(box) == 1 else box.T
 
+@exercise.also(lows_then_highs)
+def lows_then_highs_of_one_axis(points, scores, keep, bounds):
+    return boxed()(points, scores, keep, bounds).T
+
 @exercise.wrong(loses=AXES, costs=0.75)
 def one_margin_for_all_axes(points, scores, keep, bounds):
     """All axes are widened by the same factor. Each has a width of its own, and a gap of its own."""
@@ -243,6 +317,15 @@ def one_margin_for_all_axes(points, scores, keep, bounds):
     low, high = logs.amin(0), logs.amax(0)
     margin = (high - low).mean() / (keep - 1) / 2
     return clip(torch.stack([low - margin, high + margin], dim=1).exp(), bounds)
+
+@exercise.wrong(loses=AXES, costs=0.75)
+def one_box_for_all_axes(points, scores, keep, bounds):
+    """All axes have the same box, from the smallest to the largest value on any of them. Each axis has ends of its
+    own."""
+    logs = chosen(points, scores, keep).log()
+    low, high = logs.min(), logs.max()
+    margin = (high - low) / (keep - 1) / 2
+    return clip(torch.stack([low - margin, high + margin]).exp().repeat(len(bounds), 1), bounds)
 
 exercise.also(one_margin_for_all_axes)(
     lambda points, scores, keep, bounds: _with_margin(points, scores, keep, bounds, torch.amax)

@@ -50,7 +50,8 @@ def cases(g):
     n, eta = one_of(g, (18, 3), (21, 3), (32, 4))
     found = telling(
         (n, (1, 3, 9), eta, 10),
-        (one_of(g, 13, 15, 17), (2, 4, 6, 9), 2, 9),
+        # Rounded down, up and to the nearest differ at one of the cuts.
+        (one_of(g, 13, 15, 19), (2, 4, 6, 9), 2, 9),
         (one_of(g, 9, 11, 13), (2, 5), 2, 8),
     )
     yield "many, a third or a quarter", found[0]
@@ -112,6 +113,13 @@ def race(curves, rungs, eta, keep=lambda n, eta: max(1, n // eta), score=lambda 
         counts.append(len(left))
     return sorted(left, key=lambda i: -score(rows[i], rungs[-1])), counts
 
+def kept(curves, rungs, eta):
+    """The rows that are left after the last cut, best first at that rung; in their own order if there was none."""
+    left = list(range(len(curves)))
+    for rung in rungs[:-1]:
+        left = sorted(left, key=lambda i, rung=rung: -float(curves[i, rung - 1]))[: max(1, len(left) // eta)]
+    return left
+
 def race_winner(curves, rungs, eta):
     return race(curves, rungs, eta)[0][0], None
 
@@ -166,6 +174,17 @@ def counted_after_the_cut(counts, rungs, curves):
     """At each rung only those that go on were counted. Those that are stopped there have run so far as well."""
     return resumed([*counts[1:], 1], rungs)
 
+@exercise.also(counted_after_the_cut)
+@spending
+def counted_after_the_cut_without_one_at_the_end(counts, rungs, curves):
+    return resumed([*counts[1:], counts[-1]], rungs)
+
+@exercise.wrong(loses=EPOCHS, costs=0.75)
+@spending
+def last_stretch_not_counted(counts, rungs, curves):
+    """The epochs from the last cut to the last rung are missing. Those that are left run that far."""
+    return resumed(counts[:-1], rungs[:-1])
+
 @exercise.wrong(loses=EPOCHS, costs=1)
 @spending
 def rungs_for_epochs(counts, rungs, curves):
@@ -183,6 +202,14 @@ def mistaken(costs):
     def add(answer):
         WRONG_WINNERS.append(answer)
         return exercise.wrong(loses=WINNER, costs=costs)(answer)
+
+    return add
+
+def another_way_to(known):
+    """The same mistake in the winner, with other numbers that curves have to tell."""
+    def add(answer):
+        WRONG_WINNERS.append(answer)
+        return exercise.also(known)(answer)
 
     return add
 
@@ -204,6 +231,8 @@ def score_one_epoch_late():
     """The scores were read one epoch too late. After r epochs the score stands in column r - 1, since columns count
     from 0."""
 
+exercise.also(score_one_epoch_late)(played(score=lambda row, rung: row[rung]))
+
 @winning(0.75, score=lambda row, rung: sum(row[:rung]) / rung)
 def mean_over_the_epochs():
     """The runs were ranked by the mean of their scores so far. The score at the rung is what counts: slow starters
@@ -213,6 +242,11 @@ def mean_over_the_epochs():
 def score_of_the_last_column():
     """The runs were ranked by a score that they have not reached yet, or never will: the last column. At a rung, only
     the epochs so far are known."""
+
+@another_way_to(score_of_the_last_column)
+def winner_by_the_last_column(curves, rungs, eta):
+    left, counts = race(curves, rungs, eta)
+    return max(left, key=lambda i: float(curves[i, -1])), resumed(counts, rungs)
 
 @mistaken(1)
 def best_of_all_at_the_end(curves, rungs, eta):
@@ -236,16 +270,51 @@ def first_of_those_left(curves, rungs, eta):
     left, _ = race(curves, rungs[:-1] or rungs, eta)
     return left[0], resumed(counts, rungs)
 
+@exercise.also(first_of_those_left)
+def first_in_the_list(curves, rungs, eta):
+    _, counts = race(curves, rungs, eta)
+    return kept(curves, rungs, eta)[0], resumed(counts, rungs)
+
 @mistaken(0.75)
 def place_among_those_left(curves, rungs, eta):
-    """The place of the winner among those that are left comes back. Its row in the curves is asked for."""
+    """A place among those that are left at a rung was taken for a row. The row of the winner in the curves is asked
+    for."""
     left, counts = race(curves, rungs, eta)
     return sorted(left).index(left[0]), resumed(counts, rungs)
 
+@another_way_to(place_among_those_left)
+def place_among_those_left_best_first(curves, rungs, eta):
+    left, counts = race(curves, rungs, eta)
+    return kept(curves, rungs, eta).index(left[0]), resumed(counts, rungs)
+
+@another_way_to(place_among_those_left)
+def place_among_those_left_best_last(curves, rungs, eta):
+    left, counts = race(curves, rungs, eta)
+    ranked = kept(curves, rungs, eta)
+    # Without a cut they stand in their own order.
+    return (ranked if len(rungs) == 1 else ranked[::-1]).index(left[0]), resumed(counts, rungs)
+
+@another_way_to(place_among_those_left)
+def place_in_the_last_order(curves, rungs, eta):
+    """The curves themselves were sorted and cut, so the winner stands first."""
+    return 0, resumed(race(curves, rungs, eta)[1], rungs)
+
+@another_way_to(place_among_those_left)
+def places_not_mapped_back(curves, rungs, eta):
+    _, counts = race(curves, rungs, eta)
+    left = torch.arange(len(curves))
+    for rung, keep in zip(rungs, [*counts[1:], 1], strict=True):
+        left = curves[left, rung - 1].topk(keep).indices
+    return int(left[0]), resumed(counts, rungs)
+
 @exercise.wrong(loses=EPOCHS, costs=0.5)
 def rounded_up(curves, rungs, eta):
-    """The number of runs that go on was rounded up. Round it down, but keep one."""
+    """The number of runs that go on was rounded up, or to the nearest whole number. Round it down, but keep one."""
     return played(keep=lambda n, eta: -(-n // eta))(curves, rungs, eta)
+
+@exercise.also(rounded_up)
+def rounded_to_the_nearest(curves, rungs, eta):
+    return played(keep=lambda n, eta: max(1, round(n / eta)))(curves, rungs, eta)
 
 @exercise.wrong(loses=EPOCHS, costs=1)
 def one_in_eta_dropped(curves, rungs, eta):
@@ -261,6 +330,20 @@ def always_halved(curves, rungs, eta):
 def none_left(curves, rungs, eta):
     """With fewer runs than eta, none is left after a rung. One run at least should go on."""
     return played(keep=lambda n, eta: n // eta)(curves, rungs, eta)
+
+@exercise.both(restarted_at_every_rung, rounded_up)
+def restarted_and_rounded_up(curves, rungs, eta):
+    left, counts = race(curves, rungs, eta, keep=lambda n, eta: -(-n // eta))
+    return left[0], sum(n * rung for n, rung in zip(counts, rungs, strict=True))
+
+@exercise.also(none_left)
+def largest_of_none(curves, rungs, eta):
+    left, counts = race(curves, rungs, eta, keep=lambda n, eta: n // eta)
+    return max(left[:1]), resumed(counts, rungs)
+
+@exercise.both(rounded_up, none_left)
+def rounded_to_the_nearest_and_none_left(curves, rungs, eta):
+    return played(keep=lambda n, eta: round(n / eta))(curves, rungs, eta)
 
 @exercise.wrong(loses=(WINNER, EPOCHS), costs=0.5)
 def results_in_wrong_order(curves, rungs, eta):

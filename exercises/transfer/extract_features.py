@@ -182,6 +182,32 @@ def last_batch_dropped(backbone, images, batch_size):
     whole = max(1, len(images) // batch_size) * batch_size
     return extract(backbone, images[:whole], batch_size)
 
+@exercise.also(last_batch_dropped)
+@in_evaluation
+def whole_batches_only(backbone, images, batch_size):
+    with torch.no_grad():
+        starts = range(0, len(images) // batch_size * batch_size, batch_size)
+        return torch.cat([backbone(images[start : start + batch_size]) for start in starts])
+
+@exercise.wrong(loses=ALL, costs=2)
+@in_evaluation
+def only_the_last_batch(backbone, images, batch_size):
+    """All batches went through, and only the last one comes back: each took the place of the one before. Collect
+    them."""
+    with torch.no_grad():
+        for batch in torch.split(images, batch_size):
+            features = backbone(batch)
+    return features
+
+@exercise.wrong(loses=(ALL, FITS), costs=1.5)
+@in_evaluation
+def batches_overlap(backbone, images, batch_size):
+    """The first image of each batch is the last one of the batch before, and so comes twice: a slice ends before its
+    second index."""
+    with torch.no_grad():
+        starts = range(0, len(images), batch_size)
+        return torch.cat([backbone(images[start : start + batch_size + 1]) for start in starts])
+
 @exercise.wrong(loses=ALL, costs=2)
 def only_the_first_batch(backbone, images, batch_size):
     """Only the first batch comes back. Perhaps the return stands inside the loop?"""
@@ -202,6 +228,12 @@ def so_many_batches(backbone, images, batch_size):
 def squeezed(backbone, images, batch_size):
     """Every axis of length 1 was removed. With one image that is the axis of images: its row becomes a vector."""
     return extract(backbone, images, batch_size).squeeze()
+
+@exercise.also(squeezed)
+@in_evaluation
+def squeezed_batch_by_batch(backbone, images, batch_size):
+    with torch.no_grad():
+        return torch.cat([backbone(batch).squeeze() for batch in torch.split(images, batch_size)])
 
 @exercise.wrong(loses=ALL, costs=1)
 @in_evaluation

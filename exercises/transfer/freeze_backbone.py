@@ -17,6 +17,7 @@ exercise = Exercise(
     returns="model",
     dtype="a model comes back",
     inputs="the model is there to be changed",
+    observes=("returned",),
 )
 WEIGHTS = exercise.criterion("the weights of the backbone stay", 2, cases=PLAIN, outputs="in_evaluation")
 DECAY = exercise.criterion(
@@ -36,8 +37,7 @@ SAME = exercise.criterion(
     cases=BATCHNORM,
     outputs=("in_training", "head"),
 )
-# A model that comes back as it was is worth nothing.
-RETURNS = exercise.criterion("returns the model", 0.5, cases=PLAIN, outputs=("returned", "in_evaluation"))
+RETURNS = exercise.criterion("returns the model", 0.5, cases=PLAIN, outputs="returned")
 
 @exercise.cases
 def cases(g):
@@ -220,10 +220,58 @@ def statistics_kept_but_not_used(model):
         norm.momentum = 0.0
     return model
 
+@exercise.wrong(loses=(STATISTICS, SAME), costs=2.5)
+def always_the_batch_s_own_statistics(model):
+    """Batch normalization uses each batch's own statistics, in evaluation mode too: it was left in training mode for
+    good, or its running statistics were taken away. It should use those that it came with, in either mode."""
+    only_head_requires(model)
+    for norm in norms_of(model):
+        norm.train = types.MethodType(stay, norm)
+    return model
+
+@exercise.also(always_the_batch_s_own_statistics)
+def running_statistics_taken_away(model):
+    only_head_requires(model)
+    for norm in norms_of(model):
+        norm.track_running_stats, norm.running_mean, norm.running_var = False, None, None
+    return model
+
+@exercise.wrong(loses=STATISTICS, costs=0.75)
+def rests_from_the_next_train_on(model):
+    """Batch normalization rests from the next switch of the mode on, and not before. Until then it is in the mode in
+    which it came, and averages its statistics over your images."""
+    only_head_requires(model)
+    original = model.train
+
+    def train(mode=True):
+        original(mode)
+        for norm in norms_of(model):
+            norm.training = False
+        return model
+
+    model.train = train
+    return model
+
 @exercise.wrong(loses=(HEAD, FROZEN), costs=2)
 def everything_frozen(model):
     """The head is frozen too, so nothing trains: element 0 of tensors does not require grad."""
     return keep_norms(model.requires_grad_(False))
+
+@exercise.wrong(loses=(HEAD, FROZEN), costs=1.5)
+def head_assumed_to_be_fc(model):
+    """The head was looked for under the name fc, and elsewhere it is frozen with the rest. That is its name in a
+    ResNet; in other models it is called classifier or head, or is the last entry of a sequence."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith("fc."))
+    return keep_norms(model)
+
+@exercise.wrong(loses=(WEIGHTS, HEAD, FROZEN), costs=2)
+def head_guessed_by_name(model):
+    """What is called fc, classifier or head trains. Names are habits: a classifier can have several layers, and in a
+    sequence layers have only numbers. Here the head is found by what it is, the last linear layer."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(any(word in name for word in ("fc", "classifier", "head")))
+    return keep_norms(model)
 
 @exercise.wrong(loses=(WEIGHTS, DECAY, HEAD, FROZEN, STATISTICS, SAME), costs=10)
 def nothing_frozen(model):

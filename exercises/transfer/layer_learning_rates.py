@@ -129,12 +129,22 @@ def a_single_rate(num_layers, base_lr, decay):
     """One number comes back. The exercise asks for a rate for each layer."""
     return base_lr * decay ** (num_layers - 1)
 
+@exercise.wrong(loses=(LAST, EARLIER), costs=0.5)
+def an_iterator(num_layers, base_lr, decay):
+    """The rates come as an iterator, which hands them out one by one, and only once; it has no length and no last
+    entry. Make a list of it."""
+    return iter(a_list(num_layers, base_lr, decay))
+
 @exercise.wrong(loses=EARLIER, costs=1)
 def spread_between_two_rates(num_layers, base_lr, decay):
     """The rates are spread evenly, in the logarithm, between decay times the base rate and the base rate, whatever the
     number of layers. Here the factor from each layer to the next is decay itself."""
     if num_layers == 1:
         return [base_lr]
+    return spread_over_the_gaps(num_layers, base_lr, decay)
+
+@exercise.also(spread_between_two_rates)
+def spread_over_the_gaps(num_layers, base_lr, decay):
     return [base_lr * decay ** ((num_layers - 1 - layer) / (num_layers - 1)) for layer in range(num_layers)]
 
 @exercise.wrong(loses=EARLIER, costs=1)

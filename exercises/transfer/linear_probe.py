@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from autograder.exercise import Case, Exercise
+from autograder.exercise import Case, Exercise, one_of
 from exercises.draws import uniform
 
 MAIN = ("by hand", "many*", "another*", "float32")
@@ -35,12 +35,24 @@ def cases(g):
         inputs = {"features": x[order].to(dtype), "labels": labels[order], "num_classes": classes, "lam": lam}
         return Case(inputs, tolerance=TOLERANCE)
 
+    def silent_features(h, order):
+        """Six features, four of which are 0 for all images, as those of units that never fire.
+
+        All numbers that solving meets are exact, so what is not regularized is singular to the last bit: with others
+        rounding would decide whether it fails or gives numbers without meaning.
+        """
+        x = torch.zeros(4, 6, dtype=torch.float64)
+        x[:, 0] = one_of(g, 2.0, 2.5, 3.0) + h * torch.tensor([1, 1, -1, -1])
+        x[:, 1] = one_of(g, 2.0, 3.5, 4.0) + h * torch.tensor([1, -1, 0, 0])
+        labels = torch.tensor([1, 0, 0, 0])[order]
+        return Case({"features": x[order], "labels": labels, "num_classes": 2, "lam": 4 * h**2}, tolerance=TOLERANCE)
+
     by_hand = {"features": torch.tensor([[0.0], [0.0], [2.0], [2.0]], dtype=torch.float64)}
     yield "by hand", Case({**by_hand, "labels": torch.tensor([0, 0, 1, 1]), "num_classes": 2, "lam": 4.0})
     yield "many images", case(12, 2, 3, 1.7)
     yield "another penalty", case(10, 4, 2, 0.3)
     yield "a class without images", case(8, 3, 4, 0.6, absent=True)
-    yield "more features than images", case(4, 6, 2, 2.5)
+    yield "more features than images", silent_features(one_of(g, 0.5, 0.75, 1.0, 1.25), torch.randperm(4, generator=g))
     yield "float32", case(9, 2, 3, 3.1, dtype=torch.float32)
 
 def ridge(x, y, lam):
@@ -53,6 +65,14 @@ def ridge(x, y, lam):
 
 def one_hot(labels, num_classes, like):
     return torch.eye(num_classes, dtype=like.dtype, device=like.device)[labels]
+
+def solved(features, labels, num_classes, penalty):
+    """The centered normal equations with a penalty that is made of the identity."""
+    x = features.double()
+    y = one_hot(labels, num_classes, x)
+    xc, yc = x - x.mean(0), y - y.mean(0)
+    weights = torch.linalg.solve(xc.T @ xc + penalty(torch.eye(x.shape[1], dtype=x.dtype)), xc.T @ yc).T
+    return cast(features, weights, y.mean(0) - weights @ x.mean(0))
 
 def cast(features, weights, bias):
     return weights.to(features.dtype), bias.to(features.dtype)
@@ -209,6 +229,17 @@ def penalty_on_every_entry(features, labels, num_classes, lam):
     weights = (torch.linalg.pinv(xc.T @ xc + lam) @ xc.T @ yc).T
     return cast(features, weights, y.mean(0) - weights @ x.mean(0))
 
+@exercise.also(penalty_on_every_entry)
+def penalty_on_every_entry_solved(features, labels, num_classes, lam):
+    return solved(features, labels, num_classes, lambda eye: torch.full_like(eye, lam))
+
+@exercise.wrong(loses=BIAS, costs=1)
+def mean_of_the_targets_left_out(features, labels, num_classes, lam):
+    """The bias takes away what the weights make of the mean feature, and adds nothing. The mean of the targets is
+    missing: the prediction for the mean feature should be the mean target."""
+    weights, _ = fit(features, labels, num_classes, lam)
+    return weights, -weights @ features.mean(0)
+
 @exercise.wrong(loses=BIAS, costs=1)
 def bias_with_the_wrong_sign(features, labels, num_classes, lam):
     """What the weights make of the mean feature was added to the bias. It has to be taken away, so that the prediction
@@ -246,9 +277,42 @@ def no_penalty_and_a_column_of_ones(features, labels, num_classes, lam):
     solution = (torch.linalg.pinv(x) @ one_hot(labels, num_classes, x)).T
     return cast(features, solution[:, :-1], solution[:, -1])
 
+@exercise.also(no_penalty)
+def no_penalty_solved(features, labels, num_classes, lam):
+    return solved(features, labels, num_classes, torch.zeros_like)
+
+@exercise.also(no_penalty)
+def no_penalty_solved_with_a_column_of_ones(features, labels, num_classes, lam):
+    x = torch.cat([features.double(), torch.ones(len(features), 1, dtype=torch.float64)], dim=1)
+    solution = torch.linalg.solve(x.T @ x, x.T @ one_hot(labels, num_classes, x)).T
+    return cast(features, solution[:, :-1], solution[:, -1])
+
+@exercise.also(features_standardized)
+def standardized_but_for_silent_features(features, labels, num_classes, lam):
+    x = features.double()
+    return cast(features, *ridge((x - x.mean(0)) / (x.std(0) + 1e-9), one_hot(labels, num_classes, x), lam))
+
 @exercise.also(features_standardized)
 def standardized_with_a_bias_for_what_comes_in(features, labels, num_classes, lam):
     x = features.double()
     deviation = x.std(0)
     weights, bias = ridge(x / deviation, one_hot(labels, num_classes, x), lam)
     return cast(features, weights, bias)
+
+STRENGTHS = {
+    half_the_penalty: lambda lam, n: lam / 2,
+    half_the_error: lambda lam, n: 2 * lam,
+    penalty_squared: lambda lam, n: lam**2,
+    mean_instead_of_sum: lambda lam, n: lam * n,
+    penalty_divided_by_images: lambda lam, n: lam / n,
+}
+
+for weaker, strength in STRENGTHS.items():
+    for mistake in (
+        bias_is_the_mean_of_the_targets, bias_with_the_wrong_sign, bias_left_at_zero, mean_of_the_targets_left_out
+    ):
+        exercise.both(weaker, mistake)(
+            lambda features, labels, num_classes, lam, strength=strength, mistake=mistake: mistake(
+                features, labels, num_classes, strength(lam, len(features))
+            )
+        )

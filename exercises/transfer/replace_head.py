@@ -27,7 +27,7 @@ FRESH = exercise.criterion(
 TRAINS = exercise.criterion(
     "the new layer can be trained", 0.5, cases="everything frozen", outputs=("trainable", "shape")
 )
-RETURNS = exercise.criterion("returns the model", 0.5, cases=NEW, outputs=("returned", "shape"))
+RETURNS = exercise.criterion("returns the model", 0.5, cases=NEW, outputs="returned")
 DTYPE = exercise.criterion(
     "the new layer has the dtype and the device of the model", 0.5, cases="float64", outputs=("shape", "dtype")
 )
@@ -132,6 +132,31 @@ def only_direct_children(model, num_classes):
     names = [name for name, child in model.named_children() if isinstance(child, nn.Linear)]
     return put(model, names[-1], new_layer(model.get_submodule(names[-1]), num_classes)) if names else model
 
+@exercise.also(only_direct_children)
+def last_of_the_direct_children(model, num_classes):
+    name, old = [(name, child) for name, child in model.named_children() if isinstance(child, nn.Linear)][-1]
+    return put(model, name, new_layer(old, num_classes))
+
+@exercise.wrong(loses=(LAYER, REST), costs=1.5)
+def dotted_name_for_an_attribute(model, num_classes):
+    """The new layer was hung onto the model itself, under a name with dots in it. The old head still lies in its block,
+    and nobody calls the new one: a dotted name is a path, and its last part is the attribute of the block."""
+    name, old = find_head(model)
+    setattr(model, name, new_layer(old, num_classes))
+    return model
+
+@exercise.wrong(loses=(LAYER, REST), costs=2.5)
+def children_put_into_a_sequence(model, num_classes):
+    """The model was taken apart into its children, and these were put together as a sequence. What the model does
+    between them is lost by that (a mean over the image, say), and a head in a block is not found: change the model that
+    came in."""
+    *body, old = model.children()
+    return nn.Sequential(*body, new_layer(old, num_classes, old.in_features))
+
+@exercise.also(children_put_into_a_sequence)
+def children_but_the_last_in_a_sequence(model, num_classes):
+    return nn.Sequential(*list(model.children())[:-1], new_layer(find_head(model)[1], num_classes))
+
 @exercise.wrong(loses=REST, costs=1.5)
 def whole_block_replaced(model, num_classes):
     """The model's last part was replaced as a whole. In a VGG that part is several layers, and those before the last
@@ -139,6 +164,11 @@ def whole_block_replaced(model, num_classes):
     name, child = list(model.named_children())[-1]
     first = next(module for module in child.modules() if isinstance(module, nn.Linear))
     return put(model, name, new_layer(first, num_classes))
+
+@exercise.also(whole_block_replaced)
+def last_part_replaced_by_the_head(model, num_classes):
+    name, _ = list(model.named_children())[-1]
+    return put(model, name, new_layer(find_head(model)[1], num_classes))
 
 @exercise.wrong(loses=(LAYER, REST), costs=2.5)
 def another_linear_replaced(model, num_classes):

@@ -7,7 +7,7 @@ from torch import nn
 from autograder.exercise import Case, Exercise, one_of
 from exercises.transfer.shared import images, phase
 
-NOT_SHARED = ("by hand", "nothing*", "a part*", "blocks*", "everything*")
+NOT_SHARED = ("by hand", "nothing*", "a part*", "blocks*", "everything*", "parameters*")
 
 exercise = Exercise(
     "trainable-parameters",
@@ -32,6 +32,7 @@ def cases(g):
     yield "a part frozen", case("classifier", "features")
     yield "blocks, one frozen", case("head", "backbone.1")
     yield "everything frozen", case("nested", "")
+    yield "parameters that belong to no layer", case("own", "stem")
     yield "shared", case("shared")
     yield "shared, frozen", case("shared", "block")
 
@@ -67,6 +68,10 @@ def shared_counted_twice(model):
     # By every name that it has, so that what is shared comes repeatedly.
     modules = [module for _, module in model.named_modules(remove_duplicate=False)]
     return sums([p for module in modules for _, p in module.named_parameters(recurse=False, remove_duplicate=False)])
+
+@exercise.also(shared_counted_twice)
+def shared_counted_for_every_layer(model):
+    return sums([p for module in model.modules() for p in module.parameters(recurse=False)])
 
 @exercise.wrong(loses=TOTAL, costs=1)
 def buffers_counted(model):
@@ -109,17 +114,43 @@ def frozen_not_told_apart(model):
     """Both numbers are the total. Each parameter says for itself whether it trains."""
     return count(model)[1], count(model)[1]
 
+def once(parameters):
+    return list({id(p): p for p in parameters}.values())
+
+def of_layers(model):
+    return [p for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d) for p in m.parameters()]
+
 @exercise.wrong(loses=TOTAL, costs=1.5)
 def normalization_left_out(model):
     """Only linear and convolutional layers were counted. The scale and shift of batch normalization
     are parameters too."""
-    layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
-    return sums(list({id(p): p for layer in layers for p in layer.parameters()}.values()))
+    return sums(once(of_layers(model)))
+
+exercise.both(normalization_left_out, shared_counted_twice)(lambda model: sums(of_layers(model)))
+
+@exercise.wrong(loses=(TOTAL, TRAINABLE), costs=0.5)
+def parameters_of_their_own_left_out(model):
+    """A parameter that lies in no layer, but belongs to the model or to a block itself, was not counted. Vision
+    transformers have such. The model lists all of its parameters, wherever they lie."""
+    return sums(once(p for m in model.modules() if not list(m.children()) for p in m.parameters()))
+
+@exercise.also(parameters_of_their_own_left_out)
+def weights_and_biases_of_modules(model):
+    found = [getattr(m, name, None) for m in model.modules() for name in ("weight", "bias")]
+    return sums(once(p for p in found if p is not None))
+
+@exercise.also(parameters_of_their_own_left_out)
+def parameters_of_children(model):
+    return sums(once(p for child in model.children() for p in child.parameters()))
 
 @exercise.wrong(loses=TOTAL, costs=1.5)
 def biases_left_out(model):
     """The biases are missing. They are parameters as well."""
     return sums([p for name, p in model.named_parameters() if name.endswith("weight")])
+
+@exercise.also(biases_left_out)
+def what_is_called_bias_left_out(model):
+    return sums([p for name, p in model.named_parameters() if "bias" not in name])
 
 @exercise.wrong(loses=TOTAL, costs=1.5)
 def only_direct_children(model):
@@ -127,6 +158,14 @@ def only_direct_children(model):
     level, modules are all."""
     own = [p for child in model.children() for p in child._parameters.values() if p is not None]
     return sums([*own, *model._parameters.values()])
+
+@exercise.also(only_direct_children)
+def only_layers_that_are_direct_children(model):
+    return sums([p for child in model.children() for p in child.parameters(recurse=False)])
+
+@exercise.also(only_direct_children)
+def each_layer_that_is_a_direct_child_once(model):
+    return sums(once(p for child in model.children() for p in child.parameters(recurse=False)))
 
 @exercise.wrong(loses=(TOTAL, TRAINABLE), costs=2)
 def every_level_counted(model):

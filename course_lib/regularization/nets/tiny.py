@@ -59,6 +59,7 @@ NETWORKS: Mapping[str, Callable[[], nn.Module]] = {
     "layernorm over images": lambda: nn.Sequential(
         nn.Conv2d(1, 2, 3, padding=1), nn.LayerNorm((2, 4, 4)), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3)
     ),
+    "bias in a name": lambda: nn.ModuleDict({"bias_net": nn.Linear(2, 3), "head": nn.Linear(3, 1)}),
     "blocks": _Blocks,
     "tied": _Tied,
 }
@@ -77,6 +78,7 @@ IN_PLAIN_CODE: Mapping[str, str] = {
         "nn.Sequential(\n    nn.Conv2d(1, 2, 3, padding=1), nn.LayerNorm((2, 4, 4)), nn.ReLU(),\n"
         "    nn.Flatten(), nn.Linear(32, 3),\n)"
     ),
+    "bias in a name": 'nn.ModuleDict({"bias_net": nn.Linear(2, 3), "head": nn.Linear(3, 1)})',
 }
 """Name -> the same in one expression, for the networks that are one."""
 

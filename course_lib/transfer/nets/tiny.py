@@ -76,6 +76,34 @@ class _Shared(nn.Module):
         return self.head(torch.tanh(self.norm(self.tied(self.again(self.block(x))))))  # type: ignore[no-any-return]
 
 
+class _Scaled(nn.Module):
+    """A block with a parameter of its own beside its layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(5, 1))
+        self.layer = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 8) -> (N, 5)."""
+        return self.layer(x) * self.scale[:, 0]  # type: ignore[no-any-return]
+
+
+class _Own(nn.Module):
+    """As a vision transformer, the model owns a parameter that lies in no layer; so does a block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, 5))
+        self.stem = nn.Linear(8, 8)
+        self.block = _Scaled()
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 2, 2, 2) -> (N, 3)."""
+        return self.head(self.block(torch.tanh(self.stem(x.flatten(1)))) + self.token[0])  # type: ignore[no-any-return]
+
+
 class _Nested(nn.Module):
     """Everything lies in blocks: batch normalization is called `bn` inside of one, dropout stands behind the head."""
 
@@ -119,6 +147,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "head": _Head,
     "shared": _Shared,
     "nested": _Nested,
+    "own": _Own,
     "by hand": _by_hand,
     "backbone": _backbone,
 }
