@@ -25,9 +25,9 @@ from tests.support.paths import ROOT
 __all__ = ["ALWAYS", "RECORD", "SEEDS", "digest", "digests", "is_recorded", "record", "seeds_of"]
 
 SEEDS = range(50)
-ALWAYS = 5
+ALWAYS = 3
 """The first seeds are always tried: on these a mistake has to show clearly, and not only beyond the tolerance."""
-SOME = 8
+SOME = 5
 RECORD = ROOT / "tests" / "exercises" / "tried.json"
 _FULL = os.environ.get("SEEDS") == "full"
 _JUDGE = ("course_lib.checking.verdict", "course_lib.checking.drivers", "course_lib.checking.values")
