@@ -18,6 +18,7 @@ from autograder.platforms.collecting import everybody_of
 from autograder.platforms.marks_back import canvas_marks, moodle_marks
 from autograder.platforms.roster import Roster, read_roster, roster_of
 from autograder.results import read_results
+from autograder.whole_files import write_over
 
 __all__ = ["add_arguments", "run"]
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
     else:
         path = args.out or course.root / f"marks_{args.format}.csv"
         # A byte order mark tells spreadsheets that the file is UTF-8; Moodle and Canvas accept it too.
-        path.write_text(text, encoding="utf-8-sig", newline="")
+        write_over(path, text.encode("utf-8-sig"))
         print(f"Marks: {path}")
         told = sys.stdout
     if args.format not in _DETAILS:

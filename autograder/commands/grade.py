@@ -16,6 +16,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.sandbox.devices import gpu_nodes
 from autograder.sandbox.launcher import Sandbox
+from autograder.whole_files import write_over
 
 if TYPE_CHECKING:
     from autograder.grading.batch import Batch
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
             sandbox.stop()
     if args.json is not None:
         content = summary((*batch.results, *batch.ungraded), args.assignment, batch.seed, batch.device, batch.sandbox)
-        args.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_over(args.json, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     _tell(args.assignment, batch, course)
     return 1 if batch.failed else 0
 

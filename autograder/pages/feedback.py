@@ -12,7 +12,6 @@ import copy
 import functools
 import logging
 import re
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +40,7 @@ from autograder.pages.feedback_summary import FeedbackSummary, summarize_feedbac
 from autograder.pages.titles import titles_of
 from autograder.results import read_result, result_path
 from autograder.submissions.submission import Submission
+from autograder.whole_files import write_whole
 
 __all__ = ["Feedback", "make_feedback"]
 
@@ -116,7 +116,18 @@ def _copy_for_exchange(course: Course, assignment: str, student: str, pages: Seq
     for name in Submission.of(course, assignment, student).notebooks():
         other = page.with_name(f"{Path(name).stem}.html")
         if other != page:
-            shutil.copyfile(page, other)
+            write_whole(other, page.read_bytes())
+
+
+class _WholePages(FilesWriter):
+    """nbconvert's writer, which leaves no page that was cut short and none without the policy."""
+
+    def write(self, output: str, resources: dict[str, Any], notebook_name: str | None = None, **kw: Any) -> str:
+        """Write a page where nbconvert would."""
+        place = Path(self.build_directory, f"{notebook_name}{resources.get('output_extension', '')}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(place, _without_scripts(output))
+        return str(place)
 
 
 class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no types
@@ -139,7 +150,7 @@ class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no typ
         self.log.setLevel(logging.CRITICAL)
         self.force = True  # marks and comments may have changed without the notebook
         self.preprocessors: list[Any] = []  # nbgrader's put marks into the cells; here they come with the summary
-        self.writer = FilesWriter(parent=self, config=self.config)
+        self.writer = _WholePages(parent=self, config=self.config)  # type: ignore[no-untyped-call]
         self.exporter = self.exporter_class(parent=self, config=self.config)
 
     @functools.cached_property
@@ -182,8 +193,6 @@ class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no typ
         self.convert_notebooks()
         folder = Path(self._format_dest(self._assignment, student))
         pages = sorted(path for path in folder.iterdir() if path.suffix == ".html")
-        for page in pages:
-            _finish(page)
         return pages
 
 
@@ -194,10 +203,9 @@ def _config(course: Course, assignment: str) -> Config:
     return config
 
 
-def _finish(page: Path) -> None:
-    """Forbid scripts."""
-    text, found = re.subn(r"<head>", lambda head: f"{head[0]}\n{_HEAD}", page.read_text(encoding="utf-8"), count=1)
+def _without_scripts(page: str) -> str:
+    """The page, which forbids scripts."""
+    text, found = re.subn(r"<head>", lambda head: f"{head[0]}\n{_HEAD}", page, count=1)
     if not found:
-        page.unlink()
         raise ValueError("the page has no <head> to put the content security policy in")
-    page.write_text(text, encoding="utf-8")
+    return text
