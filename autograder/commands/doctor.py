@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.course import Course
+from autograder.errors import GradebookInUseError
 
 __all__ = ["Check", "add_arguments", "examine", "find_chromium", "run", "user_namespaces"]
 
@@ -40,6 +41,7 @@ class Check:
     Attributes:
         todo: what to do if it is not ok; may have several lines.
         needed: whether grading cannot work without it.
+        trouble: what to call it if it is not ok, other than missing.
     """
 
     name: str
@@ -47,13 +49,14 @@ class Check:
     found: str
     todo: str = ""
     needed: bool = True
+    trouble: str = ""
 
     @property
     def word(self) -> str:
         """The state in words: nothing is told by color alone."""
         if self.ok:
             return "ok"
-        return "MISSING" if self.needed else "without"
+        return self.trouble or ("MISSING" if self.needed else "without")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -192,8 +195,12 @@ def _gradebook(course: Course) -> Check:
     try:
         return Check("gradebook", True, f"{shown}: {_contents(create_engine(url))}")
     except (SQLAlchemyError, ImportError) as error:  # ImportError: the database's driver is not installed
-        reason = str(error).splitlines()[0]
-        return Check("gradebook", False, f"{shown}: {reason}", "restore it from a backup, or correct db_url")
+        from autograder.gradebook.opening import refusal
+
+        known = refusal(error, course.db_url)
+        todo = known.hint if not known.hint.startswith("autograder doctor") else "correct db_url in nbgrader_config.py"
+        trouble = "IN USE" if isinstance(known, GradebookInUseError) else "BROKEN"
+        return Check("gradebook", False, known.message.removeprefix("the gradebook "), todo, trouble=trouble)
 
 
 def _contents(engine: Engine) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import sqlalchemy.exc
 from nbgrader.api import (
     Assignment,
     BaseCell,
@@ -23,6 +22,7 @@ from nbgrader.api import Student as GradebookStudent
 
 from autograder.errors import GradebookError
 from autograder.gradebook.adjustments import Adjustments, require_cells
+from autograder.gradebook.opening import open_gradebook
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.waiting import is_waiting
 
@@ -100,14 +100,8 @@ def read_marks(db_url: str, assignments: Iterable[str] = (), rules: Rules | None
     """
     if db_url.startswith("sqlite:///") and not Path(db_url.removeprefix("sqlite:///")).is_file():
         raise GradebookError(f"no gradebook at {db_url}", "`autograder release` makes it, `autograder grade` fills it")
-    try:
-        with Gradebook(db_url) as gradebook:
-            return _read(gradebook, list(assignments), rules or Rules())
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        reason = str(error).splitlines()[0]
-        raise GradebookError(
-            f"the gradebook {db_url} cannot be read: {reason}", "is it nbgrader's, and free?"
-        ) from error
+    with open_gradebook(db_url) as gradebook:
+        return _read(gradebook, list(assignments), rules or Rules())
 
 
 def _read(gradebook: Gradebook, wanted: list[str], rules: Rules) -> list[AssignmentMarks]:

@@ -26,13 +26,14 @@ from nbgrader.api import (
     new_uuid,
 )
 from nbgrader.plugins import LateSubmissionPlugin
-from sqlalchemy import Insert, Select, insert, make_url, select
-from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy import Insert, Select, insert, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from autograder.errors import AutograderError, GradebookError
 from autograder.gradebook.adjustments import require_cells
 from autograder.gradebook.graded import NO_MARKS, CellMarks, Graded
 from autograder.gradebook.marks import due_for, marks_of
+from autograder.gradebook.opening import refusal, shown_url
 from autograder.gradebook.rules import Rules
 from autograder.submissions.notebook import Master
 
@@ -65,10 +66,14 @@ class GradebookWriter:
         except AutograderError:
             self.close()
             raise
-        except Exception as error:  # SQLAlchemy, Alembic and the driver each have their own
+        except (SQLAlchemyError, ImportError) as error:
+            self.close()
+            raise refusal(error, self._url) from error
+        except Exception as error:  # nbgrader and Alembic have their own
+            self.close()
             text = " ".join(str(error).split())[:200]
             raise GradebookError(
-                f"the gradebook {_shown(self._url)} cannot be opened: {text}", "autograder doctor"
+                f"the gradebook {shown_url(self._url)} cannot be opened: {text}", "autograder doctor"
             ) from error
         return self
 
@@ -340,11 +345,3 @@ def _grade(marks: CellMarks, name: str, manual_score: float | None = None) -> di
 
 def _comment(marks: CellMarks, name: str) -> dict[str, Any]:
     return {"auto_comment": "No response." if name in marks.untouched else None}
-
-
-def _shown(url: str) -> str:
-    """A database's address without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "(its db_url is no address)"

@@ -21,9 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from autograder.course import Course
-from autograder.errors import CourseError, GradebookError, SandboxError
+from autograder.errors import CourseError, GradebookError, GradebookInUseError, SandboxError
 from autograder.gradebook.graded import Graded
 from autograder.gradebook.late_plugin import nbgrader_plugin
+from autograder.gradebook.opening import refusal
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.cluster import DaskPool
@@ -241,6 +242,8 @@ def _written(
     try:
         times[graded.result.student] = write(course, book, graded)
     except (SQLAlchemyError, OSError, UnicodeError) as error:
+        if isinstance(known := refusal(error, course.db_url), GradebookInUseError):
+            raise known from error
         if why := _is_the_courses(error):
             hint = f"mend that in {course.root}; the same command goes on from here"
             raise GradebookError(f"the course folder cannot be written: {why}", hint) from error
@@ -265,7 +268,8 @@ def _is_the_courses(error: Exception) -> str:
     """Why nobody's result could be written now; empty if it is about this one."""
     if isinstance(error, OSError):
         return f"{_EVERYBODYS[error.errno]} ({error.filename})" if error.errno in _EVERYBODYS else ""
-    return _EVERYBODYS.get(getattr(getattr(error, "orig", None), "sqlite_errorname", ""), "")
+    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+    return next((why for known, why in _EVERYBODYS.items() if name.startswith(str(known))), "")
 
 
 def _label(outcome: Graded | Failed) -> str:

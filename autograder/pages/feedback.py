@@ -23,6 +23,7 @@ from nbconvert.writers.files import FilesWriter
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from traitlets.config import Config
 
@@ -30,6 +31,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.gradebook.late_plugin import nbgrader_plugin
 from autograder.gradebook.marks import AssignmentMarks, read_marks
+from autograder.gradebook.opening import open_gradebook, refusal
 from autograder.gradebook.remarks import of_mark
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.student_marks import read_student_marks
@@ -91,6 +93,8 @@ def make_feedback(
                 pages += made
             except (Exception, SystemExit) as error:  # one bad notebook must not cost the others their feedback
                 cause = printer.cause or error
+                if isinstance(cause, SQLAlchemyError):  # nobody else's page could be made either
+                    raise refusal(cause, course.db_url) from error
                 failed[student] = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
     return Feedback(tuple(pages), failed)
 
@@ -101,7 +105,7 @@ def _printer(course: Course, assignment: str) -> Iterator[_Printer]:
     with GradebookWriter(course.db_url, load_master(course, assignment), nbgrader_plugin(course), rules) as writer:
         writer.settle({})  # hand grading, due dates and extensions may have changed the penalties
     (marks,) = read_marks(course.db_url, [assignment], rules)
-    with Gradebook(course.db_url) as book:
+    with open_gradebook(course.db_url) as book:
         yield _Printer(course, marks, rules, book)
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nbgrader.api import Gradebook
 from nbgrader.api import Student as GradebookStudent
 
 from autograder.course import Course
 from autograder.errors import UsageError
 from autograder.gradebook.marks import Student
+from autograder.gradebook.opening import open_gradebook
 from autograder.gradebook.rules import Rules
 from autograder.grading.lock import hold
 from autograder.grading.records import load_master
@@ -267,7 +267,7 @@ def _students(course: Course) -> list[Student]:
     url = course.db_url
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
         return []
-    with Gradebook(url) as gradebook:
+    with open_gradebook(url) as gradebook:
         return [
             Student(s.id, s.first_name or "", s.last_name or "", s.email or "", s.lms_user_id or "")
             for s in gradebook.db.query(GradebookStudent)
@@ -280,7 +280,7 @@ def _enrol(course: Course, everybody: Roster, downloads: Sequence[Sorted]) -> No
     people = {
         person.id: person for person in (*came.values(), *everybody.people) if person.id and not _bad_id(person.id)
     }
-    with Gradebook(course.db_url) as gradebook:
+    with open_gradebook(course.db_url) as gradebook:
         known = {student.id: student for student in gradebook.db.query(GradebookStudent)}
         for person in people.values():
             student = known.get(person.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from pathlib import Path
 import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.course import Course
-from autograder.errors import CourseError, GradebookError, SourceNotebookError
+from autograder.errors import OF_THE_MACHINE, AutograderError, CourseError, GradebookError, SourceNotebookError
 from autograder.exercise import Exercise
+from autograder.gradebook.opening import refusal
 from autograder.releasing.answers import write_answers
 from autograder.releasing.bundle import Bundle, build_bundle, build_colab
 from autograder.releasing.colab import ColabDoor
@@ -34,6 +37,8 @@ from course_lib.lab.course_folder import ANSWERS
 __all__ = ["Released", "Row", "release"]
 
 _SKIPPED = "skip-execution"
+_NUMBERED = re.compile(r"\[Errno (\d+)\] (.*)")
+"""An error of the operating system in nbgrader's log."""
 _WORK = ".autograder"
 
 
@@ -161,6 +166,9 @@ def _generate(course: Course, name: str) -> None:
     try:
         GenerateAssignment(coursedir=directory, config=config, log=log, force=True).start()
     except Exception as error:  # nbgrader and the libraries below raise many types; the log tells which
+        for cause in (error, error.__cause__, error.__context__):
+            if isinstance(cause, SQLAlchemyError):
+                raise refusal(cause, course.db_url) from error
         raise _known(name, [*records.texts, f"{type(error).__name__}: {error}"]) from error
     if not (staging / name).is_dir():
         raise CourseError(f"nbgrader made no release of {name}: {' '.join(records.texts)[-300:]}")
@@ -194,7 +202,7 @@ def _replace(fresh: Path, place: Path) -> None:
     fresh.rename(place)
 
 
-def _known(name: str, texts: Sequence[str]) -> SourceNotebookError | GradebookError:
+def _known(name: str, texts: Sequence[str]) -> AutograderError:
     """What nbgrader's log says, as one line and what to do."""
     log = "\n".join(texts)
     if "submissions associated with it" in log:
@@ -204,6 +212,10 @@ def _known(name: str, texts: Sequence[str]) -> SourceNotebookError | GradebookEr
             "keep the ids of released cells; a text, a solution or points may change. For a fresh start: "
             f"nbgrader db assignment remove {name} --force (this deletes its marks)",
         )
+    for number, words in _NUMBERED.findall(log):
+        if int(number) in OF_THE_MACHINE:
+            hint = f"{OF_THE_MACHINE[int(number)]}; then the same command goes on from here"
+            return CourseError(f"{name} cannot be released: {words}", hint)
     lines = [
         line for line in log.splitlines() if line.strip() and not line.startswith((" ", "Traceback", "Please see"))
     ]
