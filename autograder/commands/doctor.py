@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.course import Course
-from autograder.errors import GradebookInUseError
+from autograder.errors import AutograderError, GradebookInUseError
 
 __all__ = ["Check", "add_arguments", "examine", "find_chromium", "run", "user_namespaces"]
 
@@ -89,6 +89,7 @@ def examine(course: Course | None) -> Iterator[Check]:
     yield _course(course)
     if course is not None:
         yield _gradebook(course)
+        yield _settings(course)
     yield _optional("Dask", "distributed", "only for --cluster: pip install 'cnn-course-notebooks[cluster]'")
     chromium = find_chromium()
     todo = "only for the browser tests: sudo apt-get install chromium"
@@ -201,6 +202,18 @@ def _gradebook(course: Course) -> Check:
         todo = known.hint if not known.hint.startswith("autograder doctor") else "correct db_url in nbgrader_config.py"
         trouble = "IN USE" if isinstance(known, GradebookInUseError) else "BROKEN"
         return Check("gradebook", False, known.message.removeprefix("the gradebook "), todo, trouble=trouble)
+
+
+def _settings(course: Course) -> Check:
+    from autograder.gradebook.notices import notices
+    from autograder.gradebook.rules import Rules
+
+    try:
+        lines = notices(course, Rules.of(course))
+    except AutograderError as error:
+        return Check("settings", False, error.message, error.hint, trouble="BROKEN")
+    found = "understood" if not lines else f"{len(lines)} without effect"
+    return Check("settings", not lines, found, "\n".join(lines), needed=False, trouble="UNCLEAR")
 
 
 def _contents(engine: Engine) -> str:

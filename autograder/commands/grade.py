@@ -58,9 +58,13 @@ def run(args: argparse.Namespace, course: Course) -> int:
         print("WARNING: --sandbox none: student code runs with your rights and can read and change your files.")
     sandbox = None if args.which else _head_start(args, course)
     try:
+        from autograder.gradebook.notices import notices
+        from autograder.gradebook.rules import Rules
         from autograder.grading.batch import Options, grade_course
         from autograder.results import summary
 
+        for line in notices(course, Rules.of(course)):
+            print(f"note: {line}", flush=True)
         options = Options(
             students=tuple(args.student),
             workers=args.workers,

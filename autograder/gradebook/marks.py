@@ -132,7 +132,7 @@ def marks_of(
     cells = _cells(gradebook, assignment.id)
     adjustments = rules.of_exercises(name)
     require_cells(name, adjustments, (cell.name for cell in cells.values()))
-    due = rules.deadlines.due.get(name, assignment.duedate)
+    due = rules.deadlines.due_of(name, assignment.duedate)
     marks = _marks(gradebook, assignment, rules, _points(gradebook, assignment.id, cells, adjustments), everyone)
     missing = everyone.keys() - {mark.student.id for mark in marks}
     return AssignmentMarks(
@@ -205,7 +205,10 @@ def _marks(
         raw = earned.automatic + earned.written
         due = due_for(rules, assignment, student, recorded)
         late_s = rules.late_s(timestamp, due)
-        penalty = rules.late.penalty(raw, late_s) if rules.late is not None else earned.penalty
+        if rules.late is not None:
+            penalty = rules.late.penalty(raw, late_s)
+        else:
+            penalty = rules.deadlines.entered_for(str(assignment.name)).own_penalty(student, earned.penalty)
         known = everyone[student]
         found.append(
             Mark(known, timestamp, earned.automatic, earned.written, raw, penalty, earned.needs_grading, due, late_s)
@@ -217,13 +220,12 @@ def due_for(rules: Rules, assignment: Assignment, student: str, recorded: timede
     """When an assignment is due for a student.
 
     Args:
-        recorded: the extension that the gradebook holds; it counts where there is no `extensions.csv`.
+        recorded: the extension that the gradebook holds.
     """
-    due: datetime | None = rules.deadlines.due.get(str(assignment.name), assignment.duedate)
+    due = rules.deadlines.due_of(str(assignment.name), assignment.duedate)
     if due is None:
         return None
-    given = rules.deadlines.extension(str(assignment.name), student, due)
-    return due + ((given if rules.deadlines.has_file else recorded) or timedelta(0))
+    return due + (rules.deadlines.extension_of(str(assignment.name), student, due, recorded) or timedelta(0))
 
 
 def _points(
