@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from autograder.grading.batch import Batch
 
 __all__ = ["add_arguments", "run"]
+
+_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +65,11 @@ def run(args: argparse.Namespace, course: Course) -> int:
         from autograder.gradebook.rules import Rules
         from autograder.grading.batch import Options, grade_course
         from autograder.results import summary
+        from autograder.submissions.misplaced import misplaced
 
-        for line in notices(course, Rules.of(course)):
-            print(f"note: {line}", flush=True)
+        _show(notices(course, Rules.of(course)))
+        if not args.student:
+            _show(misplaced(course, args.assignment))
         options = Options(
             students=tuple(args.student),
             workers=args.workers,
@@ -89,6 +94,14 @@ def run(args: argparse.Namespace, course: Course) -> int:
         write_over(args.json, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     _tell(args.assignment, batch, course)
     return 1 if batch.failed else 0
+
+
+def _show(lines: Sequence[str]) -> None:
+    """What somebody should know before grading."""
+    for line in lines[:_SHOWN]:
+        print(f"note: {line}", flush=True)
+    if len(lines) > _SHOWN:
+        print(f"note: ... and {len(lines) - _SHOWN} more such lines", flush=True)
 
 
 def _head_start(args: argparse.Namespace, course: Course) -> Sandbox | None:
