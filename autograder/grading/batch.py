@@ -32,6 +32,7 @@ from autograder.grading.lock import hold
 from autograder.grading.pool import Failed, LocalPool, default_workers
 from autograder.grading.records import is_done, make_task, note_lateness, write, write_ungraded
 from autograder.grading.task import Task
+from autograder.reading.imports import missing_imports
 from autograder.results import SubmissionResult, read_result, result_path
 from autograder.sandbox import Limits, Sandbox, choose
 from autograder.sandbox.devices import has_gpu, hide_gpus
@@ -118,6 +119,8 @@ def grade_course(
     with hold(course.root / ".autograder" / "lock"):
         limits = _limits(course, assignment, options)
         task = make_task(course, assignment, seed=options.seed, limits=limits, device=device)
+        if not options.cluster:
+            _require_imports(course, task)
         everybody = students_of(course, assignment, options.students)
         failed = [Failed(Job(student, None), why) for student in everybody if (why := id_problem(student))]
         students = [student for student in everybody if not id_problem(student)]
@@ -204,6 +207,21 @@ class _Bar:
         """One was graded before."""
         if self._bar.total:
             self._bar.total -= 1
+
+
+def _require_imports(course: Course, task: Task) -> None:
+    """Make sure that the cells which students do not write can import what they name.
+
+    Raises:
+        CourseError: if not: everybody would lose the points of what comes after.
+    """
+    given = [cell for cell in task.master.node.cells if not cell.metadata.get("nbgrader", {}).get("solution")]
+    missing = ", ".join(missing_imports(given, course.code.libraries, task.master.experiments))
+    if missing:
+        raise CourseError(
+            f"{task.assignment} cannot be graded: its notebook imports {missing}, which is not installed here",
+            "install it into the environment of this program, or release the notebook without it",
+        )
 
 
 def _limits(course: Course, assignment: str, options: Options) -> Limits:

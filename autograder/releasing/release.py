@@ -23,6 +23,7 @@ from autograder.course import Course
 from autograder.errors import OF_THE_MACHINE, AutograderError, CourseError, GradebookError, SourceNotebookError
 from autograder.exercise import Exercise
 from autograder.gradebook.opening import refusal
+from autograder.reading.imports import missing_imports
 from autograder.releasing.answers import write_answers
 from autograder.releasing.bundle import Bundle, build_bundle, build_colab
 from autograder.releasing.colab import ColabDoor
@@ -66,6 +67,7 @@ class Released:
         answers_note: empty, or why the check will not work in the source notebooks on this machine.
         colab: the notebooks for Colab, if the course has such.
         without_page: a line for each widget that cannot be recorded.
+        not_installed: a line for each assignment that imports what this machine does not have.
     """
 
     rows: tuple[Row, ...]
@@ -73,6 +75,7 @@ class Released:
     answers_note: str = ""
     colab: Bundle | None = None
     without_page: tuple[str, ...] = ()
+    not_installed: tuple[str, ...] = ()
 
 
 def release(
@@ -114,7 +117,18 @@ def release(
     built = build_bundle(target, course, chosen, secrets, door)
     notebooks = build_colab(target.with_name(door.folder), door, built, list(chosen), secrets) if door else None
     rows = tuple(_row(course.source / name, name, found) for name, found in chosen.items())
-    return Released(rows, built, _install_answers(course, chosen), notebooks, tuple(pages))
+    lacking = tuple(filter(None, (_not_installed(course, name) for name in chosen)))
+    return Released(rows, built, _install_answers(course, chosen), notebooks, tuple(pages), lacking)
+
+
+def _not_installed(course: Course, name: str) -> str:
+    """What the released notebooks import and grading here would not find, in a line; empty if nothing."""
+    cells = [cell for path in (course.release / name).glob("*.ipynb") for cell in nbformat.read(path, 4).cells]
+    skipped = [cell.get("id") for cell in cells if EXPERIMENT_TAG in cell.metadata.get("tags", [])]
+    missing = ", ".join(missing_imports(cells, course.code.libraries, skipped))
+    if not missing:
+        return ""
+    return f"{name} imports {missing}, not installed here: install it before grading, or import it in experiments only"
 
 
 def _row(folder: Path, name: str, exercises: Mapping[str, Exercise]) -> Row:
