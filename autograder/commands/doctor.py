@@ -33,6 +33,9 @@ profile bwrap /usr/bin/bwrap flags=(unconfined) {
 END
 sudo apparmor_parser -r /etc/apparmor.d/bwrap"""
 
+_LEAST_MIB = 100
+"""Room for a class's results; below it, grading would stop in the middle."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -88,6 +91,7 @@ def examine(course: Course | None) -> Iterator[Check]:
     yield _machine()
     yield _course(course)
     if course is not None:
+        yield _room(course)
         yield _gradebook(course)
         yield _settings(course)
     yield _optional("Dask", "distributed", "only for --cluster: pip install 'cnn-course-notebooks[cluster]'")
@@ -186,6 +190,18 @@ def _course(course: Course | None) -> Check:
         return Check("course", False, "no nbgrader_config.py here or above", "--course DIR names one", needed=False)
     names = sorted(path.name for path in course.source.glob("*/") if path.is_dir())
     return Check("course", True, f"{course.root}: {', '.join(names) or 'no assignments yet'}")
+
+
+def _room(course: Course) -> Check:
+    """Whether results can be written, found out without writing any."""
+    made = (course.root / ".autograder", course.autograded, course.feedback)
+    locked = [path for path in (course.root, *made) if path.exists() and not os.access(path, os.W_OK | os.X_OK)]
+    if locked:
+        todo = "make it writable for you: results, marks and pages go there"
+        return Check("writing", False, f"{locked[0]} is read-only", todo, trouble="LOCKED")
+    free_mib = shutil.disk_usage(course.root).free >> 20
+    found = f"{free_mib / 1024:.1f} GiB free"
+    return Check("writing", free_mib >= _LEAST_MIB, found, "make room on the disk of the course", trouble="FULL")
 
 
 def _gradebook(course: Course) -> Check:
