@@ -55,9 +55,11 @@ def _prepared(path: Path, content: str | bytes, mode: int | None) -> Path:
             temporary.touch(mode=mode)
             temporary.chmod(mode)  # whatever the umask takes away
         temporary.write_bytes(_bytes(content))
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # which file it was about, also where the system does not say so
+            error.filename = str(path)
         raise
     return temporary
 

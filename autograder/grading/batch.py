@@ -173,6 +173,8 @@ def grade_only(
         AutograderError: as `grade_course`.
     """
     torch.set_num_threads(1)
+    if not options.cluster:
+        _require_imports(course, task)
     kind = _kind(options)
     workers = min(len(jobs), options.workers or default_workers())
     sandbox = Sandbox(kind, task.device, course.code)
