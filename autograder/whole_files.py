@@ -31,6 +31,7 @@ def write_together(contents: Mapping[Path, str | bytes]) -> None:
     Links are followed and permissions kept, as an editor would; what is no file, as /dev/stdout, is written to.
     """
     prepared: dict[Path, Path] = {}
+    path = Path()
     try:
         for path, content in contents.items():
             place = Path(os.path.realpath(path))
@@ -41,9 +42,11 @@ def write_together(contents: Mapping[Path, str | bytes]) -> None:
                 prepared[place] = _prepared(place, content, mode)
         for place, temporary in prepared.items():
             temporary.replace(place)
-    except BaseException:
+    except BaseException as error:
         for temporary in prepared.values():
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # as the user wrote it, not where a link leads
         raise
 
 

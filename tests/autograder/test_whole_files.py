@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def test_a_file_of_the_users_stays_what_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o664
     write_over(Path(os.devnull), "nothing")
     assert not Path(os.devnull).is_file()
+
+
+def test_a_file_that_cannot_be_written_is_called_as_the_user_called_it(tmp_path: Path) -> None:
+    """Not by the name it has until it is whole, nor by where a link leads: the command line looks for it."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for write in (write_over, write_whole):
+        with pytest.raises(FileNotFoundError) as caught:
+            write(tmp_path / "link" / "none" / "a.csv", "")
+        assert caught.value.filename == str(tmp_path / "link" / "none" / "a.csv")
+    with full_disk(0), pytest.raises(OSError, match=re.escape(str(tmp_path / "a.csv"))):
+        write_over(tmp_path / "a.csv", "text")
 
 
 def _writing_calls(path: Path) -> Iterator[int]:
