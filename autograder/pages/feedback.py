@@ -9,6 +9,7 @@ finds and places the files, so that `nbgrader release_feedback` hands the pages 
 from __future__ import annotations
 
 import copy
+import errno
 import functools
 import logging
 import re
@@ -95,6 +96,8 @@ def make_feedback(
                 cause = printer.cause or error
                 if isinstance(cause, SQLAlchemyError):  # nobody else's page could be made either
                     raise refusal(cause, course.db_url) from error
+                if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                    raise cause from None
                 failed[student] = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
     return Feedback(tuple(pages), failed)
 
