@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import difflib
-import errno
 import gc
 import importlib
 import os
@@ -21,7 +20,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from autograder.course import Course
-from autograder.errors import AutograderError, CourseError, UsageError
+from autograder.errors import OF_THE_MACHINE, AutograderError, CourseError, UsageError
 
 __all__ = ["COMMANDS", "Command", "main", "program"]
 
@@ -40,13 +39,6 @@ class Command:
 
 
 _BROKEN_PIPE = 141
-_OF_THE_MACHINE = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room in your quota",
-    errno.EROFS: "the course's folder must be writable",
-    errno.EACCES: "the course's folder must be yours to write",
-    errno.EMFILE: "allow more open files: ulimit -n 1024",
-}
 
 COMMANDS = {
     "doctor": Command("what this machine can do: sandbox, GPU, gradebook, versions", needs_course=False),
@@ -100,10 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(words)
     except AutograderError as error:
-        print(f"autograder: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
-        return error.exit_status
+        return _told(error)
     except KeyboardInterrupt:
         print("autograder: interrupted; the same command again goes on from here", file=sys.stderr)
         return 130
@@ -112,16 +101,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except OSError as error:
-        if error.errno in _OF_THE_MACHINE:
-            hint = f"{_OF_THE_MACHINE[error.errno]}; then the same command goes on from here"
+        if error.errno in OF_THE_MACHINE:
+            hint = f"{OF_THE_MACHINE[error.errno]}; then the same command goes on from here"
         elif _is_named(error.filename, words):
             hint = "is that the right path?"
         else:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"autograder: {where}{error.strerror}", file=sys.stderr)
-        print(f"hint: {hint}", file=sys.stderr)
-        return 2
+        return _told(AutograderError(f"{where}{error.strerror}", hint))
+    except Exception as error:
+        if (type(error).__module__, type(error).__name__) != ("sqlalchemy.exc", "OperationalError"):
+            raise
+        from autograder.gradebook.opening import refusal  # takes a second
+
+        return _told(refusal(error))
+
+
+def _told(error: AutograderError) -> int:
+    print(f"autograder: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+    return error.exit_status
 
 
 def _is_named(path: object, words: Sequence[str]) -> bool:

@@ -7,22 +7,36 @@ AutograderError                 one line and a hint; the command line shows no t
 ├── SourceNotebookError         a source notebook cannot be released
 ├── SandboxUnavailableError     bubblewrap is missing or not allowed
 ├── SandboxError                the sandbox stopped answering (the grader's trouble, not the student's)
-└── GradebookError              the gradebook cannot be opened or is in use
+└── GradebookError              the gradebook cannot be opened
+    └── GradebookInUseError     another program holds it
 """
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
+    "OF_THE_MACHINE",
     "AutograderError",
     "ClusterError",
     "CourseError",
     "GradebookError",
+    "GradebookInUseError",
     "SandboxError",
     "SandboxUnavailableError",
     "SourceNotebookError",
     "UnknownAssignmentError",
     "UsageError",
 ]
+
+OF_THE_MACHINE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room in your quota",
+    errno.EROFS: "the course's folder must be writable",
+    errno.EACCES: "the course's folder must be yours to write",
+    errno.EMFILE: "allow more open files: ulimit -n 1024",
+}
+"""What is no fault of any file: number of the operating system's error -> what to do."""
 
 
 class AutograderError(Exception):
@@ -74,3 +88,7 @@ class SandboxError(AutograderError):
 
 class GradebookError(AutograderError):
     """The gradebook cannot be opened, or another grader holds it."""
+
+
+class GradebookInUseError(GradebookError):
+    """Another program holds the gradebook's database, for longer than one waits."""

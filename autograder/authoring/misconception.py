@@ -24,6 +24,7 @@ from autograder.grading.records import load_master
 from autograder.reading.code_cells import bound_at_top_level, read_code, walk
 from autograder.results import read_results
 from autograder.similarity.unnamed_mistakes import UnnamedMistake, unnamed_mistakes
+from autograder.whole_files import write_over
 
 __all__ = ["example_code", "new_misconception", "refused_in"]
 
@@ -66,7 +67,7 @@ def new_misconception(course: Course, assignment: str, exercise: str, group: str
         raise CourseError(f"{path} has {name} already", "write its hint as its docstring, and give it a better name")
     added = _skeleton(exercises[exercise], found, name, code, _criteria_in(text))
     ast.parse(added)
-    path.write_text(f"{text.rstrip()}\n\n{added}", "utf-8")
+    write_over(path, f"{text.rstrip()}\n\n{added}")
     count = len(found.students)
     return Written(
         (path,),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import keyword
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +15,9 @@ from string import Template
 from typing import Any
 
 from autograder.course import CONFIG_NAME, Course
-from autograder.errors import CourseError, UsageError
+from autograder.errors import CourseError, SourceNotebookError, UsageError
+from autograder.releasing.source_notebook import SourceCell, cells_of, read_source
+from autograder.whole_files import write_over, write_together
 
 __all__ = ["Written", "new_assignment", "new_course", "new_exercise"]
 
@@ -50,14 +55,15 @@ def new_course(folder: Path) -> Written:
         "title": word.replace("_", " ").capitalize(),
         "library": f"{word}_lib",
     }
-    written = [
-        _write(root / CONFIG_NAME, "nbgrader_config.py", values),
-        _write(root / "README.md", "README.md", values),
-        _write(root / values["library"] / "__init__.py", "library.py", values),
-        _write(root / "exercises" / "__init__.py", "exercises.py", values),
-        _write(root / ".gitignore", "gitignore", values),
-    ]
-    (root / "notebooks").mkdir()
+    with _gone_if_it_fails(root):
+        written = [
+            _write(root / CONFIG_NAME, "nbgrader_config.py", values),
+            _write(root / "README.md", "README.md", values),
+            _write(root / values["library"] / "__init__.py", "library.py", values),
+            _write(root / "exercises" / "__init__.py", "exercises.py", values),
+            _write(root / ".gitignore", "gitignore", values),
+        ]
+        (root / "notebooks").mkdir()
     return Written(tuple(written), (f"cd {folder}", "autograder new assignment 01_first"))
 
 
@@ -69,20 +75,21 @@ def new_assignment(course: Course, name: str) -> Written:
         CourseError: if the assignment, its topic or the exercise is there already.
     """
     topic = re.sub(r"^\d+[_-]?", "", name).lower().replace("-", "_")
-    if not _ASSIGNMENT.fullmatch(name) or not topic.isidentifier():
+    if not _ASSIGNMENT.fullmatch(name) or not topic.isidentifier() or keyword.iskeyword(topic):
         raise UsageError(f"{name!r} is no name for an assignment", "a number and a word, as 01_projection")
     folder = course.code.exercises_folder / topic
     room = course.root / course.code.library / topic
     taken = next((path for path in (course.source / name, folder, room) if path.exists()), None)
     if taken is not None:
         raise CourseError(f"{taken} exists already", "choose another name, or: autograder new exercise ASSIGNMENT NAME")
-    _write(folder / "__init__.py", "topic.py", {"assignment": name})
-    if room.parent.is_dir():  # where the course's library lies in its folder
-        _write(room / "__init__.py", "library_topic.py", {"assignment": name})
     notebook = course.source / name / f"{topic}.ipynb"
-    notebook.parent.mkdir(parents=True)
-    _save(notebook, _notebook(topic, name))
-    begun = new_exercise(Course.find(course.root), name, f"{topic.replace('_', '-')}-1")
+    with _gone_if_it_fails(folder, room, notebook.parent):
+        _write(folder / "__init__.py", "topic.py", {"assignment": name})
+        if room.parent.is_dir():  # where the course's library lies in its folder
+            _write(room / "__init__.py", "library_topic.py", {"assignment": name})
+        notebook.parent.mkdir(parents=True)
+        write_over(notebook, _json(_notebook(topic, name)))
+        begun = new_exercise(Course.find(course.root), name, f"{topic.replace('_', '-')}-1")
     beside = (room / "__init__.py",) if room.is_dir() else ()
     return Written(tuple(dict.fromkeys((notebook, *begun.files, *beside))), begun.next)
 
@@ -99,49 +106,75 @@ def new_exercise(course: Course, assignment: str, name: str) -> Written:
     if not _ID.fullmatch(name):
         hint = "small letters, digits and hyphens, as project-onto-line"
         raise UsageError(f"{name!r} is no id for an exercise", hint)
+    function = name.replace("-", "_")
+    if keyword.iskeyword(function):
+        hint = f"choose another name, as {name}-1"
+        raise UsageError(f"{name!r} is a word of Python's own, so no function can be called that", hint)
     folder = course.code.exercises_folder / topic
-    path = folder / f"{name.replace('-', '_')}.py"
+    path = folder / f"{function}.py"
     if path.exists():
         raise CourseError(f"{path} exists already", "choose another name")
     notebooks = sorted((course.source / assignment).glob("*.ipynb"))
     if len(notebooks) != 1:
         raise CourseError(f"expected one notebook in {course.source / assignment}, found {len(notebooks)}")
-    content = json.loads(notebooks[0].read_text("utf-8"))
-    function = name.replace("-", "_")
+    content = read_source(notebooks[0])
+    if isinstance(content, str):
+        raise SourceNotebookError(f"{notebooks[0]} {content}", "nothing was written")
     new_cells = list(_cells(name, function))
-    known = {cell.get("id") for cell in content["cells"]}
+    known = {cell.id for cell in cells_of(content)}
     if clash := sorted(known & {cell["id"] for cell in new_cells}):
         raise CourseError(f"{notebooks[0].name} has a cell {clash[0]!r} already", "choose another name")
-    _list(folder / "__init__.py", name)
-    _write(path, "exercise.py", {"id": name, "function": function})
-    place = next((n for n, cell in enumerate(content["cells"]) if _is_written(cell)), len(content["cells"]))
+    place = next((cell.position for cell in cells_of(content) if _is_written(cell)), len(content["cells"]))
     content["cells"][place:place] = new_cells
-    _save(notebooks[0], content)
-    return Written(
-        (path, notebooks[0], folder / "__init__.py"), (f"autograder release {assignment}", "autograder demo")
+    init = folder / "__init__.py"
+    write_together(
+        {
+            path: _text("exercise.py", {"id": name, "function": function}),
+            notebooks[0]: _json(content),
+            init: _listed(init, name),  # last: the course asks for what stands there
+        }
     )
+    return Written((path, notebooks[0], init), (f"autograder release {assignment}", "autograder demo"))
+
+
+@contextmanager
+def _gone_if_it_fails(*folders: Path) -> Iterator[None]:
+    """Folders that are not there yet, or empty: all that is put into them, or nothing, so that one can begin again."""
+    were_there = [folder for folder in folders if folder.is_dir()]
+    try:
+        yield
+    except BaseException:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in were_there:
+            folder.mkdir(exist_ok=True)
+        raise
+
+
+def _text(template: str, values: dict[str, str]) -> str:
+    text = files("autograder.authoring").joinpath("templates", f"{template}.template").read_text("utf-8")
+    return Template(text).substitute(values)
 
 
 def _write(path: Path, template: str, values: dict[str, str]) -> Path:
-    text = files("autograder.authoring").joinpath("templates", f"{template}.template").read_text("utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(Template(text).substitute(values), "utf-8")
+    write_over(path, _text(template, values))
     return path
 
 
-def _list(init: Path, name: str) -> None:
-    """Put an id at the end of EXERCISES, one a line."""
+def _listed(init: Path, name: str) -> str:
+    """The file with an id more at the end of EXERCISES, one a line."""
     text = init.read_text("utf-8")
     found = re.search(r"^EXERCISES = \((.*?)\)$", text, re.MULTILINE | re.DOTALL)
     if found is None:
         raise CourseError(f"{init} has no line EXERCISES = (...)", f'add "{name}" to it yourself')
     entries = [entry.strip() for entry in found[1].split(",") if entry.strip()]
     lines = "".join(f"    {entry},\n" for entry in [*entries, f'"{name}"'])
-    init.write_text(f"{text[: found.start()]}EXERCISES = (\n{lines}){text[found.end() :]}", "utf-8")
+    return f"{text[: found.start()]}EXERCISES = (\n{lines}){text[found.end() :]}"
 
 
-def _save(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def _notebook(topic: str, name: str) -> dict[str, Any]:
@@ -205,6 +238,5 @@ def _cell(kind: str, cell_id: str, source: str, tags: list[str] | None = None, *
     return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
-def _is_written(cell: dict[str, Any]) -> bool:
-    meta = cell["metadata"].get("nbgrader", {})
-    return cell["cell_type"] == "markdown" and bool(meta.get("grade"))
+def _is_written(cell: SourceCell) -> bool:
+    return cell.kind == "markdown" and cell.is_graded

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.course import Course
+from autograder.errors import AutograderError, GradebookInUseError
 
 __all__ = ["Check", "add_arguments", "examine", "find_chromium", "run", "user_namespaces"]
 
@@ -32,6 +33,9 @@ profile bwrap /usr/bin/bwrap flags=(unconfined) {
 END
 sudo apparmor_parser -r /etc/apparmor.d/bwrap"""
 
+_LEAST_MIB = 100
+"""Room for a class's results; below it, grading would stop in the middle."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -40,6 +44,7 @@ class Check:
     Attributes:
         todo: what to do if it is not ok; may have several lines.
         needed: whether grading cannot work without it.
+        trouble: what to call it if it is not ok, other than missing.
     """
 
     name: str
@@ -47,13 +52,14 @@ class Check:
     found: str
     todo: str = ""
     needed: bool = True
+    trouble: str = ""
 
     @property
     def word(self) -> str:
         """The state in words: nothing is told by color alone."""
         if self.ok:
             return "ok"
-        return "MISSING" if self.needed else "without"
+        return self.trouble or ("MISSING" if self.needed else "without")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +91,9 @@ def examine(course: Course | None) -> Iterator[Check]:
     yield _machine()
     yield _course(course)
     if course is not None:
+        yield _room(course)
         yield _gradebook(course)
+        yield _settings(course)
     yield _optional("Dask", "distributed", "only for --cluster: pip install 'cnn-course-notebooks[cluster]'")
     chromium = find_chromium()
     todo = "only for the browser tests: sudo apt-get install chromium"
@@ -184,6 +192,18 @@ def _course(course: Course | None) -> Check:
     return Check("course", True, f"{course.root}: {', '.join(names) or 'no assignments yet'}")
 
 
+def _room(course: Course) -> Check:
+    """Whether results can be written, found out without writing any."""
+    made = (course.root / ".autograder", course.autograded, course.feedback)
+    locked = [path for path in (course.root, *made) if path.exists() and not os.access(path, os.W_OK | os.X_OK)]
+    if locked:
+        todo = "make it writable for you: results, marks and pages go there"
+        return Check("writing", False, f"{locked[0]} is read-only", todo, trouble="LOCKED")
+    free_mib = shutil.disk_usage(course.root).free >> 20
+    found = f"{free_mib / 1024:.1f} GiB free"
+    return Check("writing", free_mib >= _LEAST_MIB, found, "make room on the disk of the course", trouble="FULL")
+
+
 def _gradebook(course: Course) -> Check:
     url = make_url(course.db_url)
     shown = url.render_as_string(hide_password=True)
@@ -192,8 +212,24 @@ def _gradebook(course: Course) -> Check:
     try:
         return Check("gradebook", True, f"{shown}: {_contents(create_engine(url))}")
     except (SQLAlchemyError, ImportError) as error:  # ImportError: the database's driver is not installed
-        reason = str(error).splitlines()[0]
-        return Check("gradebook", False, f"{shown}: {reason}", "restore it from a backup, or correct db_url")
+        from autograder.gradebook.opening import refusal
+
+        known = refusal(error, course.db_url)
+        todo = known.hint if not known.hint.startswith("autograder doctor") else "correct db_url in nbgrader_config.py"
+        trouble = "IN USE" if isinstance(known, GradebookInUseError) else "BROKEN"
+        return Check("gradebook", False, known.message.removeprefix("the gradebook "), todo, trouble=trouble)
+
+
+def _settings(course: Course) -> Check:
+    from autograder.gradebook.notices import notices
+    from autograder.gradebook.rules import Rules
+
+    try:
+        lines = notices(course, Rules.of(course))
+    except AutograderError as error:
+        return Check("settings", False, error.message, error.hint, trouble="BROKEN")
+    found = "understood" if not lines else f"{len(lines)} without effect"
+    return Check("settings", not lines, found, "\n".join(lines), needed=False, trouble="UNCLEAR")
 
 
 def _contents(engine: Engine) -> str:

@@ -11,6 +11,7 @@ from autograder.course import Course
 from autograder.errors import CourseError, UsageError
 from autograder.gradebook.details import criteria, mistakes
 from autograder.gradebook.marks import AssignmentMarks, read_marks
+from autograder.gradebook.notices import notices
 from autograder.gradebook.remarks import of_class
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.tables import FORMATS, Row, as_csv, export
@@ -18,6 +19,7 @@ from autograder.platforms.collecting import everybody_of
 from autograder.platforms.marks_back import canvas_marks, moodle_marks
 from autograder.platforms.roster import Roster, read_roster, roster_of
 from autograder.results import read_results
+from autograder.whole_files import write_over
 
 __all__ = ["add_arguments", "run"]
 
@@ -63,12 +65,14 @@ def run(args: argparse.Namespace, course: Course) -> int:
     else:
         path = args.out or course.root / f"marks_{args.format}.csv"
         # A byte order mark tells spreadsheets that the file is UTF-8; Moodle and Canvas accept it too.
-        path.write_text(text, encoding="utf-8-sig", newline="")
+        write_over(path, text.encode("utf-8-sig"))
         print(f"Marks: {path}")
         told = sys.stdout
     if args.format not in _DETAILS:
         for line in (*_unfinished(found, rules, args.partial), *notes):
             print(line, file=told)
+    for line in notices(course, rules):
+        print(f"note: {line}", file=told)
     return 0
 
 

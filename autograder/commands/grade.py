@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,14 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.sandbox.devices import gpu_nodes
 from autograder.sandbox.launcher import Sandbox
+from autograder.whole_files import write_over
 
 if TYPE_CHECKING:
     from autograder.grading.batch import Batch
 
 __all__ = ["add_arguments", "run"]
+
+_SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,9 +61,15 @@ def run(args: argparse.Namespace, course: Course) -> int:
         print("WARNING: --sandbox none: student code runs with your rights and can read and change your files.")
     sandbox = None if args.which else _head_start(args, course)
     try:
+        from autograder.gradebook.notices import notices
+        from autograder.gradebook.rules import Rules
         from autograder.grading.batch import Options, grade_course
         from autograder.results import summary
+        from autograder.submissions.misplaced import misplaced
 
+        _show(notices(course, Rules.of(course)))
+        if not args.student:
+            _show(misplaced(course, args.assignment))
         options = Options(
             students=tuple(args.student),
             workers=args.workers,
@@ -81,9 +91,17 @@ def run(args: argparse.Namespace, course: Course) -> int:
             sandbox.stop()
     if args.json is not None:
         content = summary((*batch.results, *batch.ungraded), args.assignment, batch.seed, batch.device, batch.sandbox)
-        args.json.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_over(args.json, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     _tell(args.assignment, batch, course)
     return 1 if batch.failed else 0
+
+
+def _show(lines: Sequence[str]) -> None:
+    """What somebody should know before grading."""
+    for line in lines[:_SHOWN]:
+        print(f"note: {line}", flush=True)
+    if len(lines) > _SHOWN:
+        print(f"note: ... and {len(lines) - _SHOWN} more such lines", flush=True)
 
 
 def _head_start(args: argparse.Namespace, course: Course) -> Sandbox | None:

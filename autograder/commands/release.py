@@ -43,7 +43,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
     for made in filter(None, (bundle, released.colab)):
         for name in made.kept:
             print(f"kept     {made.folder.name}/{name}: it was edited in the old one")
-    for line in released.without_page:
+    for line in (*released.not_installed, *released.without_page):
         print(f"note     {line}")
     if released.answers_note:
         print(f"note     {released.answers_note}")

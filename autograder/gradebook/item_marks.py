@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy.exc
-from nbgrader.api import BaseCell, Grade, Gradebook, GradeCell, SubmittedAssignment, SubmittedNotebook
+from nbgrader.api import BaseCell, Grade, GradeCell, SubmittedAssignment, SubmittedNotebook
 
+from autograder.errors import GradebookError, GradebookInUseError
 from autograder.gradebook.marks import read_marks
+from autograder.gradebook.opening import open_gradebook
 from autograder.gradebook.waiting import is_waiting
 
 __all__ = ["AssignmentTrend", "ItemMarks", "read_item_marks", "read_trend"]
@@ -53,7 +54,7 @@ def read_item_marks(db_url: str, assignment: str) -> dict[str, ItemMarks]:
         return {}
     cells, base = GradeCell.__table__, BaseCell.__table__
     try:
-        with Gradebook(db_url) as book:
+        with open_gradebook(db_url) as book:
             rows = (
                 book.db.query(
                     SubmittedAssignment.student_id, base.c.name, cells.c.cell_type, cells.c.max_score,
@@ -67,7 +68,9 @@ def read_item_marks(db_url: str, assignment: str) -> dict[str, ItemMarks]:
                 .filter(SubmittedAssignment.assignment.has(name=assignment))
                 .all()
             )  # fmt: skip
-    except sqlalchemy.exc.SQLAlchemyError:
+    except GradebookInUseError:
+        raise
+    except GradebookError:
         return {}
     points: dict[str, dict[str, float]] = {}
     waiting: dict[str, int] = {}

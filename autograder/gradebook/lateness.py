@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import CourseError
+from autograder.gradebook.entered import Entered
+from autograder.spreadsheets import decoded, separator
 
 __all__ = ["EXTENSIONS", "Deadlines", "LatePolicy", "read_time", "time_zone"]
 
@@ -156,14 +158,21 @@ class Deadlines:
     """When assignments are due, for everybody and for single students; all times in UTC.
 
     Attributes:
-        due: assignment -> due date, of those that the course's configuration names.
+        due: assignment -> due date, of those that the course's configuration names; None: there is none.
         extensions: (student, assignment or "*") -> a later due date, or how much later it is.
-        has_file: whether there is an `extensions.csv`; without one, extensions in the gradebook stay as they are.
+        has_file: whether there is an `extensions.csv`; without one, extensions that nbgrader's own programs entered
+            stay as they are.
+        lines: student of the `extensions.csv` -> the line that names them first.
+        entered: assignment -> what earlier settings put into the gradebook.
+        root: the course's folder, where that is written down; None: nowhere.
     """
 
-    due: Mapping[str, dt.datetime] = field(default_factory=dict)
+    due: Mapping[str, dt.datetime | None] = field(default_factory=dict)
     extensions: Mapping[tuple[str, str], dt.datetime | dt.timedelta] = field(default_factory=dict)
     has_file: bool = False
+    lines: Mapping[str, int] = field(default_factory=dict)
+    entered: Mapping[str, Entered] = field(default_factory=dict)
+    root: Path | None = None
 
     @classmethod
     def read(cls, root: Path, due: object, zone: dt.tzinfo, assignments: tuple[str, ...]) -> Deadlines:
@@ -174,14 +183,44 @@ class Deadlines:
         """
         if due is not None and not isinstance(due, Mapping):
             raise CourseError(f"c.Autograder.due: {due!r} is no table", 'write it as {"01_first": "2026-05-01 23:59"}')
-        times = {}
+        times: dict[str, dt.datetime | None] = {}
         for name, value in (due or {}).items():
             _require_known(str(name), assignments, "c.Autograder.due")
-            times[str(name)] = read_time(value, zone, f"c.Autograder.due, {name}")
+            times[str(name)] = None if value is None else read_time(value, zone, f"c.Autograder.due, {name}")
+        entered = {name: Entered.read(root, name) for name in assignments}
         path = root / EXTENSIONS
         if not path.is_file():
-            return cls(times)
-        return cls(times, _read_extensions(path, zone, assignments), has_file=True)
+            return cls(times, entered=entered, root=root)
+        extensions, lines = _read_extensions(path, zone, assignments)
+        return cls(times, extensions, True, lines, entered, root)
+
+    def due_of(self, assignment: str, recorded: dt.datetime | None) -> dt.datetime | None:
+        """When an assignment is due for everybody.
+
+        Args:
+            recorded: the date that the gradebook holds; it counts where the configuration names none, unless an earlier
+                configuration put it there.
+        """
+        if assignment in self.due:
+            return self.due[assignment]
+        return self.entered_for(assignment).own_due(recorded)
+
+    def extension_of(
+        self, assignment: str, student: str, due: dt.datetime | None, recorded: dt.timedelta | None
+    ) -> dt.timedelta | None:
+        """How much later an assignment is due for a student.
+
+        Args:
+            recorded: the extension that the gradebook holds; it counts where there is no `extensions.csv`, unless an
+                earlier one put it there.
+        """
+        if self.has_file:
+            return self.extension(assignment, student, due)
+        return self.entered_for(assignment).own_extension(student, recorded)
+
+    def entered_for(self, assignment: str) -> Entered:
+        """What earlier settings put into the gradebook."""
+        return self.entered.get(assignment, Entered())
 
     def extension(self, assignment: str, student: str, due: dt.datetime | None) -> dt.timedelta | None:
         """How much later an assignment is due for a student; None for no extension, or without a due date."""
@@ -193,20 +232,33 @@ class Deadlines:
 
 def _read_extensions(
     path: Path, zone: dt.tzinfo, assignments: tuple[str, ...]
-) -> dict[tuple[str, str], dt.datetime | dt.timedelta]:
+) -> tuple[dict[tuple[str, str], dt.datetime | dt.timedelta], dict[str, int]]:
+    """Extensions, and for each student the line that names them first."""
     form = "expected the columns student,assignment,until; until is a time, or as +2 days, +6 hours"
     if path.stat().st_size > _MAX_BYTES:
         raise CourseError(f"{path.name} is larger than {_MAX_BYTES / 1e6:g} MB", form)
+    text = decoded(path.read_bytes())
+    if text is None:
+        raise CourseError(f"{path.name} is no text", form)
+    reader = csv.reader(text.splitlines(), delimiter=separator(text), skipinitialspace=True)
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), skipinitialspace=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CourseError(f"{path.name} is no CSV file in UTF-8: {error}", form) from error
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
+    except csv.Error as error:
+        raise CourseError(f"{path.name} is no CSV file: {error}", form) from error
+    titles = [title.casefold() for title in rows[0][1]] if rows else list(_EXTENSION_COLUMNS)
+    if lacking := [name for name in _EXTENSION_COLUMNS if name not in titles]:
+        found_there = ", ".join(titles)[:80]
+        raise CourseError(f"{path.name}, line 1: no column is called {lacking[0]}; found: {found_there}", form)
+    columns = [titles.index(name) for name in _EXTENSION_COLUMNS]
     found: dict[tuple[str, str], dt.datetime | dt.timedelta] = {}
-    for number, row in enumerate(rows, start=2):
+    lines: dict[str, int] = {}
+    for number, row in rows[1:]:
         place = f"{path.name}, line {number}"
-        if missing := [name for name in _EXTENSION_COLUMNS if row.get(name) is None]:
-            raise CourseError(f"{place}: there is no {missing[0]}", form)
-        student, assignment, until = (str(row[name]).strip() for name in _EXTENSION_COLUMNS)
+        for name, column in zip(_EXTENSION_COLUMNS, columns, strict=True):
+            if column >= len(row) or not row[column]:
+                raise CourseError(f"{place}: there is no {name}", form)
+        student, assignment, until = (row[column] for column in columns)
+        lines.setdefault(student, number)
         if assignment != "*":
             _require_known(assignment, assignments, place)
         more = _MORE.fullmatch(until)
@@ -214,7 +266,7 @@ def _read_extensions(
         if (student, assignment) in found:
             raise CourseError(f"{place}: {student} has a line for {assignment} already", "keep one of them")
         found[student, assignment] = later
-    return found
+    return found, lines
 
 
 def _require_known(name: str, assignments: tuple[str, ...], place: str) -> None:

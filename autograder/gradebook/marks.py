@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import sqlalchemy.exc
 from nbgrader.api import (
     Assignment,
     BaseCell,
@@ -23,6 +22,7 @@ from nbgrader.api import Student as GradebookStudent
 
 from autograder.errors import GradebookError
 from autograder.gradebook.adjustments import Adjustments, require_cells
+from autograder.gradebook.opening import open_gradebook
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.waiting import is_waiting
 
@@ -100,14 +100,8 @@ def read_marks(db_url: str, assignments: Iterable[str] = (), rules: Rules | None
     """
     if db_url.startswith("sqlite:///") and not Path(db_url.removeprefix("sqlite:///")).is_file():
         raise GradebookError(f"no gradebook at {db_url}", "`autograder release` makes it, `autograder grade` fills it")
-    try:
-        with Gradebook(db_url) as gradebook:
-            return _read(gradebook, list(assignments), rules or Rules())
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        reason = str(error).splitlines()[0]
-        raise GradebookError(
-            f"the gradebook {db_url} cannot be read: {reason}", "is it nbgrader's, and free?"
-        ) from error
+    with open_gradebook(db_url) as gradebook:
+        return _read(gradebook, list(assignments), rules or Rules())
 
 
 def _read(gradebook: Gradebook, wanted: list[str], rules: Rules) -> list[AssignmentMarks]:
@@ -138,7 +132,7 @@ def marks_of(
     cells = _cells(gradebook, assignment.id)
     adjustments = rules.of_exercises(name)
     require_cells(name, adjustments, (cell.name for cell in cells.values()))
-    due = rules.deadlines.due.get(name, assignment.duedate)
+    due = rules.deadlines.due_of(name, assignment.duedate)
     marks = _marks(gradebook, assignment, rules, _points(gradebook, assignment.id, cells, adjustments), everyone)
     missing = everyone.keys() - {mark.student.id for mark in marks}
     return AssignmentMarks(
@@ -211,7 +205,10 @@ def _marks(
         raw = earned.automatic + earned.written
         due = due_for(rules, assignment, student, recorded)
         late_s = rules.late_s(timestamp, due)
-        penalty = rules.late.penalty(raw, late_s) if rules.late is not None else earned.penalty
+        if rules.late is not None:
+            penalty = rules.late.penalty(raw, late_s)
+        else:
+            penalty = rules.deadlines.entered_for(str(assignment.name)).own_penalty(student, earned.penalty)
         known = everyone[student]
         found.append(
             Mark(known, timestamp, earned.automatic, earned.written, raw, penalty, earned.needs_grading, due, late_s)
@@ -223,13 +220,12 @@ def due_for(rules: Rules, assignment: Assignment, student: str, recorded: timede
     """When an assignment is due for a student.
 
     Args:
-        recorded: the extension that the gradebook holds; it counts where there is no `extensions.csv`.
+        recorded: the extension that the gradebook holds.
     """
-    due: datetime | None = rules.deadlines.due.get(str(assignment.name), assignment.duedate)
+    due = rules.deadlines.due_of(str(assignment.name), assignment.duedate)
     if due is None:
         return None
-    given = rules.deadlines.extension(str(assignment.name), student, due)
-    return due + ((given if rules.deadlines.has_file else recorded) or timedelta(0))
+    return due + (rules.deadlines.extension_of(str(assignment.name), student, due, recorded) or timedelta(0))
 
 
 def _points(

@@ -19,7 +19,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from tqdm import tqdm
 
-from autograder.errors import GradebookError
+from autograder.errors import GradebookError, GradebookInUseError
+from autograder.gradebook.opening import refusal
 
 __all__ = ["Moved", "move_gradebook"]
 
@@ -65,6 +66,8 @@ def move_gradebook(source_url: str, target_url: str, *, show_progress: bool = Fa
         Gradebook(target_url).close()  # makes nbgrader's tables
         rows = _copy(source, target, show_progress)
     except SQLAlchemyError as error:
+        if isinstance(known := refusal(error), GradebookInUseError):
+            raise known from error
         hint = "is the server running, and may this account write there? Nothing has been moved"
         raise GradebookError(f"the gradebook cannot be moved to {shown}: {_line(error)}", hint) from error
     finally:

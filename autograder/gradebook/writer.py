@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,13 +26,15 @@ from nbgrader.api import (
     new_uuid,
 )
 from nbgrader.plugins import LateSubmissionPlugin
-from sqlalchemy import Insert, Select, insert, make_url, select
-from sqlalchemy.exc import ArgumentError, IntegrityError
+from sqlalchemy import Insert, Select, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from autograder.errors import AutograderError, GradebookError
 from autograder.gradebook.adjustments import require_cells
+from autograder.gradebook.entered import Entered
 from autograder.gradebook.graded import NO_MARKS, CellMarks, Graded
 from autograder.gradebook.marks import due_for, marks_of
+from autograder.gradebook.opening import refusal, shown_url
 from autograder.gradebook.rules import Rules
 from autograder.submissions.notebook import Master
 
@@ -56,6 +58,7 @@ class GradebookWriter:
         self._penalty = penalty
         self._rules = rules or Rules()
         self._gradebook: Gradebook | None = None
+        self._entered = Entered()
 
     def __enter__(self) -> Self:
         try:
@@ -65,10 +68,14 @@ class GradebookWriter:
         except AutograderError:
             self.close()
             raise
-        except Exception as error:  # SQLAlchemy, Alembic and the driver each have their own
+        except (SQLAlchemyError, ImportError) as error:
+            self.close()
+            raise refusal(error, self._url) from error
+        except Exception as error:  # nbgrader and Alembic have their own
+            self.close()
             text = " ".join(str(error).split())[:200]
             raise GradebookError(
-                f"the gradebook {_shown(self._url)} cannot be opened: {text}", "autograder doctor"
+                f"the gradebook {shown_url(self._url)} cannot be opened: {text}", "autograder doctor"
             ) from error
         return self
 
@@ -119,17 +126,31 @@ class GradebookWriter:
 
     def _enter_deadlines(self) -> None:
         """Due date and extensions of the course's files, so that nbgrader's own programs know them too."""
-        deadlines, assignment = self._rules.deadlines, self._assignment
-        due = deadlines.due.get(self._master.assignment, assignment.duedate)
-        changed = due != assignment.duedate
-        assignment.duedate = due
-        if deadlines.has_file:
-            query = select(SubmittedAssignment).where(SubmittedAssignment.assignment_id == assignment.id)
-            for submission in self._open.db.scalars(query).unique():
-                extension = deadlines.extension(self._master.assignment, submission.student_id, due)
-                changed |= submission.extension != extension
-                submission.extension = extension
-        if changed:
+        deadlines, assignment, name = self._rules.deadlines, self._assignment, self._master.assignment
+        before = deadlines.entered_for(name)
+        recorded = assignment.duedate
+        due = deadlines.due_of(name, recorded)
+        extensions = dict.fromkeys((student for student, _ in deadlines.extensions))
+        rows = SubmittedAssignment.__table__  # its objects would compute everybody's sums
+        query = select(rows.c.student_id, rows.c.extension).where(rows.c.assignment_id == assignment.id)
+        recorded_extensions = {row.student_id: row.extension for row in self._open.db.execute(query)}
+        extensions |= recorded_extensions
+        given = {student: deadlines.extension_of(name, student, due, old) for student, old in extensions.items()}
+        own = {student: before.own_extension(student, old) for student, old in extensions.items()}
+        entered = Entered(
+            (due, before.own_due(recorded)) if name in deadlines.due else None,
+            {student: (given[student], own[student]) for student in given if given[student] != own[student]},
+            before.penalties,
+        )
+        if deadlines.root is not None:  # first: what is in the gradebook and not written down would stay there
+            entered.write(deadlines.root, name)
+        self._entered = entered
+        changed = [student for student, old in recorded_extensions.items() if given[student] != old]
+        for student in changed:
+            whose = (rows.c.assignment_id == assignment.id) & (rows.c.student_id == student)
+            self._open.db.execute(update(rows).where(whose).values(extension=given[student]))
+        if changed or due != recorded:
+            assignment.duedate = due
             self._open.db.commit()
 
     @functools.cached_property
@@ -268,12 +289,26 @@ class GradebookWriter:
             self._open.db.flush()
             marks = marks_of(self._open, self._assignment, self._rules)
             penalties = {mark.student.id: mark.penalty for mark in marks.marks}
+            self._note_penalties({student: penalty for student, penalty in penalties.items() if penalty})
             for submission in submissions:
                 self._enter_penalty(submission, penalties[submission.student_id])
         elif self._penalty is not None:
             for submission in submissions:
                 self._penalize(submission)
+        else:
+            for submission in submissions:
+                recorded = sum(notebook.late_submission_penalty or 0.0 for notebook in submission.notebooks)
+                if recorded and not self._entered.own_penalty(submission.student_id, recorded):
+                    self._enter_penalty(submission, 0.0)
         self._open.db.commit()
+        if self._rules.late is None:
+            self._note_penalties({})
+
+    def _note_penalties(self, penalties: Mapping[str, float]) -> None:
+        """Write down which penalties are the course's settings'."""
+        self._entered = replace(self._entered, penalties=penalties)
+        if self._rules.deadlines.root is not None:
+            self._entered.write(self._rules.deadlines.root, self._master.assignment)
 
     def _enter_penalty(self, submission: SubmittedAssignment, penalty: float) -> None:
         """All of it with the released notebook: nbgrader has penalties of notebooks only."""
@@ -340,11 +375,3 @@ def _grade(marks: CellMarks, name: str, manual_score: float | None = None) -> di
 
 def _comment(marks: CellMarks, name: str) -> dict[str, Any]:
     return {"auto_comment": "No response." if name in marks.untouched else None}
-
-
-def _shown(url: str) -> str:
-    """A database's address without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "(its db_url is no address)"

@@ -21,9 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from autograder.course import Course
-from autograder.errors import CourseError, GradebookError, SandboxError
+from autograder.errors import CourseError, GradebookError, GradebookInUseError, SandboxError
 from autograder.gradebook.graded import Graded
 from autograder.gradebook.late_plugin import nbgrader_plugin
+from autograder.gradebook.opening import refusal
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.writer import GradebookWriter
 from autograder.grading.cluster import DaskPool
@@ -31,6 +32,7 @@ from autograder.grading.lock import hold
 from autograder.grading.pool import Failed, LocalPool, default_workers
 from autograder.grading.records import is_done, make_task, note_lateness, write, write_ungraded
 from autograder.grading.task import Task
+from autograder.reading.imports import missing_imports
 from autograder.results import SubmissionResult, read_result, result_path
 from autograder.sandbox import Limits, Sandbox, choose
 from autograder.sandbox.devices import has_gpu, hide_gpus
@@ -117,6 +119,8 @@ def grade_course(
     with hold(course.root / ".autograder" / "lock"):
         limits = _limits(course, assignment, options)
         task = make_task(course, assignment, seed=options.seed, limits=limits, device=device)
+        if not options.cluster:
+            _require_imports(course, task)
         everybody = students_of(course, assignment, options.students)
         failed = [Failed(Job(student, None), why) for student in everybody if (why := id_problem(student))]
         students = [student for student in everybody if not id_problem(student)]
@@ -169,6 +173,8 @@ def grade_only(
         AutograderError: as `grade_course`.
     """
     torch.set_num_threads(1)
+    if not options.cluster:
+        _require_imports(course, task)
     kind = _kind(options)
     workers = min(len(jobs), options.workers or default_workers())
     sandbox = Sandbox(kind, task.device, course.code)
@@ -203,6 +209,21 @@ class _Bar:
         """One was graded before."""
         if self._bar.total:
             self._bar.total -= 1
+
+
+def _require_imports(course: Course, task: Task) -> None:
+    """Make sure that the cells which students do not write can import what they name.
+
+    Raises:
+        CourseError: if not: everybody would lose the points of what comes after.
+    """
+    given = [cell for cell in task.master.node.cells if not cell.metadata.get("nbgrader", {}).get("solution")]
+    missing = ", ".join(missing_imports(given, course.code.libraries, task.master.experiments))
+    if missing:
+        raise CourseError(
+            f"{task.assignment} cannot be graded: its notebook imports {missing}, which is not installed here",
+            "install it into the environment of this program, or release the notebook without it",
+        )
 
 
 def _limits(course: Course, assignment: str, options: Options) -> Limits:
@@ -241,6 +262,8 @@ def _written(
     try:
         times[graded.result.student] = write(course, book, graded)
     except (SQLAlchemyError, OSError, UnicodeError) as error:
+        if isinstance(known := refusal(error, course.db_url), GradebookInUseError):
+            raise known from error
         if why := _is_the_courses(error):
             hint = f"mend that in {course.root}; the same command goes on from here"
             raise GradebookError(f"the course folder cannot be written: {why}", hint) from error
@@ -265,7 +288,8 @@ def _is_the_courses(error: Exception) -> str:
     """Why nobody's result could be written now; empty if it is about this one."""
     if isinstance(error, OSError):
         return f"{_EVERYBODYS[error.errno]} ({error.filename})" if error.errno in _EVERYBODYS else ""
-    return _EVERYBODYS.get(getattr(getattr(error, "orig", None), "sqlite_errorname", ""), "")
+    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+    return next((why for known, why in _EVERYBODYS.items() if name.startswith(str(known))), "")
 
 
 def _label(outcome: Graded | Failed) -> str:

@@ -18,16 +18,15 @@ from nbgrader.api import (
     BaseCell,
     Comment,
     Grade,
-    Gradebook,
     Notebook,
     SubmittedAssignment,
     SubmittedNotebook,
 )
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.course import Course
 from autograder.errors import GradebookError
+from autograder.gradebook.opening import open_gradebook
 from autograder.gradebook.waiting import is_waiting
 from autograder.grading.records import load_master
 from autograder.pages.titles import titles_of
@@ -191,27 +190,23 @@ def _rows(db_url: str, assignment: str, cell: str) -> Sequence[Any]:
         .where(commented.c.name == cell)
         .subquery()
     )
-    try:
-        with Gradebook(db_url) as book:
-            found: Sequence[Any] = (
-                book.db.query(
-                    Grade.id.label("grade"), Grade.manual_score, Grade.auto_score, Grade.needs_manual_grade,
-                    comments.c.manual_comment, comments.c.auto_comment, SubmittedNotebook.id.label("notebook"),
-                    Notebook.name, SubmittedAssignment.student_id,
-                )
-                .select_from(Grade)
-                .join(graded, graded.c.id == Grade.cell_id)
-                .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
-                .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
-                .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
-                .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
-                .outerjoin(comments, comments.c.notebook_id == Grade.notebook_id)
-                .filter(Assignment.name == assignment, graded.c.name == cell)
-                .all()
-            )  # fmt: skip
-    except SQLAlchemyError as error:
-        reason = str(error).splitlines()[0]
-        raise GradebookError(f"the gradebook cannot be read: {reason}", "autograder doctor") from error
+    with open_gradebook(db_url) as book:
+        found: Sequence[Any] = (
+            book.db.query(
+                Grade.id.label("grade"), Grade.manual_score, Grade.auto_score, Grade.needs_manual_grade,
+                comments.c.manual_comment, comments.c.auto_comment, SubmittedNotebook.id.label("notebook"),
+                Notebook.name, SubmittedAssignment.student_id,
+            )
+            .select_from(Grade)
+            .join(graded, graded.c.id == Grade.cell_id)
+            .join(SubmittedNotebook, SubmittedNotebook.id == Grade.notebook_id)
+            .join(Notebook, Notebook.id == SubmittedNotebook.notebook_id)
+            .join(SubmittedAssignment, SubmittedAssignment.id == SubmittedNotebook.assignment_id)
+            .join(Assignment, Assignment.id == SubmittedAssignment.assignment_id)
+            .outerjoin(comments, comments.c.notebook_id == Grade.notebook_id)
+            .filter(Assignment.name == assignment, graded.c.name == cell)
+            .all()
+        )  # fmt: skip
     return found
 
 

@@ -15,13 +15,13 @@ from typing import Any
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import url_path_join
-from nbgrader.api import Gradebook
 from tornado import web
 from tornado.ioloop import IOLoop
 
 from autograder.course import Course
 from autograder.errors import AutograderError
 from autograder.gradebook.item_marks import read_item_marks
+from autograder.gradebook.opening import open_gradebook
 from autograder.hand_grading.answers import questions_of, read_sheet
 from autograder.hand_grading.formgrader import replace_exporter
 from autograder.hand_grading.pages import Row, render_index, render_problem, render_sheet, resource
@@ -133,7 +133,7 @@ class _Save(APIHandler):
         """``{"points": "1,5", "comment": "", "seen": {"score": null, "comment": ""}}``."""
         try:
             points, comment, seen = self._asked()
-            with Gradebook(_course(self.settings).db_url) as book:
+            with open_gradebook(_course(self.settings).db_url) as book:
                 saved = save(book, grade, seen, points, comment)
         except NotPointsError as error:
             self._answer(422, problem=str(error))

@@ -9,10 +9,10 @@ finds and places the files, so that `nbgrader release_feedback` hands the pages 
 from __future__ import annotations
 
 import copy
+import errno
 import functools
 import logging
 import re
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +24,7 @@ from nbconvert.writers.files import FilesWriter
 from nbgrader.api import Gradebook
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 from traitlets.config import Config
 
@@ -31,6 +32,7 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.gradebook.late_plugin import nbgrader_plugin
 from autograder.gradebook.marks import AssignmentMarks, read_marks
+from autograder.gradebook.opening import open_gradebook, refusal
 from autograder.gradebook.remarks import of_mark
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.student_marks import read_student_marks
@@ -41,6 +43,7 @@ from autograder.pages.feedback_summary import FeedbackSummary, summarize_feedbac
 from autograder.pages.titles import titles_of
 from autograder.results import read_result, result_path
 from autograder.submissions.submission import Submission
+from autograder.whole_files import write_whole
 
 __all__ = ["Feedback", "make_feedback"]
 
@@ -91,6 +94,10 @@ def make_feedback(
                 pages += made
             except (Exception, SystemExit) as error:  # one bad notebook must not cost the others their feedback
                 cause = printer.cause or error
+                if isinstance(cause, SQLAlchemyError):  # nobody else's page could be made either
+                    raise refusal(cause, course.db_url) from error
+                if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                    raise cause from None
                 failed[student] = f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"
     return Feedback(tuple(pages), failed)
 
@@ -101,7 +108,7 @@ def _printer(course: Course, assignment: str) -> Iterator[_Printer]:
     with GradebookWriter(course.db_url, load_master(course, assignment), nbgrader_plugin(course), rules) as writer:
         writer.settle({})  # hand grading, due dates and extensions may have changed the penalties
     (marks,) = read_marks(course.db_url, [assignment], rules)
-    with Gradebook(course.db_url) as book:
+    with open_gradebook(course.db_url) as book:
         yield _Printer(course, marks, rules, book)
 
 
@@ -116,7 +123,18 @@ def _copy_for_exchange(course: Course, assignment: str, student: str, pages: Seq
     for name in Submission.of(course, assignment, student).notebooks():
         other = page.with_name(f"{Path(name).stem}.html")
         if other != page:
-            shutil.copyfile(page, other)
+            write_whole(other, page.read_bytes())
+
+
+class _WholePages(FilesWriter):
+    """nbconvert's writer, which leaves no page that was cut short and none without the policy."""
+
+    def write(self, output: str, resources: dict[str, Any], notebook_name: str | None = None, **kw: Any) -> str:
+        """Write a page where nbconvert would."""
+        place = Path(self.build_directory, f"{notebook_name}{resources.get('output_extension', '')}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(place, _without_scripts(output))
+        return str(place)
 
 
 class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no types
@@ -139,7 +157,7 @@ class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no typ
         self.log.setLevel(logging.CRITICAL)
         self.force = True  # marks and comments may have changed without the notebook
         self.preprocessors: list[Any] = []  # nbgrader's put marks into the cells; here they come with the summary
-        self.writer = FilesWriter(parent=self, config=self.config)
+        self.writer = _WholePages(parent=self, config=self.config)  # type: ignore[no-untyped-call]
         self.exporter = self.exporter_class(parent=self, config=self.config)
 
     @functools.cached_property
@@ -182,8 +200,6 @@ class _Printer(GenerateFeedback):  # type: ignore[misc]  # nbgrader ships no typ
         self.convert_notebooks()
         folder = Path(self._format_dest(self._assignment, student))
         pages = sorted(path for path in folder.iterdir() if path.suffix == ".html")
-        for page in pages:
-            _finish(page)
         return pages
 
 
@@ -194,10 +210,9 @@ def _config(course: Course, assignment: str) -> Config:
     return config
 
 
-def _finish(page: Path) -> None:
-    """Forbid scripts."""
-    text, found = re.subn(r"<head>", lambda head: f"{head[0]}\n{_HEAD}", page.read_text(encoding="utf-8"), count=1)
+def _without_scripts(page: str) -> str:
+    """The page, which forbids scripts."""
+    text, found = re.subn(r"<head>", lambda head: f"{head[0]}\n{_HEAD}", page, count=1)
     if not found:
-        page.unlink()
         raise ValueError("the page has no <head> to put the content security policy in")
-    page.write_text(text, encoding="utf-8")
+    return text

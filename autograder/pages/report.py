@@ -26,6 +26,7 @@ from autograder.results import read_results
 from autograder.submissions.notebook import Master
 from autograder.submissions.predictions import Predicted, count_predictions, predictions_in
 from autograder.submissions.submission import Submission
+from autograder.whole_files import write_over
 
 __all__ = ["write_items", "write_report"]
 
@@ -70,7 +71,7 @@ def write_report(course: Course, assignment: str, out: Path | None = None, *, sh
     )
     page = render(summary, _feedback_links(course, assignment, results, path.parent), insights=insights)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_over(path, page)
     return path
 
 
@@ -90,7 +91,7 @@ def write_items(course: Course, assignment: str, path: Path) -> Path:
         UnknownAssignmentError: if there is no such assignment.
         CourseError: if it is not released.
     """
-    path.write_text(as_csv(_items(course, load_master(course, assignment))), encoding="utf-8-sig", newline="")
+    write_over(path, as_csv(_items(course, load_master(course, assignment))).encode("utf-8-sig"))
     return path
 
 

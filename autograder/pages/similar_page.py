@@ -15,6 +15,7 @@ from markupsafe import Markup
 from autograder.pages.prose import visible
 from autograder.similarity.pairs import Pair, typical
 from autograder.similarity.works import Comparison
+from autograder.whole_files import write_over
 
 __all__ = ["render_similar", "write_similar"]
 
@@ -33,7 +34,7 @@ class _Side:
 def write_similar(comparison: Comparison, path: Path) -> Path:
     """Write the page."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_similar(comparison), encoding="utf-8")
+    write_over(path, render_similar(comparison))
     return path
 
 

@@ -10,18 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nbgrader.api import Gradebook
 from nbgrader.api import Student as GradebookStudent
 
 from autograder.course import Course
 from autograder.errors import UsageError
 from autograder.gradebook.marks import Student
+from autograder.gradebook.opening import open_gradebook
 from autograder.gradebook.rules import Rules
 from autograder.grading.lock import hold
 from autograder.grading.records import load_master
 from autograder.platforms.roster import Person, Roster, read_roster, roster_of
 from autograder.platforms.sorting import Delivery, Sorted, sort_uploads
-from autograder.platforms.uploads import Refused, read_uploads
+from autograder.platforms.uploads import Refused, Upload, read_uploads
+from autograder.submissions.notebook import is_notebook
 from autograder.submissions.tries import Tries
 from autograder.whole_files import write_whole
 
@@ -179,7 +180,8 @@ def _keep(course: Course, assignment: str, delivery: Delivery, notebook: str, *,
     except OSError as error:
         return Row(student, delivery.person.name, 0, "refused", notes=(str(error.strerror or error),))
     if not delivery.has_notebook:
-        notes.append("no notebook among the files")
+        is_one = f"{notebook}.ipynb" in files
+        notes.append("a notebook by its content, not by its name" if is_one else "no notebook among the files")
     when = delivery.person.time or _own_time(delivery)
     if delivery.late and when is None:
         notes.append("late, says Canvas, but not when")
@@ -205,21 +207,27 @@ def _files(delivery: Delivery, notebook: str) -> dict[str, bytes]:
     if total > MAX_STUDENT_BYTES:
         raise OSError(f"the files have {total >> 20} MiB; at most {MAX_STUDENT_BYTES >> 20} are taken from one student")
     labels = {label.part: label for label in delivery.labels}
-    single = sum(file.parts[-1].lower().endswith(".ipynb") for file in delivery.files) == 1
+    contents = [_content(file) for file in delivery.files]
+    notebooks = [file for file in delivery.files if file.parts[-1].lower().endswith(".ipynb")] or [
+        file for file, content in zip(delivery.files, contents, strict=True) if is_notebook(content)
+    ]
     found: dict[str, bytes] = {}
-    for file in delivery.files:
+    for file, content in zip(delivery.files, contents, strict=True):
         label = next((labels[part] for part in file.parts if part in labels), None)
         own = label.files[-1] if label is not None and file.parts[-1] == label.part else file.parts[-1]
-        if single and own.lower().endswith(".ipynb"):
+        if notebooks == [file]:
             own = f"{notebook}.ipynb"
-        try:
-            content = file.read()
-        except OSError as error:
-            raise OSError(f"{file.name}: {error.strerror or error}") from error
         name = _free(_safe(own), found)
         if found.get(_safe(own)) != content:
             found[name] = content
     return found
+
+
+def _content(file: Upload) -> bytes:
+    try:
+        return file.read()
+    except OSError as error:
+        raise OSError(f"{file.name}: {error.strerror or error}") from error
 
 
 def _safe(name: str) -> str:
@@ -267,7 +275,7 @@ def _students(course: Course) -> list[Student]:
     url = course.db_url
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).is_file():
         return []
-    with Gradebook(url) as gradebook:
+    with open_gradebook(url) as gradebook:
         return [
             Student(s.id, s.first_name or "", s.last_name or "", s.email or "", s.lms_user_id or "")
             for s in gradebook.db.query(GradebookStudent)
@@ -280,7 +288,7 @@ def _enrol(course: Course, everybody: Roster, downloads: Sequence[Sorted]) -> No
     people = {
         person.id: person for person in (*came.values(), *everybody.people) if person.id and not _bad_id(person.id)
     }
-    with Gradebook(course.db_url) as gradebook:
+    with open_gradebook(course.db_url) as gradebook:
         known = {student.id: student for student in gradebook.db.query(GradebookStudent)}
         for person in people.values():
             student = known.get(person.id)

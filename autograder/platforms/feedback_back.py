@@ -69,12 +69,15 @@ def zip_feedback(course: Course, assignment: str, platform: str, notebook: str, 
             f"collect its download first: autograder collect {assignment} DOWNLOAD.zip --roster FILE.csv",
         )
     temporary = path.with_suffix(".zip.part")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, page in sorted(entries.items()):
-            entry = zipfile.ZipInfo(name, _TIME)
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, page.read_bytes(), zipfile.ZIP_DEFLATED)
-    temporary.replace(path)
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, page in sorted(entries.items()):
+                entry = zipfile.ZipInfo(name, _TIME)
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, page.read_bytes(), zipfile.ZIP_DEFLATED)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # of an archive that found no room
     return FeedbackZip(path, len(entries), tuple(without))
 
 

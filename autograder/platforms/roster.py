@@ -19,6 +19,7 @@ from typing import Literal
 
 from autograder.errors import CourseError
 from autograder.gradebook.marks import Student
+from autograder.spreadsheets import decoded, separator
 
 __all__ = ["COLUMNS", "Index", "Person", "Roster", "key_of", "parse_roster", "read_roster", "roster_of"]
 
@@ -158,7 +159,9 @@ def read_roster(path: Path, zone: dt.tzinfo = dt.UTC) -> Roster:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CourseError(f"{path} is larger than {MAX_BYTES / 1e6:g} MB", _FORM)
-        text = _text(path.read_bytes())
+        text = decoded(path.read_bytes())
+        if text is None:
+            raise CourseError(f"{path} is not text", _FORM)
     except OSError as error:
         raise CourseError(f"{path} cannot be read: {error.strerror or error}", _FORM) from error
     try:
@@ -173,7 +176,7 @@ def parse_roster(text: str, zone: dt.tzinfo = dt.UTC) -> Roster:
     Raises:
         ValueError, csv.Error: if it is none.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text))
     lines = [tuple(row) for _, row in zip(range(MAX_ROWS + 1), reader, strict=False)]
     if len(lines) > MAX_ROWS:
         raise ValueError(f"it has more than {MAX_ROWS:,} lines")
@@ -194,20 +197,6 @@ def parse_roster(text: str, zone: dt.tzinfo = dt.UTC) -> Roster:
         unclear += time == "unclear"
         people.append(_person(values, None if isinstance(time, str) else time, position))
     return Roster(kind, titles, rows, tuple(people), unclear)
-
-
-def _text(data: bytes) -> str:
-    for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252", "latin-1"):
-        try:
-            return data.decode(encoding)
-        except UnicodeError:
-            continue
-    raise CourseError("the roster is not text", _FORM)
-
-
-def _separator(text: str) -> str:
-    first = text.split("\n", 1)[0]
-    return max(",;\t", key=first.count)
 
 
 def _title(text: str) -> str:

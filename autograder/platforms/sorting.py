@@ -96,7 +96,8 @@ def sort_uploads(
     several = [delivery for delivery in deliveries.values() if _of_several(delivery)]
     for delivery in several:  # two participants cannot be one person
         names = sorted({label.part for label in delivery.labels})
-        unclear += [Refused(name, f"{delivery.person.shown} is found in {len(names)} folders") for name in names]
+        why = f"{delivery.person.shown} is found in {len(names)} folders{_same_in_roster(delivery.person, people)}"
+        unclear += [Refused(name, why) for name in names]
         del deliveries[delivery.person.id]
     ordered = sorted((found for found in deliveries.values() if found.files), key=lambda found: found.person.id)
     return Sorted(tuple(ordered), tuple(_merged(unclear)), platforms.pop() if len(platforms) == 1 else "")
@@ -104,6 +105,16 @@ def sort_uploads(
 
 def _of_several(delivery: Delivery) -> bool:
     return len({(label.platform, label.number) for label in delivery.labels}) > 1
+
+
+def _same_in_roster(person: Person, people: Sequence[Person]) -> str:
+    """Which lines of the roster make one person of several; empty if none do."""
+    same = [other for other in people if other.id == person.id and other.row >= 0]
+    if len(same) < 2:
+        return ""
+    what = "address" if person.id == person.email else "id"
+    lines = " and ".join(f"{other.row + 2} ({other.name or f'{other.first} {other.last}'.strip()})" for other in same)
+    return f", for lines {lines} of the roster have the same {what} {person.id}: correct one of them"
 
 
 def _common_folder(files: Sequence[Upload], index: Index, notebook: str, assignment: str) -> int:
@@ -130,9 +141,15 @@ def _bare(name: str) -> str:
     return name[:-4] if name.lower().endswith(".zip") else name
 
 
+def _without_end(name: str) -> str:
+    """A file's name without its end; `.ipynb.txt`, which some browsers make of `.ipynb`, is one end."""
+    stem = PurePosixPath(name).stem
+    return stem[: -len(".ipynb")] if stem.lower().endswith(".ipynb") else stem
+
+
 def _stem(name: str, notebook: str) -> str:
     """A file's name without its end and without the notebook's name: `ada_first.ipynb` is Ada's."""
-    stem = PurePosixPath(name).stem
+    stem = _without_end(name)
     for start, end in ((f"{notebook}_", ""), (f"{notebook}-", ""), ("", f"_{notebook}"), ("", f"-{notebook}")):
         if len(stem) > len(start) + len(end) and stem.startswith(start) and stem.endswith(end):
             return stem[len(start) : len(stem) - len(end)]
@@ -157,7 +174,7 @@ def _owner(
     own = _bare(parts[0]) if len(parts) > 1 else _stem(parts[0], notebook)
     found = index.by_text(own)
     if not found and len(parts) == 1:
-        found = index.by_text(PurePosixPath(parts[0]).stem)
+        found = index.by_text(_without_end(parts[0]))
     if len(found) == 1:
         return found[0]
     if len(found) > 1:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from autograder.errors import CourseError
+from autograder.whole_files import write_over
 
 __all__ = ["CELL", "ColabDoor", "keep_address", "valid_address"]
 
@@ -150,6 +151,4 @@ def keep_address(config: Path, address: str) -> None:
     else:
         comment = "# Where students' notebooks in Google Colab fetch the bundle's archive; empty: they upload it."
         text = f"{text.rstrip()}\n\n{comment}\n{line}\n"
-    partial = config.with_name(f".{config.name}.new")
-    partial.write_text(text, "utf-8")
-    partial.replace(config)
+    write_over(config, text)

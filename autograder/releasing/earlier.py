@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 
 from autograder.submissions.notebook import digest_of
+from autograder.whole_files import write_whole
 
 __all__ = ["known_texts", "remember_texts"]
 
@@ -30,7 +31,7 @@ def remember_texts(root: Path, assignment: str, released: Path) -> None:
                 known.add(digest_of(cell.source))
     path = _path(root, assignment)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(sorted(known)), encoding="utf-8")
+    write_whole(path, json.dumps(sorted(known)))
 
 
 def _path(root: Path, assignment: str) -> Path:

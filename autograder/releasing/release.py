@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,14 @@ from pathlib import Path
 import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SQLAlchemyError
 
 from autograder.authoring.rehearsal import require_right_answers
 from autograder.course import Course
-from autograder.errors import CourseError, GradebookError, SourceNotebookError
+from autograder.errors import OF_THE_MACHINE, AutograderError, CourseError, GradebookError, SourceNotebookError
 from autograder.exercise import Exercise
+from autograder.gradebook.opening import refusal
+from autograder.reading.imports import missing_imports
 from autograder.releasing.answers import write_answers
 from autograder.releasing.bundle import Bundle, build_bundle, build_colab
 from autograder.releasing.colab import ColabDoor
@@ -35,6 +39,8 @@ from course_lib.lab.course_folder import ANSWERS
 __all__ = ["Released", "Row", "release"]
 
 _SKIPPED = "skip-execution"
+_NUMBERED = re.compile(r"\[Errno (\d+)\] (.*)")
+"""An error of the operating system in nbgrader's log."""
 _WORK = ".autograder"
 
 
@@ -62,6 +68,7 @@ class Released:
         answers_note: empty, or why the check will not work in the source notebooks on this machine.
         colab: the notebooks for Colab, if the course has such.
         without_page: a line for each widget that cannot be recorded.
+        not_installed: a line for each assignment that imports what this machine does not have.
     """
 
     rows: tuple[Row, ...]
@@ -69,6 +76,7 @@ class Released:
     answers_note: str = ""
     colab: Bundle | None = None
     without_page: tuple[str, ...] = ()
+    not_installed: tuple[str, ...] = ()
 
 
 def release(
@@ -111,7 +119,18 @@ def release(
     built = build_bundle(target, course, chosen, secrets, door)
     notebooks = build_colab(target.with_name(door.folder), door, built, list(chosen), secrets) if door else None
     rows = tuple(_row(course.source / name, name, found) for name, found in chosen.items())
-    return Released(rows, built, _install_answers(course, chosen), notebooks, tuple(pages))
+    lacking = tuple(filter(None, (_not_installed(course, name) for name in chosen)))
+    return Released(rows, built, _install_answers(course, chosen), notebooks, tuple(pages), lacking)
+
+
+def _not_installed(course: Course, name: str) -> str:
+    """What the released notebooks import and grading here would not find, in a line; empty if nothing."""
+    cells = [cell for path in (course.release / name).glob("*.ipynb") for cell in nbformat.read(path, 4).cells]
+    skipped = [cell.get("id") for cell in cells if EXPERIMENT_TAG in cell.metadata.get("tags", [])]
+    missing = ", ".join(missing_imports(cells, course.code.libraries, skipped))
+    if not missing:
+        return ""
+    return f"{name} imports {missing}, not installed here: install it before grading, or import it in experiments only"
 
 
 def _row(folder: Path, name: str, exercises: Mapping[str, Exercise]) -> Row:
@@ -163,6 +182,9 @@ def _generate(course: Course, name: str) -> None:
     try:
         GenerateAssignment(coursedir=directory, config=config, log=log, force=True).start()
     except Exception as error:  # nbgrader and the libraries below raise many types; the log tells which
+        for cause in (error, error.__cause__, error.__context__):
+            if isinstance(cause, SQLAlchemyError):
+                raise refusal(cause, course.db_url) from error
         raise _known(name, [*records.texts, f"{type(error).__name__}: {error}"]) from error
     if not (staging / name).is_dir():
         raise CourseError(f"nbgrader made no release of {name}: {' '.join(records.texts)[-300:]}")
@@ -196,7 +218,7 @@ def _replace(fresh: Path, place: Path) -> None:
     fresh.rename(place)
 
 
-def _known(name: str, texts: Sequence[str]) -> SourceNotebookError | GradebookError:
+def _known(name: str, texts: Sequence[str]) -> AutograderError:
     """What nbgrader's log says, as one line and what to do."""
     log = "\n".join(texts)
     if "submissions associated with it" in log:
@@ -206,6 +228,10 @@ def _known(name: str, texts: Sequence[str]) -> SourceNotebookError | GradebookEr
             "keep the ids of released cells; a text, a solution or points may change. For a fresh start: "
             f"nbgrader db assignment remove {name} --force (this deletes its marks)",
         )
+    for number, words in _NUMBERED.findall(log):
+        if int(number) in OF_THE_MACHINE:
+            hint = f"{OF_THE_MACHINE[int(number)]}; then the same command goes on from here"
+            return CourseError(f"{name} cannot be released: {words}", hint)
     lines = [
         line for line in log.splitlines() if line.strip() and not line.startswith((" ", "Traceback", "Please see"))
     ]

@@ -7,6 +7,7 @@ silently (a missing id, say) and refuse others with a traceback.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ __all__ = ["BEGIN", "END", "SourceCell", "cells_of", "read_source", "solution_re
 BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
 """nbgrader's markers: a line that contains one of these."""
 
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?= |$)", re.MULTILINE)
+"""At the start of a line of the file; in a cell it would stand behind a quote."""
 _FLAGS = ("grade", "solution", "locked")
 
 
@@ -73,7 +76,11 @@ class SourceCell:
 def read_source(path: Path) -> dict[str, Any] | str:
     """The notebook, or in words what is wrong with the file."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if conflict := _CONFLICT.search(text):
+            line = text.count("\n", 0, conflict.start()) + 1
+            return f"has a conflict marker of Git in line {line}, {conflict[0]}; decide for one version"
+        data = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         return f"is not readable JSON ({error}); restore the file"
     if not isinstance(data, dict) or not isinstance(data.get("cells"), list):

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbgrader.api import Gradebook
 from rich.console import Console
 from rich.text import Text
 
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.gradebook.opening import open_gradebook
 from autograder.grading.batch import Batch, Options, grade_course
 from autograder.pages.feedback import Feedback, make_feedback
 from autograder.pages.report import write_report
@@ -126,7 +126,7 @@ def _copy_course(course: Course, assignment: str, out: Path) -> Course:
 
 def _enrol(course: Course, members: Sequence[Member]) -> None:
     """Names and addresses into the gradebook, as an instructor imports them."""
-    with Gradebook(course.db_url) as gradebook:
+    with open_gradebook(course.db_url) as gradebook:
         for member in members:
             person = member.person
             gradebook.update_or_create_student(

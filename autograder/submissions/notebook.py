@@ -25,7 +25,17 @@ from autograder.submissions.pictures import Attachments, as_code, attached, name
 from autograder.submissions.words import words_of
 from course_lib.checking.card import plain
 
-__all__ = ["Cell", "Master", "Repaired", "UnreadableError", "digest_of", "read_cells", "repair", "shorten_code"]
+__all__ = [
+    "Cell",
+    "Master",
+    "Repaired",
+    "UnreadableError",
+    "digest_of",
+    "is_notebook",
+    "read_cells",
+    "repair",
+    "shorten_code",
+]
 
 MAX_BYTES = 128 << 20
 MAX_CELLS = 5000
@@ -47,6 +57,7 @@ _ALL_TEXTS = 400_000
 """Characters of Markdown that a page can show in good time; the longest answers have a tenth of the first."""
 _MOST_SIGNS = 2_000
 _BLANKS = re.compile(r"[ \t]{60,}")
+_SIGNS = {b"%pdf-": "a PDF", b"pk\x03\x04": "a zip archive (or a Word document)", b"rar!": "a RAR archive"}
 EXPERIMENT = "experiment"
 
 
@@ -194,6 +205,8 @@ def read_cells(data: bytes) -> list[Cell]:
         raise UnreadableError(
             "the file holds conflict markers of Git (<<<<<<<, >>>>>>>): decide for one version, and hand that in"
         )
+    if other := _another_kind(data):
+        raise UnreadableError(f"the file is {other}, not a notebook; hand in the .ipynb file itself")
     try:
         content = _parsed(_decode(data))
     except (ValueError, RecursionError, MemoryError) as error:
@@ -206,6 +219,20 @@ def read_cells(data: bytes) -> list[Cell]:
     if len(cells) > MAX_CELLS:
         raise UnreadableError(f"the notebook has {len(cells)} cells; at most {MAX_CELLS} are read")
     return [_read_cell(cell) for cell in cells if isinstance(cell, dict)]
+
+
+def is_notebook(data: bytes) -> bool:
+    """Whether a file is a notebook by its content, whatever its name."""
+    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return start.startswith(b"{") and b'"nbformat"' in data and (b'"cells"' in data or b'"worksheets"' in data)
+
+
+def _another_kind(data: bytes) -> str:
+    """What else a file plainly is; empty if nothing known."""
+    start = data[:1000].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(b"<") and (b"<html" in start or b"<!doctype html" in start):
+        return "a web page (HTML)"
+    return next((words for sign, words in _SIGNS.items() if start.startswith(sign)), "")
 
 
 def _parsed(text: str) -> Any:

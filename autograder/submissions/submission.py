@@ -14,6 +14,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from nbgrader.utils import parse_utc
@@ -26,6 +27,7 @@ from autograder.submissions.notebook import (
     Master,
     UnreadableError,
     digest_of,
+    is_notebook,
     read_cells,
 )
 from autograder.submissions.words import words_of
@@ -176,6 +178,10 @@ class Submission:
         ours = self._ours_among(others[:_MOST_OTHERS], master)
         if data is None and problem:
             return None, problem, ()
+        if data is None and not ours:  # under another ending, or in a folder further down
+            more = self._hidden_notebooks()
+            ours = self._ours_among(more[:_MOST_OTHERS], master)
+            others += [name for name in more if "/" in name or name in ours]
         if data is None and len(ours) != 1:
             found = f"found {', '.join(map(repr, others[:5]))}" if others else self._what_is_there()
             return None, f"there is no {name}; {found}", ()
@@ -210,6 +216,22 @@ class Submission:
         except OSError:
             return []
 
+    def _hidden_notebooks(self) -> list[str]:
+        """Files that are notebooks by their content or lie in a folder of the submission's."""
+        found = []
+        left = _OTHERS_BYTES
+        for name in islice(_files_in(self.folder, _DEEPEST), _MOST_FILES):
+            if name.lower().endswith(".ipynb"):
+                found += [name] if "/" in name else []
+                continue
+            try:
+                data = _read_regular(self.folder / name, left)
+            except (OSError, UnreadableError):
+                continue
+            left -= len(data)
+            found += [name] if is_notebook(data) else []
+        return found
+
     def _what_is_there(self) -> str:
         """What the folder holds instead of a notebook."""
         try:
@@ -234,6 +256,24 @@ class Submission:
         return ours
 
 
+def _files_in(folder: Path, depth: int, inside: str = "") -> Iterator[str]:
+    """Paths of the files in a folder and those below it, never through a link."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in _NOT_HANDED_IN or entry.name == "__MACOSX":
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if depth:
+                yield from _files_in(Path(entry.path), depth - 1, f"{inside}{entry.name}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield f"{inside}{entry.name}"
+
+
+_DEEPEST, _MOST_FILES = 3, 50
+"""Folders below a submission's that are looked into, and files in all of them."""
 _MOST_OTHERS, _OTHERS_BYTES = 8, 64 << 20
 """Looked through before the submission is handed to a worker, so while all of them wait."""
 _NOT_HANDED_IN = frozenset({"timestamp.txt", "submission_secret.txt", ".ipynb_checkpoints"})

@@ -10,11 +10,12 @@ import pytest
 from autograder.authoring.scaffold import new_assignment, new_course, new_exercise
 from autograder.cli import main
 from autograder.course import Course
-from autograder.errors import AutograderError, CourseError, UsageError
+from autograder.errors import AutograderError, CourseError, SourceNotebookError, UsageError
 from autograder.exercise import Exercise
 from autograder.releasing.release import release
 from autograder.releasing.source_checks import check_assignment
 from autograder.sample_class.demo import demo
+from tests.support.full_disk import full_disk
 from tests.support.loops import end_loops_soon
 
 SEEDS = range(50)
@@ -101,6 +102,61 @@ def test_a_name_that_makes_no_folder_is_refused(course: Course, name: str) -> No
     for begin in (lambda: new_assignment(course, name), lambda: new_exercise(course, "01_first", name)):
         with pytest.raises((UsageError, CourseError)):
             begin()
+
+
+@pytest.mark.parametrize("name", ["class", "lambda"])
+def test_a_word_of_python_is_no_name(course: Course, name: str) -> None:
+    """No function, and no package, can be called that."""
+    with pytest.raises(UsageError, match="a word of Python's own"):
+        new_exercise(course, "01_first", name)
+    with pytest.raises(UsageError):
+        new_assignment(course, f"02_{name}")
+
+
+def _files(course: Course) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in course.root.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+
+
+@pytest.mark.parametrize("files", [0, 1, 2])
+def test_a_full_disk_leaves_the_course_as_it_was(course: Course, files: int) -> None:
+    """The source notebook above all; then the same command begins the exercise or the assignment."""
+    before = _files(course)
+    for begin in (lambda: new_exercise(course, "01_first", "second"), lambda: new_assignment(course, "02_next")):
+        with full_disk(files), pytest.raises(OSError, match="No space"):
+            begin()
+        assert _files(course) == before
+    new_exercise(course, "01_first", "second")
+    new_assignment(course, "02_next")
+    assert list(Course.find(course.root).exercises("01_first")) == ["first-1", "second"]
+
+
+def test_a_full_disk_leaves_no_half_of_a_new_course(tmp_path: Path) -> None:
+    """The same command begins it when there is room again."""
+    with full_disk(2), pytest.raises(OSError, match="No space"):
+        new_course(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    new_course(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{\n"cells": [\n<<<<<<< HEAD\n]}', "has a conflict marker of Git in line 3"),
+        ('{"cells": [\n', "is not readable JSON .*line 2"),
+        ('{"nbformat": 4}', "is not a notebook: there is no list of cells"),
+    ],
+)
+def test_a_broken_source_notebook_is_one_line(course: Course, content: str, words: str) -> None:
+    """With the file and the place; nothing is written, and releasing says that alone, not what follows from it."""
+    path = course.source / "01_first" / "first.ipynb"
+    path.write_text(content)
+    before = _files(course)
+    with pytest.raises(SourceNotebookError, match=f"first.ipynb {words}") as caught:
+        new_exercise(course, "01_first", "second")
+    assert "\n" not in caught.value.message
+    assert _files(course) == before
+    (problem,) = check_assignment(path.parent, course.exercises("01_first"))
+    assert problem.place == "first.ipynb"
 
 
 def test_the_command_says_what_it_wrote_and_what_comes_next(

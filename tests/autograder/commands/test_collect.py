@@ -57,6 +57,36 @@ def _there(course: Course) -> dict[str, set[str]]:
     return {path.parent.name: {file.name for file in path.iterdir()} for path in course.submitted.glob(f"*/{NAME}")}
 
 
+def test_a_notebook_is_known_by_its_content(course: Course, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Browsers save `made_up.ipynb.txt` and `made_up.json`; beside a real notebook such a file is left as it is."""
+    files = {
+        f"{moodle_folder(ADA)}/made_up.ipynb.txt": _notebook(course),
+        f"{moodle_folder(ADA)}/data.json": b'{"cells": 3}',
+        f"{moodle_folder(BOB)}/made_up.ipynb": _notebook(course),
+        f"{moodle_folder(BOB)}/old.json": _notebook(course),
+    }
+    sheet = _file(tmp_path / "sheet.csv", moodle_worksheet(CLASS))
+    assert _collect(course, write_zip(tmp_path / "moodle.zip", files), "--roster", sheet) == 0
+    assert _there(course) == {"1815": {"made_up.ipynb", "data.json"}, "1816": {"made_up.ipynb", "old.json"}}
+    assert "a notebook by its content, not by its name" in capsys.readouterr().out
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "1817.ipynb.txt").write_bytes(_notebook(course))
+    assert _collect(course, tmp_path / "folder") == 0
+    assert _there(course)["1817"] == {"made_up.ipynb"}
+
+
+def test_two_lines_of_a_roster_with_one_id_are_named(
+    course: Course, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not only that somebody has two folders: who mends the roster must know where."""
+    twin = Member("Zoë", "Müller", "zoe", ADA.number, 15, 4715)
+    sheet = _file(tmp_path / "sheet.csv", moodle_worksheet((ADA, BOB, twin)))
+    files = {f"{moodle_folder(member)}/made_up.ipynb": _notebook(course) for member in (ADA, twin)}
+    assert _collect(course, write_zip(tmp_path / "moodle.zip", files), "--roster", sheet) == 1
+    shown = capsys.readouterr().out
+    assert f"lines 2 ({ADA.full}) and 4 ({twin.full}) of the roster have the same id 1815: correct one of them" in shown
+
+
 def test_a_moodle_download_with_its_worksheet_is_collected(
     course: Course, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

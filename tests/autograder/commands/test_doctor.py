@@ -98,6 +98,29 @@ def test_a_damaged_gradebook_is_named(tmp_path: Path) -> None:
     assert "backup" in check.todo
 
 
+def test_a_course_that_cannot_be_written_to_cannot_be_graded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Read-only, or on a full disk: exit status 2 and what to do; nothing is written to find that out."""
+    course = course_at(tmp_path)
+    (tmp_path / "autograded").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    assert _line(course, "writing").ok
+    with monkeypatch.context() as patch:
+        patch.setattr(doctor.os, "access", lambda path, mode: path != tmp_path / "autograded")
+        assert (_line(course, "writing").word, _line(course, "writing").needed) == ("LOCKED", True)
+        assert doctor.run(argparse.Namespace(), course) == 2
+        assert "autograded is read-only" in capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(doctor.shutil, "disk_usage", lambda path: argparse.Namespace(free=5 << 20))
+        assert _line(course, "writing").word == "FULL"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def _line(course: Course, name: str) -> Check:
+    return next(check for check in doctor.examine(course) if check.name == name)
+
+
 def test_a_password_is_never_shown(tmp_path: Path) -> None:
     """The gradebook's address may hold one."""
     (tmp_path / "nbgrader_config.py").write_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from nbgrader.api import Gradebook
 
 from autograder import cli
 from autograder.course import Course
+from autograder.gradebook import notices as notices_module
 from autograder.gradebook.marks import AssignmentMarks, read_marks
+from autograder.gradebook.notices import SETTINGS, notices
 from autograder.gradebook.rules import Rules
 from autograder.grading import preprocessors
 from autograder.grading.batch import Batch, Options, grade_course
@@ -114,6 +117,85 @@ def test_one_student_may_have_longer(configured: Configure, root: Path) -> None:
     (root / "extensions.csv").write_text("student,assignment,until\n")
     _grade(course)
     assert _marks(course).marks[1].late_s == 90000
+
+
+def test_dates_and_penalties_go_with_the_settings_they_came_from(configured: Configure, root: Path) -> None:
+    """In exports at once, in nbgrader's tables with the next `grade`; what its own programs entered comes back."""
+    own = dt.datetime(2026, 5, 1, 12, 30)
+    with Gradebook(configured("").db_url) as book:
+        book.find_assignment(NAME).duedate = own
+        book.find_submission(NAME, "bob").extension = dt.timedelta(hours=1)
+        book.db.commit()
+    (root / "extensions.csv").write_text(f"student,assignment,until\nada,{NAME},+1 days\n")
+    course = configured(DUE + TEN_A_DAY)
+    _grade(course)
+    assert _times(course) == (dt.datetime(2026, 5, 1, 12), {"ada": dt.timedelta(days=1)})
+    assert _in_gradebook(course, "cyd")
+    (root / "extensions.csv").unlink()
+    course = configured("")
+    marks = _marks(course)
+    assert marks.due == own
+    assert {mark.student.id: mark.penalty for mark in marks.marks} == {"ada": 0, "bob": 0, "cyd": 0}
+    _grade(course)
+    assert _times(course) == (own, {"bob": dt.timedelta(hours=1)})
+    assert _in_gradebook(course, "cyd") is None
+    assert _in_gradebook(course, "bob") is None
+    course = configured(f'c.Autograder.due = {{"{NAME}": None}}\n')
+    assert {result.status for result in _grade(course).results} == {"graded"}
+    assert _times(course)[0] is None
+    course = configured("")
+    _grade(course)
+    assert _times(course)[0] == own
+    with Gradebook(course.db_url) as book:
+        book.find_assignment(NAME).duedate = None
+        book.find_submission(NAME, "bob").extension = None
+        book.db.commit()
+    assert {result.status for result in _grade(course).results} == {"graded"}
+
+
+def _times(course: Course) -> tuple[dt.datetime | None, dict[str, dt.timedelta]]:
+    """Due date and extensions in nbgrader's own tables."""
+    with Gradebook(course.db_url) as book:
+        found = book.find_assignment(NAME)
+        return found.duedate, {one.student_id: one.extension for one in found.submissions if one.extension}
+
+
+def test_what_has_no_effect_is_named(configured: Configure, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the nearest name, by everything that somebody types before marks go out."""
+    course = configured(
+        "c.Autograder.latte = 3\nc.Autograder.deu = {}\nc.Autograder.colour_scheme = 1\n"
+        f'c.Autograder.limits = {{"{NAME}x": {{"cell_s": 3}}, "*": {{}}, "01_x": {{"cells_s": 3}}}}\n'
+    )
+    (root / "extensions.csv").write_text(
+        "student,assignment,until\nada,*,+1 days\nAda,*,+1 days\nGrace Hopper,*,+1 days\nxyz,*,+1 days\n"
+    )
+    with Gradebook(course.db_url) as book:
+        book.update_or_create_student("cyd", first_name="Grace", last_name="Hopper")
+    lines = notices(course, Rules.of(course))
+    assert [line.partition("; ")[2] for line in lines] == [
+        "did you mean c.Autograder.late?",
+        "did you mean c.Autograder.due?",
+        f"there are: {', '.join(SETTINGS)}",
+        f"did you mean {NAME}?",
+        f"there are: {NAME}",
+        "did you mean cell_s?",
+        "did you mean 'ada'?",
+        "did you mean 'cyd'?",
+        "write the name of their folder in submitted/",
+    ]
+    assert "line 3: nobody here has the id 'Ada'" in lines[6]
+    for command in (["grade", NAME, "--sandbox", "none", "--seed", "7"], ["export", NAME], ["doctor"]):
+        capsys.readouterr()
+        cli.main(["--course", str(course.root), *command])
+        told = capsys.readouterr().out
+        assert all(line in told for line in lines), command
+
+
+def test_every_setting_that_is_read_is_known() -> None:
+    """A new one does not turn into a warning."""
+    folder = Path(notices_module.__file__).parents[1]
+    read = {name for path in folder.rglob("*.py") for name in re.findall(r'setting\("(\w+)"\)', path.read_text())}
+    assert read == set(SETTINGS)
 
 
 @pytest.mark.parametrize(

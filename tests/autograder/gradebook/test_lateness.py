@@ -128,6 +128,29 @@ def test_an_extension_is_a_time_or_so_much_longer(tmp_path: Path) -> None:
     assert found.extension("01_first", "zoe", due) is None
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_extensions_are_read_as_spreadsheets_write_them(tmp_path: Path, separator: str, encoding: str) -> None:
+    """As rosters are: with semicolons where a comma is in numbers, in any of three encodings, columns in any order."""
+    lines = ["Assignment,Until,Student,Why", "01_first,+2 days,zoë,ill", ",,,"]
+    (tmp_path / "extensions.csv").write_text("\n".join(lines).replace(",", separator), encoding=encoding)
+    found = Deadlines.read(tmp_path, None, dt.UTC, ASSIGNMENTS)
+    assert found.extensions == {("zoë", "01_first"): dt.timedelta(days=2)}
+
+
+def test_a_file_without_its_titles_is_refused(tmp_path: Path) -> None:
+    """Its first line would be lost in silence."""
+    with pytest.raises(CourseError, match="line 1: no column is called student; found: ada, 01_first") as caught:
+        _read_plain(tmp_path, "ada,01_first,+2 days\n")
+    assert "student,assignment,until" in caught.value.hint
+    assert _read_plain(tmp_path, "").extensions == {}
+
+
+def _read_plain(root: Path, text: str) -> Deadlines:
+    (root / "extensions.csv").write_text(text)
+    return Deadlines.read(root, None, dt.UTC, ASSIGNMENTS)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

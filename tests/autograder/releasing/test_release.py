@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib.metadata
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nbconvert.writers.files import FilesWriter
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
@@ -404,6 +406,20 @@ def test_answers_are_installed_for_the_source_notebooks_too(course: Course, tmp_
     installed = tmp_path / "installed" / "answers" / f"{ASSIGNMENT}.safetensors"
     shipped = course.root / "bundle" / "course_lib" / "answers" / f"{ASSIGNMENT}.safetensors"
     assert installed.read_bytes() == shipped.read_bytes()
+
+
+def test_a_full_disk_is_no_fault_of_the_source_notebook(course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nbgrader swallows the error, and the hint must not be to repair the notebook."""
+
+    def write(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "made_up.ipynb")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FilesWriter, "write", write)
+        with pytest.raises(CourseError, match="00_made_up cannot be released: No space left on device") as caught:
+            make(course)
+    assert caught.value.hint == "make room on the disk; then the same command goes on from here"
+    assert make(course).rows
 
 
 def test_an_unwritable_library_is_a_note_not_a_failure(

@@ -267,10 +267,10 @@ UNREADABLE = {
     "empty": (b"", "empty"),
     "blank": (b" \n ", "empty"),
     "text": (b"my homework", "not JSON"),
-    "HTML": (b"<html><script>alert(1)</script></html>", "not JSON"),
+    "HTML": (b"<html><script>alert(1)</script></html>", "is a web page"),
     "cut off": (json.dumps(made_up.notebook()).encode()[:-100], "not JSON"),
     "a merge conflict": (b"<<<<<<< HEAD\n{}\n=======\n", "conflict markers of Git"),
-    "zip": (b"PK\x03\x04" + bytes(100), "not JSON"),
+    "zip": (b"PK\x03\x04" + bytes(100), "is a zip archive"),
     "binary": (bytes(range(256)), "not JSON"),
     "a list": (b"[]", "no list of cells"),
     "a number": (b"5", "no list of cells"),
@@ -363,6 +363,54 @@ def test_a_single_notebook_under_another_name_is_taken(course: Course) -> None:
         None,
         "there is no made_up.ipynb; found 'made_up (1).ipynb', 'made_up (2).ipynb', 'other.ipynb'",
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["made_up.ipynb.txt", "made_up.json", "made_up", "week 1/made_up.ipynb", "a/b/c/made_up (1).ipynb"]
+)
+def test_a_notebook_under_another_ending_or_a_folder_further_down_is_taken(course: Course, name: str) -> None:
+    """Browsers add `.txt`, and archives add folders; of two, a person decides."""
+    path = _folder(course) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_solved())
+    (path.parent / "notes.txt").write_text("{}")
+    job = Submission.of(course, NAME, "ada").job(MASTER)
+    assert job.data == _solved().encode()
+    assert job.problem == f"the file was named {name!r} instead of 'made_up.ipynb'"
+    assert job.flags == ("renamed-notebook",)
+    (course.submitted / "ada" / NAME / "copy").mkdir()
+    (course.submitted / "ada" / NAME / "copy" / "made_up.ipynb").write_text(_solved())
+    data, problem = _job(course)
+    assert data is None
+    assert "'copy/made_up.ipynb'" in problem
+    assert repr(name) in problem
+
+
+def test_no_link_leads_out_of_a_submission(course: Course) -> None:
+    """Neither a folder nor a file further down."""
+    (_folder(course, "bob") / "made_up.ipynb").write_text(_solved())
+    (_folder(course) / "here").mkdir()
+    (course.submitted / "ada" / NAME / "there").symlink_to(course.submitted / "bob" / NAME)
+    (course.submitted / "ada" / NAME / "here" / "made_up.ipynb").symlink_to(
+        course.submitted / "bob" / NAME / "made_up.ipynb"
+    )
+    assert _job(course)[0] is None
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\n<!DOCTYPE html>\n<html>", "a web page (HTML)"),
+        (b'<?xml version="1.0"?><html>', "a web page (HTML)"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"PK\x03\x04", "a zip archive (or a Word document)"),
+    ],
+)
+def test_what_is_plainly_another_file_is_called_by_its_name(data: bytes, words: str) -> None:
+    """A student understands that better than where JSON was expected."""
+    with pytest.raises(UnreadableError) as caught:
+        read_cells(data)
+    assert str(caught.value) == f"the file is {words}, not a notebook; hand in the .ipynb file itself"
 
 
 def _solved() -> str:
