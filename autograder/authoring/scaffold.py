@@ -134,7 +134,9 @@ def new_exercise(course: Course, assignment: str, name: str) -> Written:
             init: _listed(init, name),  # last: the course asks for what stands there
         }
     )
-    return Written((path, notebooks[0], init), (f"autograder release {assignment}", "autograder demo"))
+    return Written(
+        (path, notebooks[0], init), (f"autograder rehearse {assignment}", f"autograder release {assignment}")
+    )
 
 
 @contextmanager

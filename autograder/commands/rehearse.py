@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from autograder.authoring.rehearsal import Solutions, rehearse
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.releasing.rehearsal import Solutions, rehearse
 
 __all__ = ["add_arguments", "run"]
 

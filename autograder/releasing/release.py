@@ -19,7 +19,6 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from autograder.authoring.rehearsal import require_right_answers
 from autograder.course import Course
 from autograder.errors import OF_THE_MACHINE, AutograderError, CourseError, GradebookError, SourceNotebookError
 from autograder.exercise import Exercise
@@ -30,6 +29,7 @@ from autograder.releasing.bundle import Bundle, build_bundle, build_colab
 from autograder.releasing.colab import ColabDoor
 from autograder.releasing.earlier import remember_texts
 from autograder.releasing.leaks import secrets_of_exercises, secrets_of_notebooks
+from autograder.releasing.rehearsal import require_right_answers
 from autograder.releasing.source_checks import EXPERIMENT_TAG, require_releasable
 from autograder.releasing.source_notebook import cells_of, read_source
 from autograder.widget_pages.beside import write_pages

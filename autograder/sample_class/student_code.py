@@ -220,8 +220,9 @@ def _class_tree(value: type) -> ast.ClassDef:
         raise UnportableCodeError(f"{value.__name__} has no method, so its source is not found")
     found = _definitions(methods[0].__code__.co_filename)
     around = [node for node in found if isinstance(node, ast.ClassDef) and node.name == value.__name__]
-    if _methods(value):
-        line = methods[0].__code__.co_firstlineno
+    own = [method for method in _methods(value) if method.__qualname__.startswith(f"{value.__qualname__}.")]
+    if own:  # a method that another class lends stands elsewhere
+        line = own[0].__code__.co_firstlineno
         around = [node for node in around if node.lineno < line <= (node.end_lineno or 0)]
     if not around:
         raise UnportableCodeError(f"{value.__name__} was not found in its file")

@@ -82,6 +82,6 @@ def test_a_question_holds_the_inputs_and_nothing_that_is_expected() -> None:
     question = unpack(key.question)
     assert set(question) == {"names", "forbidden", "cases"}
     for asked, case in zip(question["cases"], key.cases, strict=True):
-        assert set(asked) == {"name", "function", "driver", "inputs", "watched", "twice"}
+        assert set(asked) == {"name", "function", "driver", "inputs", "returns", "watched", "twice"}
         for name, value in case.inputs.items():
             assert torch.equal(asked["inputs"][name], value) if isinstance(value, torch.Tensor) else True

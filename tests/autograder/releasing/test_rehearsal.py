@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from autograder.authoring.rehearsal import Solutions, rehearse
 from autograder.authoring.scaffold import new_assignment, new_course
 from autograder.cli import main
 from autograder.course import Course
 from autograder.errors import SourceNotebookError
+from autograder.releasing.rehearsal import Solutions, rehearse
 from autograder.releasing.release import release
 
 EXERCISE = '''
