@@ -45,8 +45,10 @@ def _portable(exercise: Exercise, what: Any) -> str | None:
 
 
 def _answers(exercise: Exercise) -> list[str]:
-    """Right answers, all known mistakes, and one that uses what is forbidden."""
-    known = [*exercise.right_answers.values(), *(mistake.wrong for mistake in exercise.misconceptions)]
+    """Right answers, all known mistakes, a fourth of those made together, and one that uses what is forbidden."""
+    alone = [mistake.wrong for mistake in exercise.misconceptions if len(mistake.slugs) == 1]
+    together = [mistake.wrong for mistake in exercise.misconceptions if len(mistake.slugs) > 1]
+    known = [*exercise.right_answers.values(), *alone, *together[::4]]
     found = [source for what in known if (source := _portable(exercise, what)) is not None]
     forbidden = shortcut_in(exercise, found[0])
     return [*found, *([forbidden] if forbidden else [])]
