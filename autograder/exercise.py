@@ -471,7 +471,8 @@ class Exercise:
         outputs = case.outputs or self.returns
         inputs64 = cast(dict(case.inputs), torch.float64)
         for given, value in case.inputs.items():
-            if (odd := unsupported_in(value)) is not None:
+            odd = "an iterator" if isinstance(value, Iterator) else unsupported_in(value)
+            if odd is not None:
                 message = f"the input {given!r} of {self.id}, case {name!r}, is {odd}, which cannot be handed over"
                 raise CourseError(message, _CAN_TRAVEL)
         raw, _ = attempt(self._reference_namespace, function, case.driver, inputs64)

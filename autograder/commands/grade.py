@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autograder.commands import positive
 from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.sandbox.devices import gpu_nodes
@@ -31,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("assignment", help="its folder in the course, as 01_first")
     parser.add_argument("--student", action="append", default=[], metavar="ID", help="only this student (repeatable)")
-    parser.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per processor)")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes (default: one per processor)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--gpu-slots", type=_positive, metavar="N", help="submissions on a GPU at a time (default: 4)")
+    parser.add_argument("--gpu-slots", type=positive, metavar="N", help="submissions on a GPU at a time (default: 4)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the hidden cases (default: the course's secret)")
     parser.add_argument("--sandbox", choices=("auto", "bwrap", "none"), default="auto")
     parser.add_argument("--cluster", default="", metavar="ADDRESS", help="a Dask scheduler, as tcp://host:8786")
@@ -44,13 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of several tries (see collect): best, last, or its number; default: what lies there",
     )
     parser.add_argument("--force", action="store_true", help="grade again what is graded already")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a positive number")
-    return number
 
 
 def run(args: argparse.Namespace, course: Course) -> int:

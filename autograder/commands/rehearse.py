@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from autograder.commands import positive
 from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.releasing.rehearsal import Solutions, rehearse
@@ -15,14 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("assignment", help="name of the assignment")
     parser.add_argument("exercises", nargs="*", metavar="EXERCISE", help="ids; all by default")
-    parser.add_argument("--seeds", type=_count, default=5, help="how often hidden cases are drawn; 5 by default")
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
+    parser.add_argument("--seeds", type=positive, default=5, help="how often hidden cases are drawn; 5 by default")
 
 
 def run(args: argparse.Namespace, course: Course) -> int:

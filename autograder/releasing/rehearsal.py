@@ -6,25 +6,27 @@ with a `NameError` or that no case shows.  Answers are judged here as a student'
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import dataclasses
 import io
 import os
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any
 
 import course_lib
 from autograder.course import Course
 from autograder.errors import SourceNotebookError
 from autograder.exercise import Exercise, Misconception
+from autograder.reading.code_cells import read_code
 from autograder.releasing.source_checks import EXPERIMENT_TAG
 from autograder.releasing.source_notebook import SourceCell, cells_of, read_source
 from course_lib.checking.card import reason, shown
-from course_lib.checking.check import check
-from course_lib.checking.drivers import run_case
-from course_lib.checking.keys import ExerciseKey, Failure, Response, respond
-from course_lib.checking.values import pack, unpack
+from course_lib.checking.check import answered, check
+from course_lib.checking.keys import ExerciseKey, Failure
 from course_lib.checking.verdict import CONVENTION_SLIPS, Verdict, judge
 
 __all__ = ["Rehearsal", "Solutions", "rehearse", "require_right_answers"]
@@ -47,7 +49,7 @@ class Solutions:
     @classmethod
     def of(cls, course: Course, assignment: str) -> Solutions:
         """Run the cells of an assignment's source notebooks, in this process: they are the author's own."""
-        namespace: dict[str, Any] = {"__name__": "__main__"}
+        namespace: dict[str, Any] = {"__name__": "__main__", "get_ipython": _NoShell}
         stopped, lacks = [], False
         os.environ.setdefault("MPLBACKEND", "agg")
         course_lib.check = check  # else the notebook's import begins to warm up in the background, for checks to come
@@ -55,8 +57,8 @@ class Solutions:
             for cell in filter(_is_to_run, cells_of(read_source(path))):
                 try:
                     with contextlib.redirect_stdout(io.StringIO()):
-                        exec(compile(_without_magics(cell.source), cell.place, "exec"), namespace)
-                except Exception as error:
+                        exec(_compiled(cell), namespace)
+                except (Exception, SystemExit) as error:
                     lacks |= isinstance(error, ModuleNotFoundError)
                     stopped.append(f"{path.name}, {cell.place}, stops with {type(error).__name__}: {error}")
         return cls(namespace, tuple(stopped), lacks)
@@ -68,8 +70,19 @@ def _is_to_run(cell: SourceCell) -> bool:
     return cell.kind == "code" and not is_test and EXPERIMENT_TAG not in (tags if isinstance(tags, list) else ())
 
 
-def _without_magics(source: str) -> str:
-    return "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
+def _compiled(cell: SourceCell) -> CodeType:
+    """A cell's code with what its magics hold; the magics themselves do nothing."""
+    code = read_code(cell.source)
+    if code.refused:
+        raise ValueError(code.refused)
+    return compile(ast.Module(list(code.body), []) if code.body else cell.source, cell.place, "exec")
+
+
+class _NoShell:
+    """In place of IPython, for what magics become."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
 
 
 @dataclass(frozen=True)
@@ -98,30 +111,45 @@ def rehearse(
     Raises:
         CourseError: if its cases, criteria or reference do not fit together.
     """
-    right: dict[str, tuple[Mapping[str, Any], bool]] = {
-        "its reference": (exercise.namespace(exercise.reference_answer), False)
-    }
+    tried = [_Tried("its reference", exercise.namespace(exercise.reference_answer), watched=False)]
     if solutions is not None:
         own = {name: solutions[name] for name in exercise.names if name in solutions}
-        right["the notebook's solution"] = (own, True)
-    for name, answer in exercise.right_answers.items():
-        right[f"the right answer {name!r}"] = (exercise.namespace(answer), True)
-    wrong = exercise.misconceptions if mistakes else []
-    said: dict[str, list[str]] = {}  # of each answer, what is wrong on each seed that shows it
+        tried.append(_Tried("the notebook's solution", own))
+    tried += [_Tried(f"the right answer {name!r}", exercise.namespace(a)) for name, a in exercise.right_answers.items()]
+    right = len(tried)
+    for mistake in exercise.misconceptions if mistakes else ():
+        names = exercise.namespace(mistake.wrong)
+        tried.append(_Tried(f"the known mistake {mistake.slug!r}", names, mistake, watched=False))
     for seed in range(seeds):
         key = exercise.with_suspects(exercise.make_key(f"rehearsal {seed}", diagnose=False), remember=True)
-        for name, (given, watched) in right.items():
-            said.setdefault(name, []).append(_of_right(_verdict(key, given, watched)))
-        for number, mistake in enumerate(wrong):
-            line = _of_wrong(mistake, _verdict(key, exercise.namespace(mistake.wrong), False))
-            said.setdefault(f"the known mistake {mistake.slug!r}" + "\0" * number, []).append(line)
-    problems = []
-    for name, lines in said.items():
-        bad = [line for line in lines if line]
-        if bad:
-            seen = f" (on {len(bad)} of {seeds} seeds)" if len(bad) < seeds else ""
-            problems.append(f"{name.rstrip(chr(0))} {bad[0]}{seen}")
-    return Rehearsal(exercise.id, (len(right), len(wrong)), tuple(problems))
+        unwatched = dataclasses.replace(key, forbidden=())
+        for one in tried:
+            verdict = _verdict(key if one.watched else unwatched, one.names)
+            one.lines.append(_of_right(verdict) if one.mistake is None else _of_wrong(one.mistake, verdict))
+    problems = tuple(filter(None, (one.problem for one in tried)))
+    return Rehearsal(exercise.id, (right, len(tried) - right), problems)
+
+
+@dataclass
+class _Tried:
+    """An answer, and what is wrong with what came of it on each seed; empty where nothing is.
+
+    Attributes:
+        watched: whether forbidden operations are looked for; a reference may use them.
+    """
+
+    name: str
+    names: Mapping[str, Any]
+    mistake: Misconception | None = None
+    watched: bool = True
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong on the first seed that shows it, and on how many."""
+        bad = [line for line in self.lines if line]
+        seen = f" (on {len(bad)} of {len(self.lines)} seeds)" if len(bad) < len(self.lines) else ""
+        return f"{self.name} {bad[0]}{seen}" if bad else ""
 
 
 def require_right_answers(course: Course, assignment: str, exercises: Mapping[str, Exercise]) -> None:
@@ -143,23 +171,11 @@ def require_right_answers(course: Course, assignment: str, exercises: Mapping[st
         raise SourceNotebookError(what + "".join(f"\n  {line}" for line in lines), hint)
 
 
-def _verdict(key: ExerciseKey, namespace: Mapping[str, Any], watched: bool) -> Verdict:
-    """As a student's answer is judged; a reference may use what is forbidden."""
-    responses: dict[str, Response] = {}
-    for case in key.cases:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            raw = run_case(
-                namespace,
-                case.function,
-                case.driver,
-                unpack(pack(dict(case.inputs))),
-                forbidden=key.forbidden if watched and case.name in key.watched else (),
-                twice=case.name in key.called_twice,
-                returns=case.returns,
-            )
-        responses[case.name] = respond(unpack(pack(raw)))
-    return judge(key, responses)
+def _verdict(key: ExerciseKey, names: Mapping[str, Any]) -> Verdict:
+    """As a student's answer is judged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return judge(key, {case.name: answered(names, case, key) for case in key.cases})
 
 
 def _of_right(verdict: Verdict) -> str:

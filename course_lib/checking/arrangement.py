@@ -25,6 +25,7 @@ COSTS = 0.5
 """Points, and never more than half of those for values."""
 
 _MOST_RESULTS = 4
+_MOST_ITEMS = 100_000
 
 
 class Arranged(NamedTuple):
@@ -76,15 +77,18 @@ def _in_shape(
                 slugs.add(slug)
     if slugs == {AXIS, GROUPS}:  # where there is a single example, say, the one looks like the other
         slugs.remove(AXIS)
-    return Arranged(slugs.pop(), values) if len(slugs) == 1 else None
+    return Arranged(slugs.pop(), values) if values and len(slugs) == 1 else None
 
 
 def _as_asked(got: Any, expected: Any) -> tuple[str, Any] | None:
     """The slip, and the value in the shape that is asked for; None where no such slip makes the difference."""
     if isinstance(expected, Tensor) or (isinstance(expected, np.ndarray) and expected.dtype.kind in "biuf"):
         return in_shape(got, tuple(expected.shape))
-    if isinstance(expected, tuple | list) and isinstance(got, Iterated | np.ndarray | Tensor):
-        return ITEMS, list(got) if isinstance(got, Iterated) else got.tolist()
+    if isinstance(expected, tuple | list) and isinstance(got, Iterated):
+        return ITEMS, list(got)
+    if isinstance(expected, tuple | list) and isinstance(got, np.ndarray | Tensor):
+        size = got.numel() if isinstance(got, Tensor) else got.size  # of what is large, a list is larger by far
+        return (ITEMS, got.tolist()) if got.ndim and len(got) == len(expected) and size <= _MOST_ITEMS else None
     if isinstance(expected, tuple | list) and isinstance(got, tuple | list) and len(got) == len(expected):
         mended = [_as_asked(one, other) for one, other in zip(got, expected, strict=True)]
         slug = next((found[0] for found in mended if found is not None), None)

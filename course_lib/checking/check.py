@@ -28,7 +28,7 @@ from course_lib.checking.values import ValueFormatError, pack, unpack
 from course_lib.checking.verdict import Verdict, judge
 from course_lib.lab.display import show
 
-__all__ = ["check", "examine"]
+__all__ = ["answered", "check", "examine"]
 
 _MAX_WARNINGS = 3
 
@@ -66,7 +66,7 @@ def examine(key: ExerciseKey, objects: Sequence[Any]) -> tuple[Verdict, Fault | 
     """
     namespace = _namespace(key, objects)
     with _collected_warnings() as remarks:
-        responses = {case.name: _response(namespace, case, key) for case in key.cases}
+        responses = {case.name: answered(namespace, case, key) for case in key.cases}
         verdict = judge(key, responses)
         fault = None if verdict.passed else find_fault(verdict, namespace)
     return verdict, fault, (*remarks, *_gpu_remarks(key, namespace))
@@ -78,8 +78,8 @@ def _gpu_remarks(key: ExerciseKey, namespace: Mapping[str, Any]) -> list[str]:
     return [advice for advice in found if advice]
 
 
-def _response(namespace: Mapping[str, Any], case: CaseKey, key: ExerciseKey) -> Response:
-    # Through bytes and back, as in grading: what cannot travel there must not pass here.
+def answered(namespace: Mapping[str, Any], case: CaseKey, key: ExerciseKey) -> Response:
+    """What a notebook's names answer to a case: through bytes, for what cannot travel in grading must not pass here."""
     forbidden, twice = key.forbidden if case.name in key.watched else (), case.name in key.called_twice
     raw = run_case(
         namespace, case.function, case.driver, case.inputs, forbidden=forbidden, twice=twice, returns=case.returns

@@ -153,11 +153,7 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
     if not isinstance(got, torch.Tensor):
         return _differs(got, expected)
     if got.shape != expected.shape:
-        return Mismatch(
-            f"{{it}} has the shape {tuple(got.shape)} and should have the shape {tuple(expected.shape)}",
-            got=got,
-            expected=expected,
-        )
+        return _of_shapes(got, expected)
     allowed = tolerance if tolerance is not None else _tolerance(got, expected)
     of_truth = got.dtype == expected.dtype == torch.bool
     a, b = numbers_of(got), numbers_of(expected)
@@ -176,8 +172,7 @@ def _compare_tensors(got: Any, expected: torch.Tensor, tolerance: float | None) 
         return Mismatch(
             f"{{it}} is {' and should be '.join(_apart(float(a), float(b)))}", error, (), float(a), float(b)
         )
-    verb = "is" if count == 1 else "are"
-    where = f"{count} of {total} elements of {{it}} {verb} wrong" if total > 1 else "the only element of {it} is wrong"
+    where = _so_many(count, total)
     bad = int((~np.isfinite(a) & np.isfinite(b)).sum())
     if bad:
         where += f" ({bad} of them NaN or infinite)"
@@ -190,13 +185,23 @@ def _compare_texts(got: Any, expected: NDArray[np.str_]) -> Mismatch | None:
     if not isinstance(got, np.ndarray) or got.dtype.kind != "U":
         return _differs(got, expected)
     if got.shape != expected.shape:
-        return Mismatch(f"{{it}} has the shape {got.shape} and should have the shape {expected.shape}", None)
+        return _of_shapes(got, expected)
     wrong = got != expected
     if not wrong.any():
         return None
-    index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    where = f"{int(wrong.sum())} of {wrong.size} elements of {{it}} {'is' if wrong.sum() == 1 else 'are'} wrong"
-    return Mismatch(where, None, index, str(got[index]), str(expected[index]), alone=int(wrong.sum()) == 1)
+    index, count = tuple(int(i) for i in np.argwhere(wrong)[0]), int(wrong.sum())
+    where = _so_many(count, wrong.size)
+    return Mismatch(where, None, index, str(got[index]), str(expected[index]), alone=count == 1)
+
+
+def _so_many(count: int, total: int) -> str:
+    verb = "is" if count == 1 else "are"
+    return f"{count} of {total} elements of {{it}} {verb} wrong" if total > 1 else "the only element of {it} is wrong"
+
+
+def _of_shapes(got: Any, expected: Any) -> Mismatch:
+    words = f"{{it}} has the shape {tuple(got.shape)} and should have the shape {tuple(expected.shape)}"
+    return Mismatch(words, got=got, expected=expected)
 
 
 def _tolerance(got: torch.Tensor, expected: torch.Tensor) -> float:

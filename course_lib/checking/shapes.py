@@ -48,7 +48,7 @@ def in_shape(got: Any, shape: tuple[int, ...]) -> tuple[str, Tensor] | None:
 
 def _tensor_of(value: Any) -> Tensor | None:
     """A tensor, or an array of numbers as one."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.size <= _MOST_NUMBERS:
         return torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C"))
     return value if isinstance(value, Tensor) else None
 

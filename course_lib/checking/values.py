@@ -92,16 +92,19 @@ def as_sent(value: Any) -> Any:
 
 
 def _is_simple(value: Any) -> bool:
+    """Whether it arrives as it is, for sure."""
     if isinstance(value, dict):
         return type(value) is dict and all(_is_simple(key) and _is_simple(item) for key, item in value.items())
     if isinstance(value, tuple | list):
         return type(value) in (tuple, list) and all(map(_is_simple, value))
-    return value is None or type(value) in _PLAIN or type(value) in (torch.Tensor, np.ndarray)
+    if type(value) is torch.Tensor:
+        return value.dtype in _DTYPES and value.layout == torch.strided
+    return value is None or type(value) in _PLAIN or (type(value) is np.ndarray and value.dtype.kind in "biuf")
 
 
 def unsupported_in(value: Any) -> str | None:
     """What cannot travel of a value, in words; None if all of it can."""
-    todo = [unpack(pack(value))]
+    todo = [as_sent(value)]
     while todo:
         found = todo.pop()
         if isinstance(found, Unsupported):

@@ -215,11 +215,8 @@ def _mismatch(case: CaseKey, entry: Entry, seen: Any, response: Response, *, sur
     if isinstance(seen, Failure):
         return Mismatch(seen.message or seen.kind)
     if entry.aspect == "inputs":
-        return (
-            Mismatch(f"the caller's own {_listed(seen)} {'was' if len(seen) == 1 else 'were'} overwritten")
-            if seen
-            else None
-        )
+        were = "was" if len(seen) == 1 else "were"
+        return Mismatch(f"the caller's own {_listed(seen)} {were} overwritten") if seen else None
     if entry.aspect == "layout":
         return None if seen else Mismatch(_NOT_CONTIGUOUS.format(response.obstacle))
     expected = case.expected[entry.output]
@@ -569,11 +566,13 @@ def _beside_a_slip(
     if not left.issubset(entry for mistake in beside for entry in mistake.footprint):
         return ()
     touched = [criterion for criterion in values if not mended.values.keys().isdisjoint(criterion.entries)]
+    if not touched:  # it costs nothing where no criterion looks
+        return beside
     worth = sum(criterion.points for criterion in touched)
     slip = MisconceptionKey(
         (mended.slug,),
         (ARRANGEMENT_SLIPS[mended.slug],),
-        frozenset({min(touched, key=lambda criterion: criterion.points).slug}),
+        frozenset({max(touched, key=lambda criterion: criterion.points).slug}),
         (min(COSTS, worth, sum(criterion.points for criterion in values) / 2),),
         {entry: observed[entry] for entry in mended.values},
     )

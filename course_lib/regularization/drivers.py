@@ -177,6 +177,14 @@ def _members(params: Any) -> Iterator[Tensor]:
             yield member
 
 
+_OF_A_STOPPER = {
+    "stops": "stops",
+    "best_loss": "stopper.best_loss",
+    "best_epoch": "stopper.best_epoch",
+    "best_state": "stopper.best_state['weight']",
+}
+
+
 @driver(
     "stopping",
     shown=Shown(
@@ -187,12 +195,7 @@ def _members(params: Any) -> Iterator[Tensor]:
         "for loss in losses:\n"
         "    stops.append(bool(stopper.step(loss, state)))\n"
         "    state['weight'] += 1  # training goes on in the same tensors",
-        outputs={
-            "stops": "stops",
-            "best_loss": "stopper.best_loss",
-            "best_epoch": "stopper.best_epoch",
-            "best_state": "stopper.best_state['weight']",
-        },
+        outputs=_OF_A_STOPPER,
     ),
 )
 def _stopping(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
@@ -210,7 +213,7 @@ def _stopping(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any
 
 def _watching(stopper: Any, inputs: Mapping[str, Any], other: Any = None) -> dict[str, Any]:
     if not callable(getattr(stopper, "step", None)):
-        return dict.fromkeys(("stops", "best_loss", "best_epoch", "best_state"), stopper)
+        return dict.fromkeys(_OF_A_STOPPER, stopper)
     state = {"weight": torch.tensor([inputs["start"]], dtype=torch.float64)}
     stops = []
     for epoch, loss in enumerate(inputs["losses"]):
@@ -235,12 +238,7 @@ def _watching(stopper: Any, inputs: Mapping[str, Any], other: Any = None) -> dic
         "    stops.append(bool(stopper.step(loss, state)))\n"
         "    other.step(other_loss, dict(weight=-state['weight']))  # another training\n"
         "    state['weight'] += 1",
-        outputs={
-            "stops": "stops",
-            "best_loss": "stopper.best_loss",
-            "best_epoch": "stopper.best_epoch",
-            "best_state": "stopper.best_state['weight']",
-        },
+        outputs=_OF_A_STOPPER,
     ),
 )
 def _two_stoppings(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:

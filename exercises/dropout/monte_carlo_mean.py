@@ -228,22 +228,9 @@ add_with(
     keep_and_drop_swapped,
 )
 
-@exercise.both(each_mask_once, bias_forgotten)
-def each_mask_once_without_bias(W, b, h, p_keep, u):
-    return each_mask_once(W, 0 * b, h, p_keep, u)
+def without_bias(answer):
+    return lambda W, b, h, p_keep, u: answer(W, 0 * b, h, p_keep, u)
 
-@exercise.both(scaled_and_sampled, bias_forgotten)
-def scaled_and_sampled_without_bias(W, b, h, p_keep, u):
-    return scaled_and_sampled(W, 0 * b, h, p_keep, u)
-
-@exercise.both(scaled_and_sampled, bias_forgotten)
-def scaled_by_drop_probability_and_sampled_without_bias(W, b, h, p_keep, u):
-    return scaled_by_drop_probability_and_sampled(W, 0 * b, h, p_keep, u)
-
-@exercise.both(scaled_down_and_sampled, bias_forgotten)
-def scaled_down_and_sampled_without_bias(W, b, h, p_keep, u):
-    return scaled_down_and_sampled(W, 0 * b, h, p_keep, u)
-
-@exercise.both(softmax_of_the_mean, bias_forgotten)
-def mean_logits_without_bias(W, b, h, p_keep, u):
-    return softmax_of_the_mean(W, 0 * b, h, p_keep, u)
+for known in (each_mask_once, scaled_and_sampled, scaled_down_and_sampled, softmax_of_the_mean):
+    exercise.both(known, bias_forgotten)(without_bias(known))
+exercise.both(scaled_and_sampled, bias_forgotten)(without_bias(scaled_by_drop_probability_and_sampled))

@@ -195,30 +195,23 @@ def whole_matrix_returned(X, y, X_new, length_scale, noise):
     mean, _ = posterior(X, y, X_new, length_scale, noise)
     return mean, kernel(X_new, X_new, length_scale) - across @ torch.linalg.solve(K, across.T)
 
-@exercise.also(whole_matrix_returned)
-def roots_of_the_whole_matrix(X, y, X_new, length_scale, noise):
-    mean, covariance = whole_matrix_returned(X, y, X_new, length_scale, noise)
-    return mean, covariance.sqrt()
-
-@exercise.also(whole_matrix_returned)
-def roots_of_the_whole_matrix_limited(X, y, X_new, length_scale, noise):
-    mean, covariance = whole_matrix_returned(X, y, X_new, length_scale, noise)
-    return mean, covariance.clamp(min=0).sqrt()
-
 def without_the_sum(X, y, X_new, length_scale, noise):
     """1 minus the products of all pairs, from whose diagonal the sum would come."""
     mean, covariance = whole_matrix_returned(X, y, X_new, length_scale, noise)
     return mean, 1 - kernel(X_new, X_new, length_scale) + covariance
 
-@exercise.also(whole_matrix_returned)
-def roots_without_the_sum(X, y, X_new, length_scale, noise):
-    mean, covariance = without_the_sum(X, y, X_new, length_scale, noise)
-    return mean, covariance.sqrt()
+def roots_of(matrix, limited):
+    """The roots of a whole matrix; where it is negative none, or 0."""
 
-@exercise.also(whole_matrix_returned)
-def roots_without_the_sum_limited(X, y, X_new, length_scale, noise):
-    mean, covariance = without_the_sum(X, y, X_new, length_scale, noise)
-    return mean, covariance.clamp(min=0).sqrt()
+    def answer(X, y, X_new, length_scale, noise):
+        mean, covariance = matrix(X, y, X_new, length_scale, noise)
+        return mean, (covariance.clamp(min=0) if limited else covariance).sqrt()
+
+    return answer
+
+for matrix in (whole_matrix_returned, without_the_sum):
+    for limited in (False, True):
+        exercise.also(whole_matrix_returned)(roots_of(matrix, limited))
 
 @exercise.wrong(loses=AXES, costs=0.75)
 def first_axis_only(X, y, X_new, length_scale, noise):

@@ -165,6 +165,8 @@ def test_what_cannot_be_handed_over_is_refused() -> None:
     """As an input, and as what a reference returns."""
     with pytest.raises(CourseError, match="the input 'x' of e, case 'by hand', is an object"):
         an_exercise(lambda x: 1, "y", x=object()).make_key(1)
+    with pytest.raises(CourseError, match="the input 'x' of e, case 'by hand', is an iterator"):
+        an_exercise(lambda x: list(x), "y", x=iter([1])).make_key(1)
     with pytest.raises(CourseError, match="the reference of e returns an object"):
         an_exercise(lambda x: object(), "y", x=1).make_key(1)
 

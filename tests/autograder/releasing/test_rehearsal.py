@@ -131,3 +131,24 @@ def test_what_its_own_solution_does_not_pass_is_not_released(course: Course) -> 
     write(course, EXERCISE.replace(before, after))
     with pytest.raises(SourceNotebookError, match=re.escape(line)):
         release(Course.find(course.root), ["01_counting"])
+
+
+@pytest.mark.parametrize(
+    ("source", "stops"),
+    [
+        ("%matplotlib inline\n!ls\nfiles = !ls\nx = 1", False),
+        ("%%bash\nfor file in *; do echo $file; done", False),
+        ("%%time\nmade_in_time = 1", False),
+        ("if True\n    pass", True),
+        ("exit(3)", True),
+    ],
+)
+def test_magics_are_passed_over_and_what_stops_is_told(course: Course, source: str, stops: bool) -> None:
+    """A notebook's cells are IPython's, not only Python's."""
+    (path,) = (course.source / "01_counting").glob("*.ipynb")
+    notebook = json.loads(path.read_text())
+    notebook["cells"].insert(1, {"cell_type": "code", "id": "own", "metadata": {}, "source": source, "outputs": []})
+    path.write_text(json.dumps(notebook))
+    solutions = Solutions.of(course, "01_counting")
+    assert bool(solutions.stopped) == stops, solutions.stopped
+    assert ("made_in_time" in solutions.namespace) == ("made_in_time" in source)

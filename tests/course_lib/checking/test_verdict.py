@@ -338,3 +338,19 @@ def test_two_mistakes_that_cost_everything_do_not_cost_it_twice() -> None:
     verdict = judge(key, answers(small=(TWICE["small"], 0.0), large=(TWICE["large"], 0.0)))
     assert sorted(found.costs for found in verdict.misconceptions) == [0.0, 4.0]
     assert verdict.score == 0
+
+
+def test_a_slip_where_no_criterion_looks_is_no_slip() -> None:
+    """An output beside them may have any shape, and what is wrong with the others is judged as ever."""
+    key = dataclasses.replace(KEY, criteria=(CriterionKey("n", "n is right", 1, (Entry("small", "n"),)),))
+    verdict = judge(key, {**answers(), "small": Response((RIGHT["small"][0][None], 7.0))})
+    assert (verdict.score, verdict.misconceptions) == (0.0, ())
+
+
+def test_a_large_array_for_a_short_list_is_not_made_a_list() -> None:
+    """Sixty million numbers would become sixty million objects."""
+    case = dataclasses.replace(CASES[0], outputs=("y",), expected={"y": [1.0, 2.0]})
+    key = ExerciseKey("e", ("f(x)",), (case,), (CriterionKey("y", "y is right", 1, (Entry("small", "y"),)),))
+    for value in (torch.zeros(1).expand(2, 10**12), torch.zeros(3), torch.tensor(1.0)):
+        assert judge(key, {"small": Response(value)}).misconceptions == ()
+    assert judge(key, {"small": Response(torch.tensor([1.0, 2.0]))}).score == 0.5
