@@ -300,7 +300,8 @@ def filled(value):
 @exercise.wrong(loses=INSIDE, costs=0.25)
 @filled
 def filled_with_the_mean(image):
-    """The hole is filled with the mean of the image. Zeros were asked for; after normalization these are the mean."""
+    """The hole is filled with the mean of the image. Zeros were asked for, and they are the mean only in images that
+    have been normalized."""
     return image.mean((1, 2), keepdim=True)
 
 exercise.also(filled_with_the_mean)(filled(lambda image: image.mean()))

@@ -73,7 +73,7 @@ def flipped(x, chosen, axes=(3,)):
 
 @exercise.wrong(loses=MIRRORS)
 def upside_down(x, p, u):
-    """The images stand on their heads: the rows were reversed. A batch has the axes (N, C, H, W), so the third axis
+    """The images are upside down: the rows were reversed. A batch has the axes (N, C, H, W), so the third axis
     runs from top to bottom. Were the images taken to be (N, H, W, C)?"""
     return flipped(x, u < p, axes=(2,))
 

@@ -124,7 +124,7 @@ one_pair(
 )
 one_pair(
     "flip_of_digits_overlooked", FLIPS, ("digits", FLIP),
-    "A digit in a mirror is mostly no digit: think of 2, 3 and 7. What holds of a few digits is not enough.",
+    "A digit in a mirror is usually not a digit: think of 2, 3 and 7. What holds for a few digits is not enough.",
 )
 one_pair(
     "flip_of_clothing_forbidden", FLIPS, ("clothing", FLIP),

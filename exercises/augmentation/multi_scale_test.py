@@ -198,7 +198,7 @@ def center_crop_only(model, image, sizes, crop):
 
 @exercise.wrong(loses=AVERAGES, costs=0.5)
 def mirrored_upside_down(model, image, sizes, crop):
-    """The mirror images stand on their heads. The model never saw such images in training."""
+    """The mirror images are upside down. The model never saw such images in training."""
     five = all_fives(image, sizes, crop)
     return mean_vote(model, torch.cat([five, five.flip(-2)]))
 

@@ -119,7 +119,7 @@ def probabilities_left_out(o, m, p, steps, subpolicies):
 
 @exercise.wrong(loses=COUNTS, costs=0.25)
 def magnitudes_left_out(o, m, p, steps, subpolicies):
-    """The magnitudes were left out. How strong a step is is chosen like how often it is applied."""
+    """The magnitudes were left out. The strength of a step is chosen, just as its probability is."""
     return (o * p) ** (steps * subpolicies)
 
 @exercise.wrong(loses=COUNTS)

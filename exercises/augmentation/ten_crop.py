@@ -106,7 +106,7 @@ def crops_repeated(five):
 @exercise.wrong(loses=MIRRORS, costs=0.75)
 @mirrored
 def upside_down(five):
-    """The last five stand on their heads: their rows are reversed. A mirror exchanges left and right."""
+    """The last five are upside down: their rows are reversed. A mirror exchanges left and right."""
     return five.flip(-2)
 
 @exercise.wrong(loses=MIRRORS, costs=0.75)

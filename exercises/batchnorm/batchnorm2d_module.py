@@ -550,8 +550,8 @@ class StatisticsAsConstants(Plain):
 @exercise.wrong(loses=GRADIENT)
 class NoGradientAtAll(Plain):
     """The output is right, but no gradient reaches the input: the whole forward pass seems to run without gradients, or
-    its input or output to be cut off from the graph. That belongs around the update of the running statistics alone;
-    with the rest nothing in front of this layer could be trained."""
+    its input or output to be cut off from the graph. Switch gradients off around the update of the running statistics
+    only; otherwise nothing in front of this layer can be trained."""
 
     def train_step(self, x):
         with torch.no_grad():

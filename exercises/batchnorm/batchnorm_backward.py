@@ -177,7 +177,7 @@ def missing_variance_path(dy, x, gamma, eps):
 
 @exercise.wrong(loses=MEAN, costs=0.5)
 def mean_path_not_averaged(dy, x, gamma, eps):
-    """The term for the mean is too large by a factor N: each x moves the mean only by a fraction 1/N
+    """The term for the mean is too large by a factor of N: each x moves the mean only by a fraction 1/N
     of its own move."""
     return closed_formula(dy, x, gamma, eps, mean_path=len(x))
 
@@ -189,7 +189,7 @@ def mean_path_sign(dy, x, gamma, eps):
 
 @exercise.wrong(loses=VARIANCE, costs=0.5)
 def variance_path_not_averaged(dy, x, gamma, eps):
-    """The term for the variance is too large by a factor N: the variance is a mean over the batch, so each x has only a
+    """The term for the variance is too large by a factor of N: the variance is a mean over the batch, so each x has a
     share of 1/N in it."""
     return closed_formula(dy, x, gamma, eps, variance_path=len(x))
 
@@ -279,15 +279,15 @@ def dx_divided_by_variance(dy, x, gamma, eps):
 
 @exercise.wrong(loses=DIRECT, costs=0.75)
 def dx_averaged(dy, x, gamma, eps):
-    """dx is too small by a factor N. In the formula with a factor 1/N in front, all three terms in the bracket stand
-    N times; an average over the batch belongs to the loss, if anywhere."""
+    """dx is too small by a factor of N. With means in the bracket there is no factor 1/N in front; with 1/N in front,
+    the bracket holds N times the direct term, minus two sums."""
     dx, dgamma, dbeta = closed_formula(dy, x, gamma, eps)
     return dx / len(x), dgamma, dbeta
 
 @exercise.wrong(loses=DIRECT, costs=0.75)
 def dx_not_averaged(dy, x, gamma, eps):
-    """dx is too large by a factor N. In the formula in which all terms are multiplied by N, a factor 1/N stands in
-    front."""
+    """dx is too large by a factor of N. In the formula with N times the direct term and two sums in the bracket, a
+    factor 1/N stands in front."""
     dx, dgamma, dbeta = closed_formula(dy, x, gamma, eps)
     return dx * len(x), dgamma, dbeta
 

@@ -41,7 +41,7 @@ EPS_FIXED = (
     "Use the argument: the default of a library is not the value that was asked for."
 )
 UNBIASED = (
-    "The variance seems to be divided by one less than the number of values, PyTorch's default. "
+    "The squared deviations seem to be divided by one less than their number, PyTorch's default. "
     "Normalization uses the biased variance, the plain mean of the squared deviations."
 )
 

@@ -100,13 +100,13 @@ def mean_logarithms_left(W, b, h, p_keep):
 
 @exercise.wrong(loses=(ANY, HALF), costs=0.75)
 def logits_left(W, b, h, p_keep):
-    """These are the mean logits. A softmax over the classes makes probabilities of them."""
+    """These are the mean logits. A softmax over the classes turns them into probabilities."""
     return p_keep * W @ h + b
 
 @exercise.wrong(loses=(ANY, HALF), costs=0.75)
 def softmax_twice(W, b, h, p_keep):
-    """A softmax was taken of probabilities. It belongs on logits or on logarithms: of numbers between 0 and 1 it makes
-    nearly equal ones."""
+    """A softmax was taken of probabilities. It belongs on logits or on logarithms: applied to numbers between 0 and 1,
+    it gives nearly equal ones."""
     return torch.softmax(torch.softmax(p_keep * W @ h + b, dim=0), dim=0)
 
 @exercise.also(softmax_twice)

@@ -183,8 +183,8 @@ def rounded_down(n_in, n_out, u):
 
 @exercise.wrong(loses=SEQUENCE, costs=0.75)
 def not_rounded(n_in, n_out, u):
-    """The boundaries are not whole numbers: they are evenly spaced. Rounding up is what makes steps of 1 and 2 of
-    them."""
+    """The boundaries are not whole numbers: they are evenly spaced. Rounding up is what turns them into steps of 1
+    and 2."""
     terms = n_in / n_out * (numbers(n_out + 1) + u)
     return terms - terms[0]
 
@@ -257,12 +257,12 @@ def columns_for_both(x, rows, cols):
 
 @pooling(1)
 def mean_instead_of_maximum(x, rows, cols):
-    """This is the mean of each region; asked for is its largest value."""
+    """This is the mean of each region; the exercise asks for its largest value."""
     return rows_then_columns(x, rows, cols, take=torch.mean)
 
 @pooling(1)
 def minimum_instead_of_maximum(x, rows, cols):
-    """This is the smallest value of each region; asked for is the largest."""
+    """This is the smallest value of each region; the exercise asks for the largest."""
     return rows_then_columns(x, rows, cols, take=torch.amin)
 
 @pooling(0.75)

@@ -124,7 +124,7 @@ for other in (lambda u, p: u >= p, lambda u, p: u < 1 - p):
 @exercise.wrong(loses=SCALES, costs=1)
 def scale_forgotten(x, p_keep, u, training):
     """The kept units are not scaled. Then the mean during training is smaller than at evaluation, where nothing is done
-    any more."""
+    anymore."""
     return x * (u < p_keep) if training else x
 
 @exercise.wrong(loses=SCALES, costs=1)

@@ -141,8 +141,8 @@ def kept_gradients_times_the_noise_unscaled(dy, p_keep, u):
 
 @exercise.wrong(loses=SCALES)
 def returns_the_scaled_mask(dy, p_keep, u):
-    """This is the derivative of the output by the input alone, the scaled mask. By the chain rule it is multiplied by
-    dy, the gradient at the output."""
+    """This is the derivative of the output with respect to the input alone, the scaled mask. By the chain rule it is
+    multiplied by dy, the gradient at the output."""
     return (u < p_keep).to(dy) / p_keep
 
 @exercise.wrong(loses=THROUGH)

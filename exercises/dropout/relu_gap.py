@@ -112,7 +112,7 @@ def relu_on_each_product_only(w, x, b, p_keep):
 
 @exercise.wrong(loses=MEAN_OF_RELU, costs=0.5)
 def bias_added_to_the_outputs(w, x, b, p_keep):
-    """In the mean of the outputs the bias was added behind the ReLU. It is a part of the pre-activation and decides
+    """In the mean of the outputs the bias was added after the ReLU. It is a part of the pre-activation and decides
     which masks the ReLU cuts off."""
     return mean_of_relu(w, x, 0.0, p_keep) + b, relu_of_mean(w, x, b, p_keep)
 
@@ -149,7 +149,7 @@ def second_relu_missing(w, x, b, p_keep):
 
 @exercise.wrong(loses=RELU_OF_MEAN, costs=0.5)
 def bias_added_to_the_output(w, x, b, p_keep):
-    """In the output at the mean the bias was added behind the ReLU. It is a part of the pre-activation: add first, then
+    """In the output at the mean the bias was added after the ReLU. It is a part of the pre-activation: add first, then
     cut off."""
     return mean_of_relu(w, x, b, p_keep), torch.relu(p_keep * w @ x) + b
 

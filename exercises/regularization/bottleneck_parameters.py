@@ -70,7 +70,7 @@ def in_floating_point(inputs, outputs, width, bias):
 
 @exercise.wrong(loses=FACTORED)
 def three_numbers_multiplied(inputs, outputs, width, bias):
-    """The count of the bottleneck is the product of all three sizes. Two layers stand one behind the other, so their
+    """The count of the bottleneck is the product of all three sizes. Two layers stand one after the other, so their
     counts add up: work out each by itself."""
     return layer(inputs, outputs, bias), inputs * width * outputs + (width + outputs) * bias
 

@@ -192,8 +192,8 @@ def by_the_word_bias_in_names(model, weight_decay):
 
 @exercise.wrong(loses=ONCE, costs=0.75)
 def shared_parameter_twice(model, weight_decay):
-    """A parameter that two layers share is listed twice. PyTorch's optimizers refuse that. A walk through the modules
-    meets it twice: remember which parameters were seen."""
+    """A parameter that two layers share is listed twice. PyTorch only warns, and moves it twice in every step. A walk
+    through the modules meets it twice: remember which parameters were seen."""
     groups = {True: [], False: []}
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):

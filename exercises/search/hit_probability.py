@@ -151,7 +151,7 @@ def rounded_to_nearest(confidence, top):
 
 @needed(0.5)
 def rounded_down(confidence, top):
-    """The number of draws was rounded down. With one draw less than needed, the probability stays below the
+    """The number of draws was rounded down. With one draw fewer than needed, the probability stays below the
     confidence."""
     return int(trials(confidence, top))
 

@@ -56,8 +56,8 @@ def numpy_in_octaves(low, high, u):
 
 @exercise.wrong(loses=SPREAD, costs=1.5)
 def evenly_spread_without_the_logarithm(low, high, u):
-    """The numbers are evenly spread themselves, so nine of ten lie in the highest decade and hardly one below. Their
-    logarithms should be: spread the exponents first."""
+    """The numbers are evenly spread themselves, so about nine of ten lie in the highest decade. Their logarithms should
+    be: spread the exponents first."""
     return low + (high - low) * u
 
 @exercise.wrong(loses=(SPREAD, BOUNDS), costs=0.5)

@@ -77,7 +77,7 @@ def opposite_corner(much_data, similar):
 
 @exercise.wrong(loses=LITTLE)
 def trouble_fine_tuned(much_data, similar):
-    """Little data and different images: so many layers do not fit, but a few images cannot retrain them. Fine-tuning
+    """Little data and different images: many layers do not fit, and a few images cannot retrain them. Fine-tuning
     would learn them by heart."""
     return MANY if not (much_data or similar) else choose(much_data, similar)
 

@@ -146,8 +146,8 @@ def one_mode_for_all_layers(backbone, images, batch_size):
 @exercise.wrong(loses=GRADIENTS)
 @in_evaluation
 def gradient_graph_kept(backbone, images, batch_size):
-    """The features are still attached to the graph that leads back to the images. It holds every intermediate result of
-    every batch in memory; evaluation mode does not switch that off."""
+    """The features are still attached to the graph that leads back to the weights. It holds every intermediate result
+    of every batch in memory; evaluation mode does not switch that off."""
     return rows(backbone, images, batch_size)
 
 @exercise.wrong(loses=GRADIENTS)
@@ -267,7 +267,7 @@ def modes_of_the_parts_only(backbone, images, batch_size):
 @exercise.wrong(loses=ALL, costs=1)
 @in_evaluation
 def batches_stacked(backbone, images, batch_size):
-    """The batches were stacked along a new axis. They belong one behind the other, along the axis of images; and the
+    """The batches were stacked along a new axis. They belong one after the other, along the axis of images; and the
     last one may be smaller."""
     with torch.no_grad():
         return torch.stack([backbone(batch) for batch in torch.split(images, batch_size)])

@@ -114,7 +114,7 @@ def old_layer_still_there(model, num_classes):
 
 @exercise.wrong(loses=REST, costs=2)
 def layer_appended(model, num_classes):
-    """A layer was put behind the old head. It sees the scores of the old classes instead of the features below them,
+    """A layer was put after the old head. It sees the scores of the old classes instead of the features below them,
     and everything that those scores leave out is lost."""
     _, old = find_head(model)
     return nn.Sequential(model, new_layer(old, num_classes, old.out_features))

@@ -79,7 +79,7 @@ def verdict(subject: str, transformation: str, strength: float) -> Verdict:
         return Verdict(True, "at strength 0 nothing changes.")
     if transformation == "mixup":
         return Verdict(False, "a mixed picture deserves a mixed label: λ of the one class, 1 − λ of the other.")
-    if transformation == "rotation" and strength <= _SMALL_TURN:
+    if transformation == "rotation" and strength <= _SMALL_TURN and subject != "galaxies":
         return Verdict(True, "so small a turn changes no answer.")
     return _EXCEPTIONS.get((subject, transformation)) or Verdict(True, _REASONS[transformation])
 

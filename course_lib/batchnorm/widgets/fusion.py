@@ -90,7 +90,7 @@ def _size(difference: float) -> str:
 OPTIONS: Mapping[str, str] = {
     "always": "always, since batchnorm is linear",
     "eval": "in eval only, with nothing between the two",
-    "eval-relu": "in eval only, also with a ReLU between the two",
+    "eval-relu": "in eval only, even with a ReLU between the two",
     "nothing": "in train and eval, with nothing between the two",
 }
 
@@ -118,7 +118,10 @@ def explain(answer: Any, state: State) -> str:
     verdict = "That is it" if answer == _right() else f"It is exact {OPTIONS[_right()]}"
     reason = {
         (False, False): "Here both are affine in the input with fixed numbers, and so is their composition.",
-        (True, False): "The ReLU cuts before the shift of batchnorm, so no single linear layer has this kink there.",
+        (
+            True,
+            False,
+        ): "The ReLU comes before batchnorm's scale and shift: a fused layer and a ReLU have their kink elsewhere.",
         (False, True): "In train the mean and variance come from each batch: no fixed weight can follow them.",
         (True, True): "Both spoil it: the ReLU between, and statistics that change with each batch.",
     }[relu, train]

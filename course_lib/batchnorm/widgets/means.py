@@ -145,7 +145,7 @@ def _why(state: State) -> str:
         return "With one example, batch norm is instance norm."
     return {
         "batch": "So an example's output depends on the others in its batch.",
-        "layer": "Layer norm averages over one example's channels and places: no other example matters, N = 1 works.",
+        "layer": "Layer norm averages over one example's channels and places. No other example matters; N = 1 works.",
         "instance": "Instance norm averages over the places of one channel of one example: contrast is removed.",
         "group": "Group norm lies between: one group is layer norm, as many groups as channels is instance norm.",
     }[str(state["kind"])]

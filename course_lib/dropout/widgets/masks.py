@@ -163,7 +163,7 @@ DESIGN = Design(
         "",
         -100,
         100,
-        "Now move p; then read it as PyTorch does; then make w₂y negative and put a ReLU behind the neuron.",
+        "Now move p; then read it as PyTorch does; then make w₂y negative and put a ReLU after the neuron.",
     ),
     numbers=numbers,
     explain=explain,

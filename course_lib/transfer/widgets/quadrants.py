@@ -145,8 +145,8 @@ def explain(answer: Any, state: State) -> str:
 _WHY = {
     "probe-2": "Its features come from the middle of the network; the top block's did worse on each of the five draws.",
     "probe-3": "The top block was trained to tell clothes apart, and block 2 did better on each of the five draws.",
-    "tune-1": "Ten images are few for training a whole block, and the two below it stay those for clothes.",
-    "tune-3": "Ten images are few for training three blocks: no better than the top features left alone.",
+    "tune-1": "Ten images are too few to train a whole block, and the two below it stay those for clothes.",
+    "tune-3": "Ten images are too few to train three blocks: no better than the top features left alone.",
     "scratch": "Ten images are too few to learn features from, so even features learned on clothes are of use.",
 }
 """What the stored runs say about each answer."""

@@ -253,9 +253,10 @@ def test_the_lighting_moves_the_cloud_along_its_first_axis() -> None:
 
 
 def test_a_digit_is_kept_by_a_small_turn_only() -> None:
-    """10 degrees keep a 6 a 6, half a turn makes a 9."""
+    """10 degrees keep a 6 a 6, half a turn makes a 9.  A small turn takes the corners, too, and with them galaxies."""
     assert verdict("digits", "rotation", 0.1).kept
     assert not verdict("digits", "rotation", 1.0).kept
+    assert not verdict("galaxies", "rotation", 0.1).kept
     assert verdict("galaxies", "flip", 1.0).kept
     assert not verdict("galaxies", "scale-crop", 0.5).kept
 

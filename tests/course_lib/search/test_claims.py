@@ -97,7 +97,7 @@ def test_the_share_that_must_explode_is_the_area_of_a_corner() -> None:
 
 @each_seed
 def test_random_comes_nearer_if_one_axis_matters_and_the_grid_if_both_do(seed: int) -> None:
-    """One: 80% of the cases at 9 trials, 91% at 100.  Both: level at 9, the grid nearer on average at 25 and 100."""
+    """One: 80% of the cases at 9 trials, 91% at 100.  Both: 57, 48, 42%; level at 9, then the grid on average."""
     grid, random = answer("designs", "grid_design"), answer("designs", "random_design")
     tried = {(k, m): races.distances(grid, random, k, m, 2000, seed) for k in (3, 5, 10) for m in (1, 2)}
     assert tried[3, 1].random_wins == pytest.approx(0.80, abs=0.03)
@@ -105,6 +105,7 @@ def test_random_comes_nearer_if_one_axis_matters_and_the_grid_if_both_do(seed: i
     assert all(tried[k, 1].random < 0.6 * tried[k, 1].grid for k in (3, 5, 10))
     assert tried[3, 2].random == pytest.approx(tried[3, 2].grid, rel=0.05)
     assert all(tried[k, 2].random > 1.08 * tried[k, 2].grid for k in (5, 10))
+    assert [tried[k, 2].random_wins for k in (3, 5, 10)] == pytest.approx([0.57, 0.48, 0.42], abs=0.04)
 
 
 @each_seed
