@@ -53,7 +53,13 @@ def _changed(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]
     return y, (y.double() - before.double()).abs() > _ROUNDING if same_kind else y
 
 
-@_also_strided("changed-examples", Shown(outputs={"y": "result", "changed": "(result != x).flatten(1).any(1)"}))
+@_also_strided(
+    "changed-examples",
+    Shown(
+        outputs={"y": "result", "changed": "(result != x).flatten(1).any(1)"},
+        words={"changed": "the list of changed examples"},
+    ),
+)
 def _changed_examples(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Call with a batch first; besides the result `y` say which of its examples differ from the input (`changed`)."""
     y, changed = _changed(namespace, function, inputs)
@@ -83,7 +89,17 @@ def _resized(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]
     return {"size": list(y.shape), "pixels": y, "interior": y[..., 1:-1, 1:-1]}
 
 
-@_also_strided("ten-crops", Shown(outputs={"corners": "result[:4]", "center": "result[4:5]", "mirrored": "result[5:]"}))
+@_also_strided(
+    "ten-crops",
+    Shown(
+        outputs={"corners": "result[:4]", "center": "result[4:5]", "mirrored": "result[5:]"},
+        words={
+            "corners": "the part with the first four crops",
+            "center": "the fifth crop",
+            "mirrored": "the part with the last five crops",
+        },
+    ),
+)
 def _ten_crops(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """Ten crops in their parts: `corners` (the first four), `center` (the fifth), `mirrored` (the rest)."""
     y = _as_tensor(namespace[function](*inputs.values()))

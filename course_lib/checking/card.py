@@ -17,8 +17,8 @@ from typing import Any
 
 from course_lib.checking.counterexample import counterexample
 from course_lib.checking.drivers import called, takes_a_value
-from course_lib.checking.fault import Fault
-from course_lib.checking.verdict import CONVENTION_SLIPS, CriterionResult, Named, State, Verdict
+from course_lib.checking.fault import Fault, is_unwritten
+from course_lib.checking.verdict import CONVENTION_SLIPS, CriterionResult, Named, Verdict
 from course_lib.lab.display import unbroken
 
 __all__ = ["Card", "counterexample", "plain", "points", "reason", "shown", "withheld"]
@@ -26,6 +26,8 @@ __all__ = ["Card", "counterexample", "plain", "points", "reason", "shown", "with
 _ANSI = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _WIDTH = 96
+_UNBROKEN = 20
+"""Code of so many characters stays in one line, also on a phone."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class _Story:
     state: str
     headline: str
     summary: str
-    criteria: tuple[tuple[State, str, str], ...]
+    criteria: tuple[tuple[str, str, str], ...]
     hints: tuple[tuple[str, str], ...]
     facts: tuple[str, ...]
     code: str
@@ -101,12 +103,13 @@ _SIGNS = {
     "open": ("○", "open"),
     "right": ("✓", "right"),
     "lost": ("✗", "lost"),
+    "wrong": ("✗", "wrong"),
     "not judged": ("–", "not judged"),
 }
 
 
 def _story(verdict: Verdict, fault: Fault | None, advice: Sequence[str]) -> _Story:
-    criteria = tuple((r.state, r.criterion.title, points(r.criterion.points)) for r in verdict.results)
+    criteria = tuple((_mark(r, verdict), r.criterion.title, points(r.criterion.points)) for r in verdict.results)
     more = tuple(plain(line) for line in (*verdict.remarks, *advice))
     headline = f"{verdict.key.id}: {verdict.score:g} of {points(verdict.key.points)}"
     if verdict.banned:
@@ -119,13 +122,35 @@ def _story(verdict: Verdict, fault: Fault | None, advice: Sequence[str]) -> _Sto
     lost = shown(verdict)
     hints = tuple((_headline(hint, verdict), hint.hint) for hint in verdict.misconceptions)
     facts = tuple(plain(text) for text in _facts(verdict, lost, fault))
-    return _Story("fail", headline, _not_judged(verdict), criteria, hints, facts, counterexample(verdict, lost), more)
+    return _Story("fail", headline, _summary(verdict), criteria, hints, facts, _example(verdict, lost, fault), more)
+
+
+def _mark(result: CriterionResult, verdict: Verdict) -> str:
+    """A criterion's state, more exactly: *wrong* costs what the mistake costs, *open* is not written yet."""
+    if result.state != "lost" or result.entry is None:
+        return result.state
+    if is_unwritten(verdict, result.entry):
+        return "open"
+    priced = all(hint.costs for hint in verdict.misconceptions)
+    return "wrong" if priced and result.entry in verdict.explained else "lost"
+
+
+def _example(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> str:
+    """Code that shows what the sentences say: the call that stopped, if one did, and nothing if it stopped later."""
+    if fault is not None:
+        of_case = (r for r in verdict.results if not r.holds and r.entry is not None and r.entry.case == fault.case)
+        found = next(of_case, None)
+        return counterexample(verdict, found) if found is not None and not fault.returned else ""
+    unwritten = lost.entry is not None and is_unwritten(verdict, lost.entry)
+    return "" if unwritten else counterexample(verdict, lost)
 
 
 def shown(verdict: Verdict) -> CriterionResult:
-    """The criterion that is explained: the first that is lost."""
+    """The criterion that is explained: the first that is lost, of those that are written if any is."""
     bad = [result for result in verdict.results if not result.holds]
-    return next((result for result in bad if result.state == "lost"), bad[0])
+    lost = [result for result in bad if result.state == "lost"]
+    written = (r for r in lost if r.entry is None or not is_unwritten(verdict, r.entry))
+    return next(written, lost[0] if lost else bad[0])
 
 
 def withheld(verdict: Verdict) -> str:
@@ -142,12 +167,15 @@ def _headline(hint: Named, verdict: Verdict) -> str:
     return f"{where} is what a known mistake gives ({hint.slug.replace('-', ' ')}{price})"
 
 
-def _not_judged(verdict: Verdict) -> str:
-    """Why some criteria are not judged, if some are not."""
+def _summary(verdict: Verdict) -> str:
+    """What the marks of the criteria mean, where they need it."""
     unjudged = [result for result in verdict.results if result.state == "not judged"]
-    if not unjudged:
-        return ""
     sentences = []
+    if any(_mark(result, verdict) == "wrong" for result in verdict.results):
+        several = "s" * (len(verdict.misconceptions) > 1)
+        sentences.append(
+            f"What is marked wrong costs what the mistake{several} below cost{several or 's'}, and no more."
+        )
     if any(result.entry is not None for result in unjudged):
         sentences.append("Some values are wrong only because of the mistake named below: they are not counted again.")
     if any(result.entry is None for result in unjudged):
@@ -174,10 +202,13 @@ def _facts(verdict: Verdict, lost: CriterionResult, fault: Fault | None) -> Iter
         )
     elif not any(hint.slug not in CONVENTION_SLIPS for hint in verdict.misconceptions) and verdict.likeness:
         yield verdict.likeness
+    stubs = {verdict.case_of(e).function for e in verdict.wrong if is_unwritten(verdict, e)}
+    for name in (name for name in verdict.key.names if name in stubs):
+        yield f"`{name}` is not written yet, or not all of it: it stops at `raise NotImplementedError()`."
     if fault is not None:
         yield fault.told()
         return
-    if lost.entry is not None:
+    if lost.entry is not None and not is_unwritten(verdict, lost.entry):
         yield f"“{lost.criterion.title}” fails. {reason(verdict, lost)}"
 
 
@@ -220,6 +251,7 @@ _COLOUR = {
     "right": _GREEN,
     "fail": _RED,
     "lost": _RED,
+    "wrong": _RED,
     "open": _GREY,
     "not judged": _GREY,
     "hint": _BROWN,
@@ -263,7 +295,7 @@ def _criteria_html(story: _Story) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _criterion_html(state: str, title: str, worth: str) -> str:
-    return f"<li style='margin:.15em 0'>{_pill(state)} {_esc(title)} ({_esc(worth)})</li>"
+    return f"<li style='margin:.15em 0'>{_pill(state)} {_code_spans(title)} ({_esc(worth)})</li>"
 
 
 def _hint_html(headline: str, hint: str) -> str:
@@ -291,5 +323,10 @@ def _esc(text: str) -> str:
 
 
 def _code_spans(text: str) -> str:
-    """Escaped text in which `backquoted` parts are set as code, and no line ends within a number."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", unbroken(_esc(text)))
+    """Escaped text in which `backquoted` parts are set as code, and no line ends within a number or short code."""
+    return re.sub(r"`([^`]+)`", _code, unbroken(_esc(text)))
+
+
+def _code(quoted: re.Match[str]) -> str:
+    whole = " style='white-space:nowrap'" if " " in quoted[1] and len(html.unescape(quoted[1])) <= _UNBROKEN else ""
+    return f"<code{whole}>{quoted[1]}</code>"

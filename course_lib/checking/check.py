@@ -9,6 +9,7 @@ accepts.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,9 @@ from course_lib.lab.display import show
 
 __all__ = ["answered", "check", "examine"]
 
-_MAX_WARNINGS = 3
+_MAX_WARNINGS, _MAX_WARNING = 3, 2000
+_OF_PYTORCH = re.compile(r" ?\(Triggered internally at [^)]*\)")
+"""Where in PyTorch's own code a warning comes from tells a student nothing."""
 
 
 def check(exercise_id: str, *objects: Any) -> None:
@@ -115,7 +118,8 @@ def _collected_warnings() -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield remarks
-    texts = dict.fromkeys(f"your code warns: {plain(str(item.message))[:200]}" for item in caught)
+    told = (_OF_PYTORCH.sub("", plain(str(item.message)[:_MAX_WARNING])) for item in caught)
+    texts = dict.fromkeys(f"Your code warns: {text[:200]}" for text in told)
     remarks.extend(list(texts)[:_MAX_WARNINGS])
 
 

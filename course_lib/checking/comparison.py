@@ -60,10 +60,12 @@ class Mismatch:
         """The clause about a value of that name, with the first wrong element.
 
         Args:
+            name: of a variable, an expression, or in words that begin with "the".
             answers: whether what is expected may be said.
             whole: whether the value is all that was returned: if a part of it is None, there is no lack of a `return`.
         """
-        it = f"`{name}`" if name and name != "result" else "the result"
+        in_words = name.startswith("the ")
+        it = name if in_words else f"`{name}`" if name and name != "result" else "the result"
         missing = _NO_RETURN if whole else ""
         if not answers and self.expected is not None:
             if self.got is None:
@@ -75,7 +77,7 @@ class Mismatch:
             words += f", by {'' if self.alone else 'up to '}{self.error:.2g}"
         if self.index:
             named = name if not name or name.isidentifier() else f"({name})"
-            place = "" if self.inside else f"`{named or 'result'}[{', '.join(map(str, self.index))}]`"
+            place = "" if self.inside or in_words else f"`{named or 'result'}[{', '.join(map(str, self.index))}]`"
             first = f"the first of them{place and f', {place},'}" if not self.alone else place or "it"
             got, expected = _apart(self.got, self.expected)
             words += f"; {first} is {got} and should be {expected}"

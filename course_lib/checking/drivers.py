@@ -73,6 +73,7 @@ class Shown:
             the student defined, ``{arguments}`` are the names of the inputs.
         outputs: output name -> expression in ``result``; each is ``result`` itself if there is none at all, and one
             that is left out has no example.
+        words: output name -> what it is called in a sentence, beginning with "the", where its expression says less.
         hides: inputs that are not shown as they are, because `prepare` shows them in another way.
         prepare: lines that come before the call, from the inputs; without any the case has no example.
     """
@@ -81,6 +82,7 @@ class Shown:
     outputs: Mapping[str, str] = field(default_factory=dict)
     hides: tuple[str, ...] = ()
     prepare: Callable[[Mapping[str, Any]], Sequence[str]] | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 _SHOWN: dict[str, Shown] = {}
@@ -114,8 +116,13 @@ def shown_by(name: str) -> Shown | None:
 
 
 def called(name: str, output: str) -> str:
-    """What a student calls an output: what a driver makes of a result is called as it is made, if that is short."""
+    """What a student calls an output.
+
+    What a driver makes of a result has words of its own, or is called as it is made, if that is short.
+    """
     how = shown_by(name)
+    if how is not None and output in how.words:
+        return how.words[output]
     made = how.outputs.get(output, "") if how is not None else ""
     return made if 0 < len(made) <= _SHORT else output
 

@@ -17,7 +17,7 @@ from course_lib.checking.drivers import DRIVERS, copied, driver_named, takes_a_v
 from course_lib.checking.keys import CaseKey, Entry, Failure
 from course_lib.checking.verdict import Verdict
 
-__all__ = ["Fault", "describe_call", "find_fault", "innermost_of_student"]
+__all__ = ["Fault", "describe_call", "find_fault", "innermost_of_student", "is_unwritten"]
 
 _NOT_THE_STUDENTS = (
     str(Path(__file__).parent.parent),
@@ -26,7 +26,7 @@ _NOT_THE_STUDENTS = (
     "<__array_function__",
     "<string>",
 )
-_NO_EXCEPTION = frozenset({"wrong-number", "missing", "unreadable", "not-run"})
+_NO_EXCEPTION = frozenset({"wrong-number", "missing", "unreadable", "not-run", "NotImplementedError"})
 _MAX_MESSAGE = 600
 
 
@@ -75,12 +75,19 @@ def _spaced(text: str) -> str:
     return " ".join(text.replace("`", "'").split())
 
 
+def is_unwritten(verdict: Verdict, entry: Entry) -> bool:
+    """Whether nothing is seen there because a stub still stands in the student's code."""
+    seen = verdict.observed.get(entry)
+    return isinstance(seen, Failure) and seen.kind == "NotImplementedError"
+
+
 def find_fault(verdict: Verdict, namespace: Mapping[str, Any]) -> Fault | None:
     """Repeat the call that raised, to learn where; None if none did, or if it does not raise again.
 
     Of several it is the one that the first lost criterion is explained with.
     """
-    shown = next((r.entry.case for r in verdict.results if r.state == "lost" and r.entry is not None), "")
+    lost = (r.entry for r in verdict.results if r.state == "lost" and r.entry is not None)
+    shown = next((entry.case for entry in lost if not is_unwritten(verdict, entry)), "")
     cases = sorted(verdict.key.cases, key=lambda case: case.name != shown)
     case = next((case for case in cases if _failed(verdict, case, shown)), None)
     if case is None:

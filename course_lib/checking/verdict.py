@@ -226,7 +226,7 @@ def _mismatch(case: CaseKey, entry: Entry, seen: Any, response: Response, *, sur
     if mismatch is None:
         return _second_call(case, entry, response)
     another = response.returned != case.returns and bool(response.returned and case.returns)
-    if another and _is_another_kind(seen, expected):
+    if another and (_is_another_kind(seen, expected) or _are_more_or_fewer(response.returned, case.returns)):
         return Mismatch(_of_the_function(response.returned, case.returns), got=mismatch.got, expected=expected)
     return mismatch
 
@@ -239,6 +239,12 @@ def _is_another_kind(seen: Any, expected: Any) -> bool:
     return not numbers and type(seen) is not type(expected)
 
 
+def _are_more_or_fewer(returned: str, expected: str) -> bool:
+    """Whether another number of things was returned than should be, told by the words for two tensors."""
+    one, other = _ROWS.fullmatch(returned), _ROWS.fullmatch(expected)
+    return bool(one and other and one[2] == other[2] and one[1] != other[1])
+
+
 def _of_the_function(returned: str, expected: str) -> str:
     """What the student's function returned and what it should, where a driver looks at parts of it only."""
     if returned == "None":
@@ -249,6 +255,7 @@ def _of_the_function(returned: str, expected: str) -> str:
 
 
 _YOURS = "your function returned"
+_ROWS = re.compile(r"a tensor of shape \((\d+)(, [\d, ]+)\)")
 _MANY = re.compile(r" of (\d+) tensors? of shape \(([\d, ]*)\)$")
 
 

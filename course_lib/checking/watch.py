@@ -25,11 +25,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import re
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Literal, get_args
 
@@ -48,6 +51,14 @@ _EVERYTHING = frozenset({"torch", "torch.Tensor", "torch._C", "torch.ops", "torc
 """Every computation ends there; as rules they forbid nothing."""
 _HOOK_REMOVED = "sys.setprofile"
 """Reported where the profile hook is gone at the end: what ran then was not seen."""
+
+_RUNS_BODIES = importlib._bootstrap._call_with_frames_removed.__code__  # type: ignore[attr-defined]
+"""Importlib's own code that runs the body of a module."""
+_INSTALLED = (
+    *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")},
+    *(str(Path(str(module.__file__)).parents[1]) for module in (torch, sys.modules[__package__])),
+)
+"""Where modules lie that no submission wrote."""
 
 _GRADIENTS = (
     "torch.Tensor.backward",
@@ -441,10 +452,16 @@ _active: list[_Eyes] = []
 
 
 def _is_import(frame: FrameType | None) -> bool:
-    """Whether the body of a module that is being imported is on the stack."""
+    """Whether the body of an installed module that is being imported is on the stack.
+
+    Not that of one which a submission wrote, and not what only calls itself importlib.
+    """
     while frame is not None and frame.f_back is not None:
-        if frame.f_code.co_name == "<module>" and frame.f_back.f_globals.get("__name__") == "importlib._bootstrap":
-            return True
+        if frame.f_back.f_code is _RUNS_BODIES and frame.f_code.co_name == "<module>":
+            found = sys.modules.get(str(frame.f_globals.get("__name__")))
+            is_module = getattr(found, "__dict__", None) is frame.f_globals
+            if is_module and frame.f_code.co_filename.startswith(_INSTALLED):
+                return True
         frame = frame.f_back
     return False
 

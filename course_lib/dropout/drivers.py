@@ -20,7 +20,10 @@ _MOST_NUMBERS = 1_000_000
 
 @driver(
     "rows-in-any-order",
-    shown=Shown(outputs={"masks": "sorted(torch.as_tensor(result).tolist())", "kind": "type(result)"}),
+    shown=Shown(
+        outputs={"masks": "sorted(torch.as_tensor(result).tolist())", "kind": "type(result)"},
+        words={"masks": "the sorted list of masks"},
+    ),
 )
 def _rows_in_any_order(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:
     """A matrix whose rows may come in any order, as any kind of number: `masks`, sorted, and the `kind` of matrix.
@@ -112,6 +115,7 @@ _KEYS = "both only_x only_y neither expectation variance test_factor inverted_sc
     shown=Shown(
         call="import sympy as sp\n\nresult = {function}()\nnames, numbers = '{arguments}'.split(', '), ({arguments})",
         outputs={key: f"sp.lambdify(names, result[{key!r}])(*numbers)" for key in _KEYS.split()},
+        words={key: f"the value of `{key}` at these numbers" for key in _KEYS.split()},
     ),
 )
 def _expressions(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> Any:

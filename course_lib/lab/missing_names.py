@@ -32,7 +32,7 @@ def say_what_is_missing() -> None:
             told_others(kind, error, trace, tb_offset=tb_offset)
             return
         if error.name in _unmade:
-            error._render_traceback_ = lambda: [f"NameError: {error.name} {_UNMADE}"]  # type: ignore[attr-defined]
+            error._render_traceback_ = lambda: [f"NameError: '{error.name}' {_UNMADE}"]  # type: ignore[attr-defined]
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
     shell.set_custom_exc((*others, NameError), told)

@@ -26,7 +26,12 @@ _DEFAULT = 0.01
 """Decay of a group that names none: the default of `torch.optim.AdamW`."""
 
 _FACTORS = Shown(
-    outputs={"product": "result[0] @ result[1]", "left": "list(result[0].shape)", "right": "list(result[1].shape)"}
+    outputs={"product": "result[0] @ result[1]", "left": "list(result[0].shape)", "right": "list(result[1].shape)"},
+    words={
+        "product": "the product of your two factors",
+        "left": "the shape of the first factor",
+        "right": "the shape of the second factor",
+    },
 )
 
 
@@ -62,7 +67,8 @@ def _factors(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]
         "weights = [weight.requires_grad_() for weight in weights]\nresult = {function}({arguments})",
         {
             "penalty": "result",
-            "gradients": "torch.autograd.grad(result, weights, allow_unused=True, materialize_grads=True)",
+            "gradients": "torch.autograd.grad(result, weights, allow_unused=True, materialize_grads=True)\n"
+            "      if getattr(result, 'requires_grad', False) else 'none: no graph leads to the weights'",
         },
     ),
 )

@@ -37,7 +37,13 @@ def _rows(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -
             "sizes": "sorted(len(validation) for _, validation in result)",
             "validated": "sorted(int(i) for _, validation in result for i in validation)",
             "used": "[sorted(int(i) for part in fold for i in part) for fold in result]",
-        }
+        },
+        words={
+            "sizes": "the list of the validation parts' sizes",
+            "validated": "the sorted list of all validation indices",
+            "used": "the list of the indices that each fold uses",
+            "order": "the order of the validation indices",
+        },
     ),
 )
 def _folds(namespace: Mapping[str, Any], function: str, inputs: dict[str, Any]) -> dict[str, Any]:

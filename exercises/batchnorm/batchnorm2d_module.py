@@ -459,8 +459,8 @@ class StatisticsKeepHistory(Plain):
 
 @exercise.wrong(loses=BUFFERS)
 class WeightsAreBuffers(Plain):
-    """weight and bias are not parameters, so an optimizer would leave them where they start. What is learned is a
-    parameter."""
+    """weight and bias are not among the module's parameters, so an optimizer would never move them. What is learned is
+    a parameter."""
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1):
         super().__init__(num_features, eps, momentum)

@@ -161,7 +161,7 @@ def absolute_gamma(gamma, beta, mean, var, eps):
 
 @exercise.wrong(loses=(SCALE, SHIFT), costs=0.5)
 def scale_and_shift_swapped(gamma, beta, mean, var, eps):
-    """The two results are in the wrong order: scale first, then shift."""
+    """The two results are in the wrong order: scale should come first, then shift."""
     return beta - mean * rate(gamma, var, eps), rate(gamma, var, eps)
 
 @exercise.wrong(loses=EPS)

@@ -176,7 +176,7 @@ def dimension_kept(x, eps):
 
 @exercise.wrong(loses=(GAMMA, BETA), costs=0.5)
 def gamma_and_beta_swapped(x, eps):
-    """The two results are in the wrong order: gamma first, then beta."""
+    """The two results are in the wrong order: gamma should come first, then beta."""
     return x.mean(0), deviation(x, eps)
 
 @exercise.both(unbiased_variance, epsilon_omitted)

@@ -359,5 +359,5 @@ def add_mistakes(exercise, WEIGHT, BIAS, NONE, EPS):
 
     @exercise.wrong(loses=(WEIGHT, BIAS, NONE), costs=0.5)
     def results_in_wrong_order(weight, bias, gamma, beta, mean, var, eps):
-        """The two results are in the wrong order: weight first, then bias."""
+        """The two results are in the wrong order: weight should come first, then bias."""
         return fused(weight, bias, gamma, beta, mean, var, eps)[::-1]

@@ -204,7 +204,7 @@ def variance_not_moved(rm, rv, x, m):
 
 @exercise.wrong(loses=(MEAN, VAR, MOMENTUM, UNBIASED), costs=0.5)
 def results_in_wrong_order(rm, rv, x, m):
-    """The two results are in the wrong order: the mean first, then the variance."""
+    """The two results are in the wrong order: the mean should come first, then the variance."""
     return mix(rv, x.var(0), m), mix(rm, x.mean(0), m)
 
 @exercise.both(results_in_wrong_order, biased_running_variance)

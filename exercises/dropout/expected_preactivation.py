@@ -121,7 +121,7 @@ def divided_by_the_number_of_masks(w, x, p_keep):
 
 @exercise.wrong(loses=(ANY, LECTURE), costs=0.5)
 def terms_not_summed(w, x, p_keep):
-    """This holds one number for each input. The neuron adds them to one."""
+    """This holds one number for each input. The neuron adds them up to one number."""
     return p_keep * w * x
 
 @exercise.both(terms_not_summed, scaled_by_drop_probability)

@@ -359,7 +359,7 @@ def betas_exchanged(step, w, grad, m, v, t, lr, beta1, beta2, eps, lam):
 
 @in_both((L2_MOMENTS, L2_WEIGHTS, W_MOMENTS, W_WEIGHTS), 1)
 def weights_returned_last(step, *args):
-    """The results come in another order: the weights first, then the first and the second moment."""
+    """The results come in another order: the weights should come first, then the first and the second moment."""
     w, m, v = step(*args)
     return m, v, w
 

@@ -239,7 +239,7 @@ def noise_left_out_of_the_spread(X, y, X_new, length_scale, noise):
 
 @exercise.wrong(loses=(MEAN, STD), costs=0.5)
 def results_in_wrong_order(X, y, X_new, length_scale, noise):
-    """The two results are in the wrong order: the mean first, then the standard deviation."""
+    """The two results are in the wrong order: the mean should come first, then the standard deviation."""
     mean, std = posterior(X, y, X_new, length_scale, noise)
     return std, mean
 

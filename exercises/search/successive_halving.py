@@ -347,6 +347,6 @@ def rounded_to_the_nearest_and_none_left(curves, rungs, eta):
 
 @exercise.wrong(loses=(WINNER, EPOCHS), costs=0.5)
 def results_in_wrong_order(curves, rungs, eta):
-    """The two results are in the wrong order: the winner first, then the epochs."""
+    """The two results are in the wrong order: the winner should come first, then the epochs."""
     winner, epochs = one_epoch_after_another(curves, rungs, eta)
     return epochs, winner

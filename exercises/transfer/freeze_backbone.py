@@ -254,7 +254,7 @@ def rests_from_the_next_train_on(model):
 
 @exercise.wrong(loses=(HEAD, FROZEN), costs=2)
 def everything_frozen(model):
-    """The head is frozen too, so nothing trains: element 0 of tensors does not require grad."""
+    """The head is frozen too, so nothing trains, and the loss has no graph to go back through."""
     return keep_norms(model.requires_grad_(False))
 
 @exercise.wrong(loses=(HEAD, FROZEN), costs=1.5)

@@ -93,7 +93,7 @@ def tensors_counted(model):
 
 @exercise.wrong(loses=(TOTAL, TRAINABLE), costs=1)
 def order_swapped(model):
-    """The two numbers are exchanged: first those that train, then all."""
+    """The two numbers are exchanged: those that train should come first, then all."""
     trainable, total = count(model)
     return total, trainable
 

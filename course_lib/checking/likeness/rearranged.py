@@ -21,7 +21,7 @@ def other_output(p: Pair) -> Claims:
     """What another output should be."""
     for name, value in ((name, as_array(value)) for name, value in p.others.items()):
         if value is not None and not p.boolean and p.same(p.got, value):
-            yield Claim(f"is what `{name}` should be", weight=distinct(value))
+            yield Claim(f"is what {name if name.startswith('the ') else f'`{name}`'} should be", weight=distinct(value))
 
 
 def shape(p: Pair) -> Claims:

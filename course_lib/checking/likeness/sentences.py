@@ -98,10 +98,16 @@ class _Group:
         right = (pair_of(look, self.all) for look in self.right)
         return (*self.pairs, *(pair for pair in right if pair is not None))
 
+    @property
+    def called(self) -> str:
+        """What "your" can stand before."""
+        in_words = self.output.startswith("the ")
+        return self.output.removeprefix("the ") if in_words else f"`{self.output}`"
+
     def about(self, predicate: str, cases: Sequence[str] = ()) -> str:
         """The sentence, which says of which cases it is true: by default, of the wrong ones."""
         cases = cases or [look.case for look in self.wrong]
-        name, end = f"our `{self.output}` ", "" if predicate.endswith("?") else "."
+        name, end = f"our {self.called} ", "" if predicate.endswith("?") else "."
         if len(cases) == len(self.looks):
             return f"Y{name}{predicate}{end}"
         if len(cases) == 1:
@@ -116,7 +122,7 @@ def _say_constant_answer(group: _Group) -> str:
     if len(group.looks) < 3 or not varied or not all(agree(look.got, first.got) for look in group.looks):
         return ""
     shown = f", {first.got!r}" if isinstance(first.got, str | bool | int) and len(repr(first.got)) < 50 else ""
-    return f"Your `{group.output}` is the same in every case{shown}, whatever the inputs."
+    return f"Your {group.called} is the same in every case{shown}, whatever the inputs."
 
 
 def _say_flag(group: _Group) -> str:
@@ -153,8 +159,8 @@ def _say_part(group: _Group) -> str:
         there = found.there if exact else "where it is wrong,"
         return group.about(found.predicate + (f"; {there} it {what}" if what else ""))
     if examples:
-        return f"In those {plural(group.pairs[0].axes[0])} where your `{group.output}` is wrong, it {examples}."
-    return f"Where your `{group.output}` is wrong, it {numbers}." if numbers else ""
+        return f"In those {plural(group.pairs[0].axes[0])} where your {group.called} is wrong, it {examples}."
+    return f"Where your {group.called} is wrong, it {numbers}." if numbers else ""
 
 
 def _of_examples(pairs: Sequence[Pair]) -> str:
@@ -172,7 +178,7 @@ def _say_when(group: _Group) -> str:
     """In which cases it is wrong."""
     told = condition(group.right, group.wrong)
     if told:
-        return f"Your `{group.output}` is {told}."
+        return f"Your {group.called} is {told}."
     wrong = {look.case for look in group.all if look.wrong}
     one = {look.case: look for look in group.all}
     told = condition([look for case, look in one.items() if case not in wrong], [one[case] for case in wrong])
@@ -194,7 +200,7 @@ def _say_case(group: _Group) -> str:
 
 def _say_only_case(group: _Group) -> str:
     if len(group.wrong) == 1 and len(group.right) >= 3:
-        return f"Your `{group.output}` is wrong in the case “{group.wrong[0].case}” only."
+        return f"Your {group.called} is wrong in the case “{group.wrong[0].case}” only."
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from html.parser import HTMLParser
 from typing import Any
 
@@ -101,8 +102,48 @@ def test_signs_come_with_words() -> None:
     text = read(Card(verdict_of(made_up.unbiased)[0]).html()).text
     assert "✗ not yet" in text
     assert "✓ right" in text
-    assert "✗ lost" in text
+    assert "✗ wrong" in text
     assert "– not judged" in text
+    assert "✗ lost" in read(Card(verdict_of(lambda x, eps: x)[0]).html()).text
+
+
+def test_what_a_known_mistake_costs_is_not_said_twice() -> None:
+    """A criterion that is wrong by a mistake costs its price, not its own points: its mark says so."""
+    text = Card(verdict_of(made_up.unbiased)[0]).text()
+    assert "What is marked wrong costs what the mistake below costs, and no more." in " ".join(text.split())
+    assert "marked wrong" not in Card(verdict_of(lambda x, eps: x)[0]).text()
+
+
+def _unwritten(x: Any) -> Any:
+    raise NotImplementedError
+
+
+def _stopped(x: Any) -> Any:
+    raise ValueError("no")
+
+
+@pytest.mark.parametrize("double", [lambda x: 2 * x, lambda x: 3 * x, _stopped])
+def test_a_function_that_is_still_a_stub_is_open_and_hides_nothing_of_the_others(double: Any) -> None:
+    """Its criterion is open, not lost, and it is no crash; what is wrong with the other function is explained."""
+    verdict, fault, advice = examine(made_up.PAIR.make_key(1), (double, _unwritten))
+    text = " ".join(Card(verdict, fault, tuple(advice)).text().split())
+    assert "○" in text
+    assert "`halve` is not written yet, or not all of it" in text
+    assert "NotImplementedError`" not in text.replace("raise NotImplementedError()`", "")
+    assert ("paste and run" in text) == (verdict.score < verdict.key.points / 2)
+    assert "halve(" not in text.partition("paste and run")[2]
+    assert ("ValueError: no" in text) == (double is _stopped)
+
+
+def test_where_a_pytorch_warning_comes_from_is_left_out() -> None:
+    """A path in PyTorch's own code, cut in the middle, tells a student nothing."""
+
+    def warns(x: Any) -> Any:
+        warnings.warn("var(): too few (Triggered internally at /a/b/ReduceOps.cpp:1857.)", stacklevel=1)
+        return 2 * x
+
+    _, _, remarks = examine(made_up.PAIR.make_key(1), (warns, lambda x: x / 2))
+    assert "Your code warns: var(): too few" in remarks
 
 
 def test_the_card_has_a_name_for_screen_readers_and_a_scroll_area_that_can_be_reached() -> None:

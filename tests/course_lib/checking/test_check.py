@@ -114,7 +114,7 @@ def test_noise_of_the_students_code_never_reaches_stderr(capfd: pytest.CaptureFi
 
     check("column-scale", noisy)
     out, err = capfd.readouterr()
-    assert "your code warns: old function" in out
+    assert "Your code warns: old function" in out
     assert err == ""
 
 

@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -347,6 +348,27 @@ def test_no_list_no_cost() -> None:
     with Watch(()) as watch:
         assert sys.getprofile() is None
     assert watch.used == ()
+
+
+def test_what_only_looks_like_an_import_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that calls itself importlib, one that borrows importlib's own code, and a module it wrote itself."""
+    as_importlib = f"def f(x): exec('F.batch_norm{CALL}', {{**globals(), '__name__': 'importlib._bootstrap', 'x': x}})"
+    borrowed = (
+        "import importlib, torch.nn.functional\ndef f(x):\n"
+        f"    code = compile('F.batch_norm{CALL}', torch.nn.functional.__file__, 'exec')\n"
+        "    importlib._bootstrap._call_with_frames_removed(exec, code, {'F': F, 'x': x})"
+    )
+    for code in (as_importlib, borrowed):
+        _, namespace = written(code)
+        namespace["__name__"] = "importlib._bootstrap"
+        assert used(namespace["f"], NORMALISERS, X), code
+    (tmp_path / "own_h59.py").write_text(
+        f"import torch.nn.functional as F, torch\nx = torch.randn(6, 3)\nF.batch_norm{CALL}"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    _, namespace = written("import importlib\ndef f(x):\n    import own_h59\n    importlib.reload(own_h59)")
+    assert used(namespace["f"], NORMALISERS, X)
+    sys.modules.pop("own_h59", None)
 
 
 def test_an_own_name_of_a_forbidden_operation_is_the_student_s() -> None:

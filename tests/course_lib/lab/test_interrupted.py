@@ -90,9 +90,9 @@ def test_what_a_stopped_cell_would_have_made_is_missed_in_one_line(
     run = kernels(True)
     run("found = your_function(1)")
     (line,) = run("rows = [found for _ in range(3)]").lines
-    assert line.startswith("NameError: found is not there yet")
+    assert line.startswith("NameError: 'found' is not there yet")
     (line,) = run("print(rows)").lines
-    assert line.startswith("NameError: rows is not there yet")
+    assert line.startswith("NameError: 'rows' is not there yet")
     assert len(run("print(foud)").lines) > 1
     assert run("found = 1").lines == run("rows = [found]").lines == run("print(rows)").lines == []
     assert len(run("del rows; print(rows)").lines) > 1
