@@ -19,6 +19,7 @@ import importlib
 import importlib.util
 import io
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -184,7 +185,27 @@ def _imported_exercises(code: CourseCode, version: str, assignment: str) -> Mapp
     ids = getattr(_import(package, code), "EXERCISES", None)
     if not isinstance(ids, tuple | list) or not all(isinstance(name, str) for name in ids):
         raise CourseError(f"{package} defines no EXERCISES", "list the ids of its exercises: EXERCISES = (...)")
+    for name in ids:
+        _require_hints(code.exercises_folder / code.topics[assignment] / f"{name.replace('-', '_')}.py")
     return {name: _exercise_in(_import(f"{package}.{name.replace('-', '_')}", code), name) for name in ids}
+
+
+_WITHOUT_HINT = re.compile(r'^(?:def|class) (\w+)[^\n]*:\n {4}"{6}$', re.MULTILINE)
+"""A mistake as `new misconception` writes it: its code is a student's."""
+
+
+def _require_hints(path: Path) -> None:
+    """Refuse a file that holds a student's code which nobody has read yet, before it is imported.
+
+    Raises:
+        CourseError: if a mistake in it has no hint.
+    """
+    found = _WITHOUT_HINT.search(path.read_text("utf-8")) if path.is_file() else None
+    if found:
+        raise CourseError(
+            f"{path}: no hint for {found[1]}",
+            "read its code, which is a student's, and write the hint as its docstring",
+        )
 
 
 def _exercise_in(module: ModuleType, name: str) -> Exercise:

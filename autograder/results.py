@@ -19,6 +19,7 @@ __all__ = [
     "ExerciseResult",
     "Status",
     "SubmissionResult",
+    "of_other_points",
     "read_result",
     "read_results",
     "result_path",
@@ -107,6 +108,17 @@ class SubmissionResult:
     def with_seconds(self, seconds: float) -> SubmissionResult:
         """The same result with its time."""
         return replace(self, seconds=round(seconds, 3))
+
+
+def of_other_points(results: Iterable[SubmissionResult], points: Mapping[str, float]) -> int:
+    """How many results give points for other exercises than there are now, or out of another maximum.
+
+    Args:
+        points: exercise id -> its points now.
+    """
+    now = dict(points)
+    old = (r for r in results if r.exercises and {k: e.max_score for k, e in r.exercises.items()} != now)
+    return sum(1 for _ in old)
 
 
 _PRIVATE = ("counterexample", "reasons", "hints", "withheld", "advice", "shown")

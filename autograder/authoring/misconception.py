@@ -1,8 +1,8 @@
 """From a group of answers that are wrong in the same way to a known mistake: a skeleton in the exercise's file.
 
 The group's first answer becomes a `@exercise.wrong` whose hint is still to be written.  A student's code that stands in
-an exercise's file runs with the instructor's rights from then on.  It is not run here, and what reaches beyond numbers
-is refused; a person reads the rest.
+an exercise's file runs with the instructor's rights as soon as it has a hint: before, the file is not even imported
+(`course_code`).  What reaches beyond numbers is refused here; a person reads the rest.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -40,6 +41,17 @@ _ATTRIBUTES = frozenset(
     multiprocessing open ops package save savetxt savez serialization system testing tofile utils""".split()
 )
 """Of torch and NumPy: what reads or writes files, or runs code from elsewhere."""
+_REACHES = frozenset(
+    """attrgetter methodcaller DataSource export f2py from_file fromregex fx onnx popen run exec eval execv spawn
+    get_include show_config compiler futures profiler""".split()
+)
+_ALSO_MODULES = frozenset(
+    """abc array bisect calendar cmath code collections copy datetime decimal enum fractions functools heapq itertools
+    math numbers operator queue random select signal statistics string test time token trace types typing""".split()
+)
+"""Names of the standard library's modules that are harmless, or names of methods and functions of tensors, too."""
+_REFUSED = _ATTRIBUTES | _REACHES | (frozenset(sys.stdlib_module_names) - _ALSO_MODULES)
+"""Behind many a module stands another one: ``torch.os`` is the operating system."""
 
 
 def new_misconception(course: Course, assignment: str, exercise: str, group: str) -> Written:
@@ -150,8 +162,10 @@ def refused_in(statements: Iterable[ast.stmt]) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             named = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from (f"from {node.module}" for name in named if node.level or not _is_known(name))
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef) and (calls := _called_at_once(node)):
+            yield f"{calls} where {node.name} is defined"
         elif isinstance(node, ast.Attribute):
-            if node.attr in _ATTRIBUTES or (node.attr.startswith("_") and node.attr != "__init__"):
+            if node.attr in _REFUSED or (node.attr.startswith("_") and node.attr != "__init__"):
                 yield node.attr
         elif isinstance(node, ast.Name):
             if (node.id in vars(builtins) and node.id not in _BUILTINS) or node.id.startswith("__"):
@@ -160,10 +174,29 @@ def refused_in(statements: Iterable[ast.stmt]) -> Iterator[str]:
             yield type(node).__name__.lower()
 
 
+_DECORATORS = frozenset({"staticmethod", "classmethod", "property"})
+
+
+def _called_at_once(node: ast.FunctionDef | ast.ClassDef) -> str:
+    """What runs while a function or class is defined, before anybody calls it; empty if nothing."""
+    parts: list[ast.expr | None]
+    if isinstance(node, ast.FunctionDef):
+        parts = [*node.args.defaults, *node.args.kw_defaults]
+    else:
+        parts = [*node.bases, *(keyword.value for keyword in node.keywords)]
+    decorators = [d for d in node.decorator_list if not (isinstance(d, ast.Name) and d.id in _DECORATORS)]
+    found = [d for d in decorators if ast.unparse(d) not in _HARMLESS]
+    found += [inner for part in parts if part for inner in ast.walk(part) if isinstance(inner, ast.Call)]
+    return f"`{ast.unparse(found[0])[:60]}`" if found else ""
+
+
+_HARMLESS = frozenset({"torch.no_grad()", "torch.inference_mode()", "functools.cache", "functools.lru_cache"})
+
+
 def _is_known(module: str) -> bool:
     parts = module.split(".")
     known = parts[0] in _MODULES or parts[:2] == ["course_lib", "lab"]
-    return known and not any(part.startswith("_") or part in _ATTRIBUTES for part in parts[1:])
+    return known and not any(part.startswith("_") or part in _REFUSED for part in parts[1:])
 
 
 def _criteria_in(text: str) -> dict[str, str]:

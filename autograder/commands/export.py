@@ -11,7 +11,7 @@ from autograder.course import Course
 from autograder.errors import CourseError, UsageError
 from autograder.gradebook.details import criteria, mistakes
 from autograder.gradebook.marks import AssignmentMarks, read_marks
-from autograder.gradebook.notices import notices
+from autograder.gradebook.notices import notices, outdated
 from autograder.gradebook.remarks import of_class
 from autograder.gradebook.rules import Rules
 from autograder.gradebook.tables import FORMATS, Row, as_csv, export
@@ -71,7 +71,8 @@ def run(args: argparse.Namespace, course: Course) -> int:
     if args.format not in _DETAILS:
         for line in (*_unfinished(found, rules, args.partial), *notes):
             print(line, file=told)
-    for line in notices(course, rules):
+    old = (outdated(course, marks.name) for marks in found if marks.name in course.assignments)
+    for line in (*filter(None, old), *notices(course, rules)):
         print(f"note: {line}", file=told)
     return 0
 

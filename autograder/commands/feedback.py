@@ -6,6 +6,8 @@ import argparse
 import sys
 
 from autograder.course import Course
+from autograder.errors import CourseError
+from autograder.gradebook.notices import outdated
 from autograder.grading.records import load_master
 from autograder.pages.feedback import make_feedback
 from autograder.platforms.feedback_back import zip_feedback
@@ -31,7 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, course: Course) -> int:
-    """Make the pages; 1 if some could not be made."""
+    """Make the pages; 1 if some could not be made.
+
+    Raises:
+        CourseError: if points have changed since: pages would say of right answers what they lost.
+    """
+    if course.assignments and args.assignment in course.assignments and (line := outdated(course, args.assignment)):
+        raise CourseError(line.partition(":")[0], f"grade again first: {line.partition(': ')[2]}")
     feedback = make_feedback(course, args.assignment, args.student, show_progress=True)
     for student, reason in feedback.failed.items():
         print(f"no feedback for {readable_id(student)}: {reason}", file=sys.stderr)

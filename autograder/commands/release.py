@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autograder.course import CONFIG_NAME, Course
+from autograder.gradebook.notices import outdated
 from autograder.releasing.colab import keep_address, valid_address
 from autograder.releasing.release import Row, release
 
@@ -44,6 +45,8 @@ def run(args: argparse.Namespace, course: Course) -> int:
         for name in made.kept:
             print(f"kept     {made.folder.name}/{name}: it was edited in the old one")
     for line in (*released.not_installed, *released.without_page):
+        print(f"note     {line}")
+    for line in filter(None, (outdated(course, row.assignment) for row in released.rows)):
         print(f"note     {line}")
     if released.answers_note:
         print(f"note     {released.answers_note}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from autograder.course import Course
+from autograder.gradebook.notices import outdated
 from autograder.pages.report import write_items, write_report
 
 __all__ = ["add_arguments", "run"]
@@ -22,6 +23,8 @@ def run(args: argparse.Namespace, course: Course) -> int:
     """Write the report and say where it lies."""
     path = write_report(course, args.assignment, args.out, show_progress=True)
     print(f"Report: {path}")
+    if line := outdated(course, args.assignment):
+        print(f"note: {line}")
     if args.csv is not None:
         print(f"Items: {write_items(course, args.assignment, args.csv)}")
     return 0

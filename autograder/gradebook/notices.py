@@ -15,9 +15,10 @@ from autograder.errors import GradebookError
 from autograder.gradebook.lateness import EXTENSIONS
 from autograder.gradebook.opening import open_gradebook
 from autograder.gradebook.rules import Rules
+from autograder.results import of_other_points, read_results
 from autograder.sandbox import Limits
 
-__all__ = ["SETTINGS", "notices"]
+__all__ = ["SETTINGS", "notices", "outdated"]
 
 SETTINGS = ("adjust", "canvas_columns", "colab", "due", "late", "library", "limits", "timezone", "title")
 """Every `c.Autograder.NAME` that something reads."""
@@ -26,6 +27,16 @@ SETTINGS = ("adjust", "canvas_columns", "colab", "due", "late", "library", "limi
 def notices(course: Course, rules: Rules) -> list[str]:
     """A line for each: options and limits that nobody reads, and extensions of nobody."""
     return [*_options(course), *_limits(course), *_extensions(course, rules)]
+
+
+def outdated(course: Course, assignment: str) -> str:
+    """A line if submissions were graded with other points than the exercises have now; empty otherwise."""
+    points = {name: exercise.points for name, exercise in course.exercises(assignment).items()}
+    count = of_other_points(read_results(course.results(assignment)).values(), points)
+    if not count:
+        return ""
+    were = "submission was" if count == 1 else "submissions were"
+    return f"{count} {were} graded with other points than the exercises have now: autograder grade {assignment}"
 
 
 def _options(course: Course) -> Iterator[str]:

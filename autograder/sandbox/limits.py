@@ -26,7 +26,7 @@ class Limits:
         scratch_mib: files under /tmp (kept in memory).
         output_kib: output of one cell; the rest is cut.
         outputs_mib: output of all cells together; what comes later is left out.
-        answer_mib: size of one returned answer.
+        answer_mib: size of all answers to one exercise, which the grader keeps until it has judged them.
         gpu_slots: submissions that use one GPU at the same time; each may take an equal part of its memory.
         restarts: how often a process that hung or died is replaced so that the other exercises are still graded.
     """

@@ -182,10 +182,11 @@ class Session:
         self._wait_for_begin()
         limit = self._limits.call_s
         of_exercise = clock.now() + limit
-        max_answer = int(self._limits.answer_mib + 1) << 20
+        room = int(self._limits.answer_mib + 1) << 20  # for all of them: they are kept until all have come
         late = f"the calls of {question.key.id} took longer than their limit of {limit:g} s"
         for case in question.key.cases:
-            answer, body = self._receive(of_exercise, deadline, max_answer, late)
+            answer, body = self._receive(of_exercise, deadline, room, late)
+            room -= len(body)
             if answer.get("case") != case.name:
                 raise self._end("unreadable", "an answer came that was not asked for")
             size = answer.get("size")

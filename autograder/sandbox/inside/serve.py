@@ -25,6 +25,8 @@ from .shell import CapturingShell
 __all__ = ["run_child", "serve"]
 
 _MAX_REQUEST = 256 << 20
+_ALWAYS = 1 << 10
+"""So much may be answered whatever came before: a reason in words."""
 
 
 def serve(channel: socket.socket, shell: CapturingShell, limits: Mapping[str, float], keeper: Keeper) -> None:
@@ -60,11 +62,13 @@ def _call(
     question = unpack(body, _MAX_REQUEST, _MAX_REQUEST)
     namespace = {name: shell.namespace[name] for name in question["names"] if name in shell.namespace}
     put_back = keeper.for_drivers({case["driver"] for case in question["cases"]})
+    room = int(limits["answer_mib"]) << 20
     for number, case in enumerate(question["cases"]):
         put_back()
         forbidden = question["forbidden"] if case["watched"] else ()
         anew = None if number in request["traced"] else functools.partial(_inputs_of, body, number)
-        result, after = _answer(namespace, case, request["device"], forbidden, limits, anew)
+        result, after = _answer(namespace, case, request["device"], forbidden, limits, anew, room)
+        room -= len(result) + len(after)
         send(channel, {"case": case["name"], "size": len(result)}, result + after)
     traced = [question["cases"][number] for number in request["traced"]]
     send(channel, {"advice": _advice(shell.namespace, traced)})
@@ -83,15 +87,19 @@ def _answer(
     forbidden: tuple[str, ...],
     limits: Mapping[str, float],
     anew: Callable[[], dict[str, Any]] | None,
+    room: int,
 ) -> tuple[bytes, bytes]:
-    """A call's result and its inputs as they are afterwards, as bytes: whether they were changed is not said here."""
+    """A call's result and its inputs as they are afterwards, as bytes: whether they were changed is not said here.
+
+    Args:
+        room: how many bytes are left of what all answers to an exercise may have.
+    """
     raw, after = _run(namespace, case, device, forbidden, anew)
     result = _packed(raw, limits)
     inputs = _packed(after, limits) if "error" not in raw else b""
-    max_answer = int(limits["answer_mib"]) << 20
-    if len(result) + len(inputs) > max_answer:
-        size = (len(result) + len(inputs)) >> 20
-        text = f"the answer has {size} MiB; its limit is {max_answer >> 20} MiB"
+    if len(result) + len(inputs) > max(room, _ALWAYS):
+        size, limit = (len(result) + len(inputs)) >> 20, limits["answer_mib"]
+        text = f"the answer has {size} MiB; the limit of all answers to this exercise is {limit:g} MiB"
         return pack({"error": "answer-limit", "message": text}), b""
     return result, inputs
 

@@ -150,6 +150,17 @@ REFUSED = [
     "getattr(torch, 'load')",
     "def f():\n    import subprocess",
     "f = lambda: torch.hub.x",
+    "x = torch.os.popen('id')",
+    "torch.sys.modules['subprocess'].run('id')",
+    "import operator\nx = operator.attrgetter('__globals__')",
+    "from operator import attrgetter",
+    "from torch import os",
+    "import numpy as np\nx = np.DataSource",
+    "def f(x, y=print(1)): return x",
+    "def f(x, *, y=g()): return x",
+    "@g\ndef f(x): return x",
+    "@g()\nclass C: pass",
+    "class C(g()): pass",
 ]
 
 
@@ -157,6 +168,22 @@ REFUSED = [
 def test_what_reaches_beyond_numbers_is_not_taken(line: str) -> None:
     """A student's code in an exercise's file would run with the instructor's rights."""
     assert list(refused_in(ast.parse(line).body))
+
+
+def test_a_student_s_code_is_not_run_before_somebody_wrote_its_hint(course: Course) -> None:
+    """Whoever writes the hint has read the code; until then the file is not imported."""
+    (group,) = _groups(course)
+    written = new_misconception(course, NAME, LINE, group.name).files[0]
+    written.write_text(written.read_text() + f"\nopen({str(course.root / 'ran')!r}, 'w')\n")
+    with pytest.raises(CourseError, match=f"no hint for unnamed_{group.name}"):
+        Course.find(course.root).exercises(NAME)
+    assert not (course.root / "ran").exists()
+
+
+def test_harmless_code_is_taken() -> None:
+    """Names of methods that are names of modules, too, a decorator that switches gradients off, defaults in numbers."""
+    code = "@torch.no_grad()\ndef f(x, k=1, m=(1, 2)):\n    return x.select(0, k).trace() + x.copy() + np.random.rand()"
+    assert list(refused_in(ast.parse(code).body)) == []
 
 
 def test_what_a_function_needs_comes_with_it_and_nothing_else() -> None:

@@ -165,7 +165,20 @@ def test_output_is_cut_at_its_limit(sandbox: Sandbox) -> None:
 def test_an_answer_is_refused_beyond_its_limit(sandbox: Sandbox) -> None:
     """The message names the limit and the size."""
     response = _call(sandbox, "return torch.zeros(2**19, dtype=torch.float64)")
-    assert _message(response) == "the answer has 4 MiB; its limit is 2 MiB"
+    assert _message(response) == "the answer has 4 MiB; the limit of all answers to this exercise is 2 MiB"
+
+
+@pytest.mark.sandbox
+def test_all_answers_to_an_exercise_have_one_limit(sandbox: Sandbox) -> None:
+    """The grader keeps them until it has judged them: what one may have, twenty may not have each."""
+    source = "import torch\ndef column_scale(x, gamma, eps):\n    return torch.zeros(190_000, dtype=torch.float64)"
+    with sandbox.session(LIMITS) as session:
+        _run(session, source)
+        session.ask(KEY, "cpu")
+        found = [respond(answer) for _, answer in session.answers()]
+    assert len(found) == len(KEY.cases) > 2
+    assert found[0].failure is None
+    assert all("the limit of all answers" in _message(response) for response in found[1:])
 
 
 @pytest.mark.sandbox
