@@ -154,7 +154,7 @@ def draw_search(found: Search) -> None:
         axes[1].plot([place] * len(losses), losses, marker, color=color, markersize=size)
         if len(losses) > 1:
             axes[1].hlines(np.mean(losses), place - 0.16, place + 0.16, color="black", linewidth=2)
-        _number(axes[1], f"{np.mean(losses):.2f}", place + 0.2, float(np.mean(losses)))
+        _number(axes[1], f"{np.mean(losses):.2f}", place + 0.16, float(np.mean(losses)))
     axes[1].set_xticks(range(len(groups)), [name.replace(" ", "\n", 1) for name in groups])
     axes[1].set(ylabel="validation loss", xlim=(-0.4, max(0.65, len(groups) - 0.35)))
     axes[1].set_title("after the full training, on new images", fontsize=11)
@@ -182,13 +182,13 @@ def _dots(ax: Axes, names: Sequence[str], rows: Sequence[Sequence[float]], form:
         ax.plot(places, row, "o-", color=OKABE_ITO[0], linewidth=0.8, alpha=0.65, markersize=5)
     for place, mean in zip(places, np.mean(rows, axis=0), strict=True):
         ax.hlines(mean, place - 0.16, place + 0.16, color="black", linewidth=2)
-        _number(ax, form % mean, place + 0.2, mean)
+        _number(ax, form % mean, place + 0.16, mean)
     ax.set_xticks(places, names)
     ax.set_xlim(-0.4, len(names) - 0.35)
     ax.margins(y=0.15)
 
 
 def _number(ax: Axes, number: str, x: float, y: float) -> None:
-    """A number beside a bar, on a patch of the background, so that no line runs through it."""
+    """A number to the right of where a bar ends, on a patch of the background, so that no line runs through it."""
     behind = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.5}
-    ax.annotate(number, (x, y), va="center", fontsize=10, bbox=behind)
+    ax.annotate(number, (x, y), (5, 0), textcoords="offset points", va="center", fontsize=10, bbox=behind)
