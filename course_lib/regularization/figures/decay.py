@@ -10,7 +10,7 @@ import torch
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from course_lib.lab.plots import counted, curves, figure, show_figure, titled
+from course_lib.lab.plots import curves, figure, show_figure, titled
 from course_lib.regularization.experiments.decay import AdamRun, Sweep
 from course_lib.regularization.figures.dots import dots, dots_of, legend_below, places
 from course_lib.regularization.nets.stacked import SIDE
@@ -188,5 +188,5 @@ def draw_adam_losses(runs: Sequence[AdamRun]) -> None:
     show_figure(
         drawn,
         f"Validation loss over the strength. Lowest mean: {said}.",
-        f"Lowest mean over {counted(len(seeds), 'seeds')}: {said}.",
+        f"{f'Lowest mean over {len(seeds)} seeds' if len(seeds) > 1 else 'One seed; lowest'}: {said}.",
     )

@@ -185,4 +185,6 @@ def draw_equal_norms(found: Equivalence) -> None:
         f"{name}: norm {np.mean(found.norms[name]):.1f}, validation loss {np.mean(losses):.2f}"
         for name, losses in found.losses.items()
     )
-    show_figure(drawn, f"Means over {counted(len(found.seeds), 'seeds')}. {said}.", f"Means: {said}.")
+    several = len(found.seeds) > 1
+    alt = f"{f'Means over {len(found.seeds)} seeds' if several else 'One seed'}. {said}."
+    show_figure(drawn, alt, f"{'Means' if several else 'One seed'}: {said}.")

@@ -119,7 +119,7 @@ def draw_spread(searches: Mapping[str, list[Search]]) -> None:
         xlabel="validation accuracy",
         xlim=(0, 0.86),
         title=titled(
-            "The fine search lifts the median and the worst, but barely the best",
+            "The fine search lifts the median and the worst, not the best",
             _lifted(list(searches.values())),
             "All accuracies of the searches",
         ),
