@@ -153,7 +153,7 @@ def draw_sweep(result: Sweep) -> None:
             ax.plot(x[~inside], run[~inside], "x", color=color, markersize=7, clip_on=False)
     ax.plot([], [], "x", color="gray", linestyle="", label=f"diverged, or above {CEILING:g}")
     ax.axhline(math.log(10), color="gray", linewidth=0.8, linestyle=":", label="guessing")
-    ax.axhline(math.log(10) / 2, color="black", linewidth=0.8, linestyle=":", label="below: training works")
+    ax.axhline(math.log(10) / 2, color="black", linewidth=0.8, linestyle=":", label="below: the network trains")
     factor = {WITHOUT: result.width(WITHOUT), WITH: result.width(WITH)}
     seeds = len(result.losses[WITH])
     title = (
@@ -167,7 +167,7 @@ def draw_sweep(result: Sweep) -> None:
     legend_beside(ax)
     working = "; ".join(f"{label}, {_ranges(result.working(label))}" for label in result.losses)
     dots = of_seeds(seeds, f"A dot for each of {seeds} seeds.")
-    caption = f"{dots} Values at which training works: {working}."
+    caption = f"{dots} The network trains at these values: {working}."
     show_figure(drawn, f"Training loss over the {result.setting}. {title}. {caption}", caption)
 
 
