@@ -10,7 +10,18 @@ from torch import nn
 
 from course_lib.dropout.experiments import Ensemble, Patterns, Run, neighbour_correlation
 from course_lib.lab.drawing import arrow, node, show_drawing, words
-from course_lib.lab.plots import MARKERS, OKABE_ITO, curves, figure, legend_beside, montage, show_figure, spread, titled
+from course_lib.lab.plots import (
+    MARKERS,
+    OKABE_ITO,
+    curves,
+    figure,
+    legend_beside,
+    montage,
+    of_seeds,
+    show_figure,
+    spread,
+    titled,
+)
 
 __all__ = [
     "draw_ensembles",
@@ -37,14 +48,13 @@ def draw_neuron() -> None:
             side = -1 if at[0] < out[0] else 1
             start, end = (at[0] - 7 * side, at[1] - 22), (out[0] + 10 * side, out[1] + 22)
             color, dashes = (OKABE_ITO[0], "") if kept else (OKABE_ITO[1], "4 4")
+            if not kept:
+                # From the rim inward, so that the letter in the middle can be read.
+                corners = ((-1, -1), (1, 1), (-1, 1), (1, -1))
+                cross = "".join(f"M{at[0] + 16 * a} {at[1] + 16 * b}l{-8 * a} {-8 * b}" for a, b in corners)
+                shapes.append(f'<path d="{cross}" stroke="{color}" stroke-width="2"/>')
             shapes.append(node(at, name, 20, color, dashes))
             shapes.append(arrow(start, end, color, dashes, 2.4 if kept else 1.4))
-            if not kept:
-                cross = 14
-                shapes.append(
-                    f'<path d="M{at[0] - cross} {at[1] - cross}l{2 * cross} {2 * cross}m0 {-2 * cross}'
-                    f'l{-2 * cross} {2 * cross}" stroke="{color}" stroke-width="2"/>'
-                )
             shapes.append(words(((start[0] + end[0]) / 2 + 20 * side, (start[1] + end[1]) / 2), weight))
         shapes.append(words((left + 66, 190), f"a = {value}"))
     alt = (
@@ -103,7 +113,8 @@ def draw_overfitting(runs: Sequence[Run]) -> None:
         ax.set(xlabel="epoch", title=titled(f"{name} loss: {place} without dropout", plain, f"{name} loss"))
     last = [[run.validation[-1] for run in runs if run.p_keep == p] for p in p_keeps]
     said = "; ".join(f"p_keep {p:g}: {np.mean(losses):.2f}" for p, losses in zip(p_keeps, last, strict=True))
-    caption = "Line: mean; band: smallest to largest seed. Losses are measured in evaluation mode, without noise."
+    band = of_seeds(len(last[0]), "Line: mean; band: smallest to largest seed.")
+    caption = f"{band} Losses are measured in evaluation mode, without noise."
     show_figure(drawn, f"Validation loss at the end: {said}.", caption)
 
 
@@ -135,7 +146,9 @@ def draw_losing_units(kept: Sequence[float], accuracy: dict[str, list[list[float
         f"{label}: from {np.mean([run[0] for run in runs]):.2f} to {np.mean([run[-1] for run in runs]):.2f}"
         for label, runs in accuracy.items()
     )
-    show_figure(drawn, f"Accuracy while units are removed. {said}.", "Band: smallest to largest seed.")
+    seeds = len(next(iter(accuracy.values())))
+    caption = of_seeds(seeds, "Line: mean; band: smallest to largest seed.")
+    show_figure(drawn, f"Accuracy while units are removed. {said}.", caption)
 
 
 def draw_ensembles(results: Sequence[Ensemble]) -> None:
@@ -155,7 +168,8 @@ def draw_ensembles(results: Sequence[Ensemble]) -> None:
     ax.set_title(title, fontsize=11)
     ax.legend(frameon=False)
     alt = f"Distance from the mean over all {2 ** results[0].units} masks: {first:.3f} for one sampled mask, "
-    show_figure(drawn, f"{alt}{last:.3f} for {samples[-1]}; {scaled:.3f} for scaled weights.")
+    caption = of_seeds(len(results), "Line: mean; band: smallest to largest seed.")
+    show_figure(drawn, f"{alt}{last:.3f} for {samples[-1]}; {scaled:.3f} for scaled weights.", caption)
 
 
 def draw_patterns(result: Patterns) -> None:
@@ -173,7 +187,8 @@ def draw_patterns(result: Patterns) -> None:
     ax.set(ylabel="validation loss at the end", title=title)
     ax.margins(x=0.15, y=0.2)
     said = "; ".join(f"{name}: {value:.2f}" for name, value in means.items())
-    caption = "One sign for each seed; bar: their mean. The axis does not begin at 0."
+    seeds = len(next(iter(result.losses.values())))
+    caption = f"{of_seeds(seeds, 'One marker for each seed; bar: their mean.')} The axis does not begin at 0."
     show_figure(drawn, f"Validation loss at the end, mean over seeds. {said}.", caption)
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "image_tag",
     "legend_beside",
     "montage",
+    "of_seeds",
     "show_figure",
     "show_table",
     "shown_like_ours",
@@ -289,6 +290,16 @@ def counted(number: int, things: str) -> str:
         things: their name in the plural, which ends in s.
     """
     return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
+
+
+def of_seeds(number: int, several: str) -> str:
+    """What is drawn of each seed, for a caption; of a single seed no bands and no small dots can be seen.
+
+    Args:
+        number: of seeds.
+        several: the sentences where there are several.
+    """
+    return several if number > 1 else "One seed."
 
 
 def titled(claim: str, holds: Any, otherwise: str) -> str:

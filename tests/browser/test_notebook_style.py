@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WIDTHS = (1280, 900, 390)
-PRINTED = "Training labels that are given back, wrong ones included: 98.7% without a penalty; averaged over 5 seeds."
+PRINTED = "Training labels that are reproduced, wrong ones included: 98.7% without a penalty; averaged over 5 seeds."
 FIGURE = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.title('mine')\nplt.show()"
 
 # Punctuation that a line begins with although it belongs to the formula before it; "(" at the end of a line.

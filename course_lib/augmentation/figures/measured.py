@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_lib.augmentation.experiments import Mirrored, Run, Search, Views
-from course_lib.lab.plots import OKABE_ITO, counted, figure, montage, show_figure, spread
+from course_lib.lab.plots import OKABE_ITO, counted, figure, montage, of_seeds, show_figure, spread
 
 __all__ = [
     "draw_images",
@@ -69,7 +69,7 @@ def draw_mirrored(found: Sequence[Mirrored]) -> None:
     said = []
     for ax, result in zip(axes, found, strict=True):
         changes = [after - before for before, after in zip(*result.losses, strict=True)]
-        _dots(ax, ["trained without flips", "with flips"], list(zip(*result.losses, strict=True)))
+        _dots(ax, ["trained\nwithout flips", "trained\nwith flips"], list(zip(*result.losses, strict=True)))
         ax.set_title(f"{result.task}:\n{_effect(changes)}", fontsize=11)
         plain, flipped = (np.mean(accuracy) for accuracy in result.accuracies)
         said.append(
@@ -77,7 +77,8 @@ def draw_mirrored(found: Sequence[Mirrored]) -> None:
             f"with them, accuracy {plain:.3f} and {flipped:.3f}"
         )
     axes[0].set(ylabel="validation loss", ylim=(0, None))
-    show_figure(drawn, f"{'; '.join(said)}.", "One dot per seed; the bar is their mean.")
+    caption = of_seeds(len(found[0].losses[0]), "One dot per seed, joined by a line; bar and number: their mean.")
+    show_figure(drawn, f"{'; '.join(said)}.", caption)
 
 
 def _effect(changes: Sequence[float]) -> str:
@@ -106,9 +107,8 @@ def draw_views(found: Sequence[Views]) -> None:
     axes[1].set_title(f"loss: ten crops are lower on {lower} of {len(found)}", fontsize=11)
     means = {name: np.mean([view.results[name] for view in found], axis=0) for name in names}
     said = "; ".join(f"{name}: loss {loss:.3f}, accuracy {right:.3f}" for name, (loss, right) in means.items())
-    show_figure(
-        drawn, f"Mean over the seeds: {said}.", "One dot per seed, joined by a line; the bar is the mean. Axes are cut."
-    )
+    caption = of_seeds(len(found), "One dot per seed, joined by a line; bar and number: their mean.")
+    show_figure(drawn, f"Mean over the seeds: {said}.", f"{caption} Axes are cut.")
 
 
 def draw_recipes(runs: Sequence[Run]) -> None:
@@ -130,7 +130,8 @@ def draw_recipes(runs: Sequence[Run]) -> None:
         axes[1].set_title(f"validation loss: with '{names[0]}' it climbs again")
     last = {name: np.mean([run.validation[-1] for run in runs if run.recipe == name]) for name in names}
     said = "; ".join(f"{name}: {loss:.2f}" for name, loss in last.items())
-    show_figure(drawn, f"Validation loss at the end: {said}.", "Line: mean. Band: lowest to highest seed.")
+    caption = of_seeds(len(plain), "Line: mean; band: smallest to largest seed.")
+    show_figure(drawn, f"Validation loss at the end: {said}.", caption)
 
 
 def draw_search(found: Search) -> None:
@@ -151,17 +152,19 @@ def draw_search(found: Search) -> None:
     for place, (name, losses) in enumerate(groups.items()):
         marker, size, color = ("*", 13, OKABE_ITO[1]) if name == "found" else ("o", 7, OKABE_ITO[0])
         axes[1].plot([place] * len(losses), losses, marker, color=color, markersize=size)
-        number = f"{np.mean(losses):.2f}"
-        axes[1].annotate(number, (place, max(losses)), (0, 8), textcoords="offset points", ha="center")
+        if len(losses) > 1:
+            axes[1].hlines(np.mean(losses), place - 0.16, place + 0.16, color="black", linewidth=2)
+        _number(axes[1], f"{np.mean(losses):.2f}", place + 0.16, float(np.mean(losses)))
     axes[1].set_xticks(range(len(groups)), [name.replace(" ", "\n", 1) for name in groups])
-    axes[1].set(ylabel="validation loss", xlim=(-0.5, max(0.5, len(groups) - 0.5)))
+    axes[1].set(ylabel="validation loss", xlim=(-0.4, max(0.65, len(groups) - 0.35)))
     axes[1].set_title("after the full training, on new images", fontsize=11)
     axes[1].margins(y=0.2)
     said = ", ".join(f"{name} {loss:.2f}" for name, loss in found.final.items()) or "none yet"
+    dots = "One dot per training" + ("; bar and number: the mean" if len(found.random) > 1 else "")
     show_figure(
         drawn,
         f"Scores from {order[0]:.2f} to {order[-1]:.2f}. Final losses: {said}.",
-        "One dot per training; the number is the mean. Axes are cut, and the two panels show different images.",
+        f"{dots}. Axes are cut, and the two panels show different images.",
     )
 
 
@@ -179,8 +182,13 @@ def _dots(ax: Axes, names: Sequence[str], rows: Sequence[Sequence[float]], form:
         ax.plot(places, row, "o-", color=OKABE_ITO[0], linewidth=0.8, alpha=0.65, markersize=5)
     for place, mean in zip(places, np.mean(rows, axis=0), strict=True):
         ax.hlines(mean, place - 0.16, place + 0.16, color="black", linewidth=2)
-        behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
-        ax.annotate(form % mean, (place + 0.2, mean), va="center", fontsize=10, bbox=behind)
+        _number(ax, form % mean, place + 0.16, mean)
     ax.set_xticks(places, names)
     ax.set_xlim(-0.4, len(names) - 0.35)
     ax.margins(y=0.15)
+
+
+def _number(ax: Axes, number: str, x: float, y: float) -> None:
+    """A number to the right of where a bar ends, on a patch of the background, so that no line runs through it."""
+    behind = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 1.5}
+    ax.annotate(number, (x, y), (5, 0), textcoords="offset points", va="center", fontsize=10, bbox=behind)

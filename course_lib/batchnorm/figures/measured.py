@@ -34,6 +34,7 @@ from course_lib.lab.plots import (
     curves,
     figure,
     legend_beside,
+    of_seeds,
     show_figure,
     spread,
     titled,
@@ -152,11 +153,12 @@ def draw_sweep(result: Sweep) -> None:
             ax.plot(x[~inside], run[~inside], "x", color=color, markersize=7, clip_on=False)
     ax.plot([], [], "x", color="gray", linestyle="", label=f"diverged, or above {CEILING:g}")
     ax.axhline(math.log(10), color="gray", linewidth=0.8, linestyle=":", label="guessing")
-    ax.axhline(math.log(10) / 2, color="black", linewidth=0.8, linestyle=":", label="below: it trains")
+    ax.axhline(math.log(10) / 2, color="black", linewidth=0.8, linestyle=":", label="below: the network trains")
     factor = {WITHOUT: result.width(WITHOUT), WITH: result.width(WITH)}
     seeds = len(result.losses[WITH])
     title = (
-        f"It trains over a factor of {min(factor[WITH]):,.0f} with batch norm, of {max(factor[WITHOUT]):,.0f} without"
+        f"Scales that train span a factor of {min(factor[WITH]):,.0f} with batch norm, "
+        f"{max(factor[WITHOUT]):,.0f} without"
         if result.setting == "initial scale"
         else f"Largest rate that trains: {min(result.largest(WITH)):.3g} with batch norm, "
         f"{max(result.largest(WITHOUT)):.3g} without"
@@ -164,8 +166,8 @@ def draw_sweep(result: Sweep) -> None:
     ax.set(xscale="log", xlabel=result.setting, ylabel="training loss at the end", title=title)
     legend_beside(ax)
     working = "; ".join(f"{label}, {_ranges(result.working(label))}" for label in result.losses)
-    dots = f"A dot for each of {seeds} seeds." if seeds > 1 else "One seed."
-    caption = f"{dots} It trains at these values: {working}."
+    dots = of_seeds(seeds, f"A dot for each of {seeds} seeds.")
+    caption = f"{dots} The network trains at these values: {working}."
     show_figure(drawn, f"Training loss over the {result.setting}. {title}. {caption}", caption)
 
 
@@ -205,11 +207,12 @@ def draw_batch_sizes(result: BatchSizes) -> None:
     ax.set(xlabel="batch size", ylabel="validation error in %", ylim=(0, None))
     ax.set_title(title, fontsize=_TITLE)
     legend_beside(ax)
+    dots = of_seeds(len(next(iter(result.errors.values()))), "A dot for each seed; line: their mean.")
     numbers = "; ".join(
         f"{label}: " + ", ".join(f"{v:.0f}% at {size}" for v, size in zip(mean, result.sizes, strict=True))
         for label, mean in means.items()
     )
-    show_figure(drawn, f"Validation error over the batch size. {title}. {numbers}.", "A dot for each seed.")
+    show_figure(drawn, f"Validation error over the batch size. {title}. {numbers}.", dots)
 
 
 def draw_company(result: Company) -> None:
@@ -217,7 +220,7 @@ def draw_company(result: Company) -> None:
     drawn, (ax,) = figure(width=8.0, height=3.0)
     ax.plot(result.sizes, result.noise, **_WITH, label="training mode")
     guide = [result.noise[-1] * math.sqrt(result.sizes[-1] / size) for size in result.sizes]
-    ax.plot(result.sizes, guide, color=OKABE_ITO[1], linestyle=":", label="1 / sqrt(batch size)")
+    ax.plot(result.sizes, guide, color=OKABE_ITO[1], linestyle=":", label="proportional to\n1 / sqrt(batch size)")
     ax.set(xscale="log", yscale="log", xlabel="batch size", ylabel="standard deviation of a logit")
     calmer = all(one > other for one, other in pairwise(result.noise))
     claim = "One image in random company: the larger the batch, the less noise"
@@ -229,7 +232,11 @@ def draw_company(result: Company) -> None:
     legend_beside(ax)
     said = ", ".join(f"{v:.2f} at {size}" for v, size in zip(result.noise, result.sizes, strict=True))
     caption = f"In evaluation mode the company makes no difference (standard deviation {result.eval_noise:.1g})."
-    show_figure(drawn, f"Standard deviation of the logits of one image over random batches: {said}. {caption}", caption)
+    alt = (
+        f"Standard deviation of the logits of one image over random batches: {said}. Dotted: a line proportional to "
+        f"1 / sqrt(batch size), through the last point. {caption}"
+    )
+    show_figure(drawn, alt, caption)
 
 
 def draw_regularizing(result: Regularizing) -> None:
@@ -247,7 +254,8 @@ def draw_regularizing(result: Regularizing) -> None:
     smallest, largest = (float(np.mean(result.validation[label])) for label in (labels[-1], labels[1]))
     axes[1].set_title(titled("validation loss: more noise does not help", smallest > largest, "validation loss"))
     axes[0].set(ylabel="loss at the end", ylim=(0, None))
-    show_figure(drawn, f"500 images with wrong labels. {'; '.join(said)}.", "A dot for each seed.")
+    dots = of_seeds(len(result.training[labels[0]]), "A dot for each seed.")
+    show_figure(drawn, f"500 images with wrong labels. {'; '.join(said)}.", dots)
 
 
 def draw_contrast(result: Contrast) -> None:
@@ -266,7 +274,9 @@ def draw_contrast(result: Contrast) -> None:
         f"{label}: {mean[0]:.0f}% at full contrast, {mean[-1]:.0f}% at {result.factors[-1]:g}"
         for label, mean in means.items()
     )
-    show_figure(drawn, f"Validation accuracy while the contrast falls. {said}.", "Band: smallest to largest seed.")
+    seeds = len(next(iter(result.accuracy.values())))
+    caption = of_seeds(seeds, "Line: mean; band: smallest to largest seed.")
+    show_figure(drawn, f"Validation accuracy while the contrast falls. {said}.", caption)
 
 
 def draw_modes(result: Modes) -> None:

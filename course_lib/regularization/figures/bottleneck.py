@@ -8,7 +8,7 @@ import numpy as np
 
 from course_lib.lab.plots import curves, figure, show_figure, titled
 from course_lib.regularization.experiments.bottleneck import Narrow, Teacher
-from course_lib.regularization.figures.dots import dots, legend_below, places
+from course_lib.regularization.figures.dots import dots, dots_of, legend_below, places
 
 __all__ = ["draw_counts", "draw_narrow", "draw_teacher"]
 
@@ -33,7 +33,7 @@ def draw_counts(count: Callable[[int, int, int, bool], tuple[int, int]], inputs:
         xlabel="width",
         ylabel="weights",
         ylim=(0, None),
-        title=f"{inputs} → {outputs}: it saves weights up to width {saves[-1]}",
+        title=f"{inputs} → {outputs}: a bottleneck saves weights up to width {saves[-1]}",
     )
     ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.legend(frameon=False, loc="upper left")
@@ -59,7 +59,8 @@ def draw_teacher(found: Mapping[int, Teacher]) -> None:
         )
     axes[0].set_ylabel("mean squared error")
     legend_below(drawn, axes[0])
-    show_figure(drawn, f"A teacher of rank 3. {'. '.join(said)}.", "Small dots: seeds. One scale for all panels.")
+    caption = f"{dots_of(len(next(iter(found.values())).excess))} One scale for all panels."
+    show_figure(drawn, f"A teacher of rank 3. {'. '.join(said)}.", caption)
 
 
 def draw_narrow(found: Narrow, parameters: Mapping[int, int]) -> None:
@@ -69,7 +70,7 @@ def draw_narrow(found: Narrow, parameters: Mapping[int, int]) -> None:
     drawn, (left, right) = figure(1, 2, width=5.2, height=3.6)
     remembered, accuracy, validation = (found.at_the_end(name) for name in ("remembered", "accuracy", "validation"))
     table = {
-        "training labels given back, wrong ones included": np.transpose([remembered[w] for w in order]).tolist(),
+        "training labels reproduced, wrong ones included": np.transpose([remembered[w] for w in order]).tolist(),
         "accuracy on new images": np.transpose([accuracy[w] for w in order]).tolist(),
     }
     dots(left, table)
@@ -90,4 +91,5 @@ def draw_narrow(found: Narrow, parameters: Mapping[int, int]) -> None:
         f"validation loss {np.mean(validation[width]):.2f}"
         for width in order
     )
-    show_figure(drawn, f"Networks with a bottleneck in front. {said}.", "Small dots: seeds.")
+    caption = dots_of(len(validation[0]))
+    show_figure(drawn, f"Networks with a bottleneck in front. {said}.", caption)

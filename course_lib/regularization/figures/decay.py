@@ -10,9 +10,9 @@ import torch
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from course_lib.lab.plots import counted, curves, figure, show_figure, titled
+from course_lib.lab.plots import curves, figure, show_figure, titled
 from course_lib.regularization.experiments.decay import AdamRun, Sweep
-from course_lib.regularization.figures.dots import dots, legend_below, places
+from course_lib.regularization.figures.dots import dots, dots_of, legend_below, places
 from course_lib.regularization.nets.stacked import SIDE
 
 __all__ = [
@@ -48,11 +48,9 @@ def draw_sweep(sweep: Sweep) -> None:
         f"λ = {lam:g}: validation loss {means[i]:.2f}, gap {gaps[i]:.2f}, norm {norms[i]:.1f}"
         for i, lam in enumerate(sweep.strengths)
     )
-    show_figure(drawn, f"Losses and norm of the weights over the strength of the penalty. {said}.", _seeds(sweep.seeds))
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"Small dots: {len(seeds)} seeds. Lines: their means." if len(seeds) > 1 else "One seed."
+    show_figure(
+        drawn, f"Losses and norm of the weights over the strength of the penalty. {said}.", dots_of(len(sweep.seeds))
+    )
 
 
 def draw_filters(sweep: Sweep, strengths: Sequence[float]) -> None:
@@ -97,7 +95,7 @@ def draw_silent_weight(paths: Mapping[str, Sequence[float]]) -> None:
     drawn, (ax,) = figure(width=6.4, height=3.0)
     curves(ax, {name: (list(range(len(path))), list(path)) for name, path in paths.items()}, markers=False)
     ax.axhline(0, color="black", linewidth=0.8)
-    ax.set(xlabel="step", ylabel="weight", title="With momentum the two are no longer the same")
+    ax.set(xlabel="step", ylabel="weight", title="With momentum, penalty and decay are no longer the same")
     said = "; ".join(f"{name}: {path[1]:.2f} after 1 step, {path[10]:.2f} after 10" for name, path in paths.items())
     show_figure(drawn, f"A weight without any gradient from the loss. {said}.", f"{said[0].upper()}{said[1:]}.")
 
@@ -105,21 +103,21 @@ def draw_silent_weight(paths: Mapping[str, Sequence[float]]) -> None:
 def draw_half_lives(half_lives: Mapping[str, float], training: Mapping[str, int]) -> None:
     """How long a weight takes to be halved by decay alone, beside the length of some trainings, in steps."""
     drawn, (ax,) = figure(width=7.0, height=0.42 * (len(half_lives) + len(training)) + 0.9)
-    rows = [*((name, value, "#0072B2") for name, value in half_lives.items())]
-    rows += [(name, float(value), "#999999") for name, value in training.items()]
-    for i, (_, value, color) in enumerate(rows):
-        ax.barh(i, value, color=color, height=0.6)
-        ax.annotate(f"{value:,.0f}", (value, i), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
-    ax.set_yticks(range(len(rows)), [name for name, _, _ in rows])
+    rows = [(name, value, "#0072B2", "o") for name, value in half_lives.items()]
+    rows += [(name, float(value), "#666666", "s") for name, value in training.items()]
+    for i, (_, value, color, marker) in enumerate(rows):
+        ax.plot(value, i, marker, color=color, markersize=8)
+        ax.annotate(f"{value:,.0f}", (value, i), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
+    ax.set_yticks(range(len(rows)), [name for name, *_ in rows])
     ax.invert_yaxis()
     ax.set(xscale="log", xlabel="steps")
     drawn.suptitle("With the usual settings, decay takes longer than our training", fontsize=12)
-    ax.margins(x=0.12)
-    said = "; ".join(f"{name}: {value:,.0f} steps" for name, value, _ in rows)
+    ax.margins(x=0.15, y=0.12)
+    said = "; ".join(f"{name}: {value:,.0f} steps" for name, value, *_ in rows)
     show_figure(
         drawn,
         f"Half-lives under weight decay, and lengths of trainings. {said}.",
-        "Blue: steps until decay alone has halved a weight. Gray: lengths of trainings.",
+        "Blue dots: steps until decay alone has halved a weight. Gray squares: lengths of trainings.",
     )
 
 
@@ -190,5 +188,5 @@ def draw_adam_losses(runs: Sequence[AdamRun]) -> None:
     show_figure(
         drawn,
         f"Validation loss over the strength. Lowest mean: {said}.",
-        f"Lowest mean over {counted(len(seeds), 'seeds')}: {said}.",
+        f"{f'Lowest mean over {len(seeds)} seeds' if len(seeds) > 1 else 'One seed; lowest'}: {said}.",
     )

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.lab.plots import DASHES, MARKERS, OKABE_ITO
+from course_lib.lab.plots import DASHES, MARKERS, OKABE_ITO, of_seeds
 
-__all__ = ["dots", "legend_below", "places"]
+__all__ = ["dots", "dots_of", "legend_below", "places"]
 
 
 def places(ax: Axes, values: Sequence[float], name: str) -> None:
@@ -36,6 +36,11 @@ def dots(ax: Axes, series: Mapping[str, Sequence[Sequence[float]]], first: int =
         ax.plot(x, means, color=color, linestyle=DASHES[i % len(DASHES)], marker=marker, markersize=5, label=label)
         for row in rows:
             ax.plot(x, row, color=color, marker=marker, markersize=3, linestyle="", alpha=0.45)
+
+
+def dots_of(seeds: int) -> str:
+    """What `dots` has drawn, for a caption."""
+    return of_seeds(seeds, f"Small dots: {seeds} seeds. Lines: their means.")
 
 
 def legend_below(drawn: Figure, ax: Axes, columns: int = 3) -> None:

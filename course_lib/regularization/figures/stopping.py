@@ -9,7 +9,7 @@ from torch import Tensor
 
 from course_lib.lab.plots import MARKERS, OKABE_ITO, counted, figure, show_figure, titled
 from course_lib.regularization.experiments.stopping import Ends, Equivalence
-from course_lib.regularization.figures.dots import dots, legend_below, places
+from course_lib.regularization.figures.dots import dots, dots_of, legend_below, places
 from course_lib.regularization.nets.stacked import Runs
 
 __all__ = ["draw_equal_norms", "draw_overfitting", "draw_patience", "draw_smoothed_curve", "draw_smoothing"]
@@ -88,7 +88,8 @@ def draw_patience(ends: Mapping[tuple[float, int], Ends]) -> None:
     show_figure(
         drawn,
         f"Mean regret over the patience. {said}.",
-        "Regret: test loss of the weights that were kept, minus the lowest test loss of the run. Small dots: seeds.",
+        "Regret: test loss of the weights that were kept, minus the lowest test loss of the run. "
+        f"{dots_of(len(next(iter(ends.values())).regrets))}",
     )
 
 
@@ -184,4 +185,6 @@ def draw_equal_norms(found: Equivalence) -> None:
         f"{name}: norm {np.mean(found.norms[name]):.1f}, validation loss {np.mean(losses):.2f}"
         for name, losses in found.losses.items()
     )
-    show_figure(drawn, f"Means over {counted(len(found.seeds), 'seeds')}. {said}.", f"Means: {said}.")
+    several = len(found.seeds) > 1
+    alt = f"{f'Means over {len(found.seeds)} seeds' if several else 'One seed'}. {said}."
+    show_figure(drawn, alt, f"{'Means' if several else 'One seed'}: {said}.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from course_lib.lab.plots import DASHES, OKABE_ITO, Picture, figure, show_figure, titled
+from course_lib.lab.plots import DASHES, OKABE_ITO, Picture, figure, of_seeds, show_figure, titled
 from course_lib.search.experiments.coarse import LECTURE, Search, Sweep
 
 __all__ = ["LiveScatter", "draw_searches", "draw_spread", "draw_sweep", "print_trials"]
@@ -119,7 +119,7 @@ def draw_spread(searches: Mapping[str, list[Search]]) -> None:
         xlabel="validation accuracy",
         xlim=(0, 0.86),
         title=titled(
-            "The fine search lifts the median and the worst, hardly the best",
+            "The fine search lifts the median and the worst, not the best",
             _lifted(list(searches.values())),
             "All accuracies of the searches",
         ),
@@ -141,7 +141,7 @@ def draw_sweep(sweep: Sweep) -> None:
     drawn, (left, right) = figure(1, 2, width=4.6, height=3.2)
     words = []
     for row, (label, rates) in enumerate(sweep.rates.items()):
-        left.plot(rates, color=OKABE_ITO[row], linestyle=DASHES[row])
+        left.plot(rates, color=OKABE_ITO[row], linestyle=DASHES[row], label=label)
         values = sweep.accuracy[label][:, -1]
         right.plot(values, [row] * len(values), "o", color=OKABE_ITO[row], markersize=6, alpha=0.8)
         right.plot(values.mean(), row, "|", color="black", markersize=16, markeredgewidth=2)
@@ -157,5 +157,7 @@ def draw_sweep(sweep: Sweep) -> None:
     title = titled("Rates that fall end higher", higher, "Accuracy at the end")
     right.set(xlabel="validation accuracy after the last epoch", title=title)
     seeds = len(next(iter(sweep.accuracy.values())))
-    caption = f"Mean accuracy of {seeds} seed{'s' * (seeds > 1)}: {'; '.join(words)}."
-    show_figure(drawn, caption, f"{caption} One dot for every seed; bar: their mean. Colors as on the left.")
+    drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    caption = f"{'Mean accuracy' if seeds > 1 else 'Accuracy'} at the end: {'; '.join(words)}."
+    dots = of_seeds(seeds, "One dot for every seed; bar: their mean.")
+    show_figure(drawn, f"{caption} {dots}", f"{caption} {dots}")

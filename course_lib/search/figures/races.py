@@ -214,7 +214,7 @@ def draw_halving(results: Sequence[Halving]) -> None:
         ylabel="test accuracy of the winner",
         ylim=(0.615, 0.785),
         title=titled(
-            "Halving gets most of it for a fraction of the epochs",
+            "Halving keeps most of the accuracy for a fraction of the epochs",
             all(np.median(r.halved) > np.median(r.full) - 0.02 for r in results),
             "Halving, and random search with as many epochs",
         ),

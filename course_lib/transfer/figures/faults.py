@@ -9,7 +9,18 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from course_lib.lab.plots import DASHES, MARKERS, OKABE_ITO, curves, figure, montage, show_figure, spread, titled
+from course_lib.lab.plots import (
+    DASHES,
+    MARKERS,
+    OKABE_ITO,
+    curves,
+    figure,
+    montage,
+    of_seeds,
+    show_figure,
+    spread,
+    titled,
+)
 from course_lib.transfer.experiments.faults import Drift, HeadRun, RateRun
 
 __all__ = [
@@ -59,7 +70,9 @@ def draw_drift(runs: Mapping[str, Sequence[Drift]]) -> None:
         f"features moved by {mean['moved']:.2f}"
         for way, mean in means.items()
     )
-    caption = "One dot per seed, a bar at the mean. Old images: with the old head put back."
+    seeds = len(next(iter(runs.values())))
+    dots = of_seeds(seeds, "One dot per seed; bar and number: the mean.")
+    caption = f"{dots} Old images: with the old head put back."
     show_figure(drawn, f"Freezing in several ways. {said}.", caption)
 
 
@@ -90,7 +103,9 @@ def draw_head_runs(runs: Mapping[str, Sequence[HeadRun]]) -> None:
     said = "; ".join(
         f"{name}: accuracy {right[name]:.2f}, head moved by {moved[name]:.2f} of its size" for name in runs
     )
-    show_figure(drawn, f"Training loss. {said}.", f"{said}. Band: lowest to highest seed; one dot per seed.")
+    seeds = len(next(iter(runs.values())))
+    marks = of_seeds(seeds, "Band: smallest to largest seed. One dot per seed; bar and number: the mean.")
+    show_figure(drawn, f"Training loss. {said}.", f"{said}. {marks}")
 
 
 def _across(ax: Axes, names: Sequence[str], rows: Sequence[Sequence[float]]) -> None:
@@ -213,7 +228,9 @@ def draw_rate_runs(runs: Sequence[RateRun]) -> None:
         f"{name}: " + ", ".join(f"{mean:.2f} at {decay:g}" for mean, decay in zip(row, decays, strict=True))
         for name, row in means.items()
     )
-    show_figure(drawn, f"Accuracy over the decay. {said}.", "Band: smallest to largest seed.")
+    seeds = len(next(iter(lines.values())))
+    caption = of_seeds(seeds, "Line: mean; band: smallest to largest seed.")
+    show_figure(drawn, f"Accuracy over the decay. {said}.", caption)
 
 
 def draw_tuning(accuracy: Mapping[str, Sequence[float]], classes: Sequence[str], scratch: str) -> None:
@@ -231,11 +248,13 @@ def draw_tuning(accuracy: Mapping[str, Sequence[float]], classes: Sequence[str],
     least = accuracy[scratch]
     others = [values for way, values in accuracy.items() if way != scratch]
     below = len(least) > 2 and all(low < min(row) for low, *row in zip(least, *others[1:], strict=False))
-    claim = "From scratch it is behind the pretrained ones on each of its draws"
+    claim = "From scratch: behind the pretrained ones on each of its draws"
     ax.set_title(titled(claim, below, "Four ways to learn two classes"))
     said = "; ".join(f"{way}: {np.mean(values):.2f}" for way, values in accuracy.items())
     show_figure(
-        drawn, f"Mean accuracy. {said}.", "One dot per draw of the images, a bar at the mean. Dotted: guessing."
+        drawn,
+        f"Mean accuracy. {said}.",
+        "One dot per draw of the images; bar and number: the mean. Dotted: guessing.",
     )
 
 

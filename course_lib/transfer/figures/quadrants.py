@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from course_lib.lab.plots import OKABE_ITO, counted, figure, show_figure, show_table
+from course_lib.lab.plots import OKABE_ITO, counted, figure, of_seeds, show_figure, show_table
 from course_lib.transfer.experiments.quadrants import ADVICE, RECIPES, TARGETS, Run, Summary, best_recipes, summaries
 
 __all__ = ["draw_runs", "draw_table", "show_runs"]
@@ -75,10 +75,12 @@ def draw_table(runs: Sequence[Run], little: int = 1, much: int = 100) -> None:
         )
     for ax in axes[2:]:
         ax.set_xlabel("test accuracy")
+    most = max((len(run.accuracies) for run in found.values()), default=0)
+    dots = f"{of_seeds(most, 'One dot per seed; bar and number: the mean.')} " if most else ""
     show_figure(
         drawn,
         f"{'; '.join(said) or 'Nothing was measured yet'}.",
-        f"Little: {counted(little, 'labeled images')} per class; much: {much}. One dot per seed, a bar at the mean. "
+        f"Little: {counted(little, 'labeled images')} per class; much: {much}. {dots}"
         "Orange squares: recipes that follow the lecture's advice. "
         f"{_STAR if any(map(len, stars)) else ''}The two rows have different scales.",
     )
@@ -134,7 +136,10 @@ def draw_runs(runs: Sequence[Run]) -> None:
         ax.set_xlabel("labeled images of each class")
     for ax in axes[::2]:
         ax.set_ylabel("test accuracy")
-    show_figure(drawn, f"Highest mean accuracy. {'; '.join(said)}.", "Line: mean. Band: lowest to highest seed.")
+    caption = of_seeds(
+        max(len(run.accuracies) for run in found.values()), "Line: mean; band: smallest to largest seed."
+    )
+    show_figure(drawn, f"Highest mean accuracy. {'; '.join(said)}.", caption)
 
 
 def _level(found: Table, target: str, per_class: int) -> tuple[str, ...]:

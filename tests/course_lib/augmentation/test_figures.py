@@ -6,6 +6,10 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 from course_lib.augmentation.experiments import Mirrored, Search, Views
 from course_lib.augmentation.figures import drawn, measured
@@ -81,6 +85,40 @@ def test_every_drawing_has_a_description_and_takes_the_color_of_the_page(drawing
 def test_an_effect_is_one_that_shows_on_every_seed(flipped: tuple[float, ...], said: str) -> None:
     """The title of a panel claims no more than its dots show."""
     assert measured._effect([after - 1.0 for after in flipped]) == said
+
+
+def test_the_mean_of_the_random_policies_is_drawn_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar with its number; above the highest dot it would be read as the value of that one."""
+    seen: list[tuple[float, float]] = []
+
+    def note(drawn: Figure, alt: str, caption: str) -> None:
+        numbers = {text.get_text(): float(text.xy[1]) for text in drawn.axes[1].texts if isinstance(text, Annotation)}
+        bars = [
+            float(bar.get_segments()[0][0][1]) for bar in drawn.axes[1].collections if isinstance(bar, LineCollection)
+        ]
+        seen.append((numbers["1.22"], bars[0]))
+
+    monkeypatch.setattr(measured, "show_figure", note)
+    final = {"none": 1.3, "found": 1.0, "random 1": 1.1, "random 2": 1.41, "random 3": 1.15}
+    measured.draw_search(Search([[], []], [0.9, 0.8], 1, final))
+    assert seen[0] == pytest.approx((1.22, 1.22))
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_numbers_stand_on_the_background(monkeypatch: pytest.MonkeyPatch, seeds: int) -> None:
+    """The lines of the seeds do not run through them."""
+    patches: list[bool] = []
+
+    def note(drawn: Figure, alt: str, caption: str) -> None:
+        for ax in drawn.axes:
+            for text in ax.texts:
+                patch = text.get_bbox_patch()
+                patches.append(patch is not None and patch.get_facecolor() == to_rgba(ax.get_facecolor()))
+        assert ("One seed." in caption) == (seeds == 1)
+
+    monkeypatch.setattr(measured, "show_figure", note)
+    measured.draw_mirrored([Mirrored("digits", ((0.4,) * seeds, (0.6,) * seeds), ((0.9,) * seeds, (0.8,) * seeds))])
+    assert patches == [True, True]
 
 
 def test_the_figures_say_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -315,7 +315,7 @@ def test_every_figure_of_the_batchnorm_notebook_is_described(capsys: pytest.Capt
     output = capsys.readouterr().out
     for words in (
         "last layer over first layer",
-        "It trains at these values: without batch norm, 0.1; with batch norm, 0.1 to 1.",
+        "The network trains at these values: without batch norm, 0.1; with batch norm, 0.1 to 1.",
         "batch norm: 60% at 2, 20% at 4",
         "train mode, sorted by class: 18%",
         "2.00 ms before, 1.50 ms after",
