@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,20 @@ __all__ = ["Collected", "Returning", "collect", "everybody_of", "read_returning"
 
 MAX_STUDENT_BYTES = 256 << 20
 _RESERVED = ("timestamp.txt", "submission_secret.txt")
+_CONFIGURATIONS = re.compile(
+    r"(nbgrader|ipython\w*|jupyter\w*)_config\.(py|json)|(pytest|tox)\.ini"
+    r"|\.?pytest\.toml|setup\.cfg|pyproject\.toml|(gnu)?makefile"
+)
+"""What nbgrader, Jupyter, IPython, pytest and make read where they are started."""
+_MODULES = sys.stdlib_module_names | {
+    "alembic", "autograder", "conftest", "course_lib", "exercises", "ipykernel", "ipykernel_launcher", "ipython",
+    "jupyter", "jupyter_core", "jupyterlab", "matplotlib", "nbconvert", "nbformat", "nbgrader", "notebook", "numpy",
+    "pip", "pytest", "ruff", "sitecustomize", "torch", "traitlets", "usercustomize",
+}  # fmt: skip
+"""What a program that was started in a folder would import from there in place of the right module."""
+_LOW_MODULES = frozenset(name.casefold() for name in _MODULES)
+_CODE = (".py", ".pyw", ".pyc", ".pyd", ".so")
+_RENAMED = "handed in "
 _MAX_NAME_BYTES = 200
 
 
@@ -182,6 +197,7 @@ def _keep(course: Course, assignment: str, delivery: Delivery, notebook: str, *,
     if not delivery.has_notebook:
         is_one = f"{notebook}.ipynb" in files
         notes.append("a notebook by its content, not by its name" if is_one else "no notebook among the files")
+    notes += [f"stored as {name!r}: a program would run it" for name in files if _is_renamed(name)]
     when = delivery.person.time or _own_time(delivery)
     if delivery.late and when is None:
         notes.append("late, says Canvas, but not when")
@@ -231,12 +247,23 @@ def _content(file: Upload) -> bytes:
 
 
 def _safe(name: str) -> str:
-    """A name that is one file here, and none of ours."""
+    """A name that is one file here, and none of ours, nor one that a program would run if started beside it."""
     plain = re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", name).lstrip(". ") or "file"
     while len(plain.encode("utf-8", "replace")) > _MAX_NAME_BYTES:
         path = PurePosixPath(plain)
         plain = f"{path.stem[:-1]}{path.suffix}" if len(path.suffix) < 20 and len(path.stem) > 1 else plain[:-1]
-    return f"handed in {plain}" if plain in _RESERVED else plain
+    return f"{_RENAMED}{plain}" if plain in _RESERVED or _would_run(plain) else plain
+
+
+def _would_run(name: str) -> bool:
+    """Whether a program that is started in a folder runs a file of this name, or what it says."""
+    low = name.casefold()  # some file systems make no difference
+    module = low.partition(".")[0] in _LOW_MODULES and low.endswith(_CODE)
+    return module or _CONFIGURATIONS.fullmatch(low) is not None
+
+
+def _is_renamed(name: str) -> bool:
+    return name.startswith(_RENAMED) and _would_run(name.removeprefix(_RENAMED))
 
 
 def _free(name: str, taken: Mapping[str, object]) -> str:
