@@ -180,3 +180,29 @@ def test_outside_a_course_only_a_course_can_be_begun(tmp_path: Path, monkeypatch
     """One line that says so."""
     monkeypatch.chdir(tmp_path)
     assert main(["new", "assignment", "01_first"]) == AutograderError.exit_status
+
+
+@pytest.mark.parametrize(
+    ("titles", "words"),
+    [
+        (("value for n > 0", "value for n < 0"), "'value for n > 0' and 'value for n < 0' have the same key"),
+        (("mean", "Keeps dtype and device"), "'Keeps dtype and device' and 'keeps dtype and device' have the same key"),
+        (("mean", "<>"), "the criterion '<>' has no letter or digit"),
+    ],
+)
+def test_criteria_that_cannot_be_told_apart_are_refused(titles: tuple[str, str], words: str, course: Course) -> None:
+    """Their marks would be merged; whoever asks for the exercise, to rehearse, release or grade, is told."""
+    path = course.root / "exercises" / "first" / "first_1.py"
+    more = "".join(f'\nexercise.criterion("{title}", 1)' for title in titles)
+    path.write_text(path.read_text("utf-8") + more + "\n", encoding="utf-8")
+    with pytest.raises(CourseError, match=r"first_1\.py") as caught:
+        Course.find(course.root).exercises("01_first")
+    assert words in caught.value.message
+
+
+def test_a_title_of_any_script_is_a_key() -> None:
+    """Titles in ASCII keep the keys under which their marks are stored."""
+    exercise = Exercise("x", "f(x)")
+    titles = ("сумма", "среднее", "größer als 0", "平均", "Runs over the_batch (N > 1)!")
+    keys = [exercise.criterion(title, 1).slug for title in titles]
+    assert keys == ["сумма", "среднее", "größer-als-0", "平均", "runs-over-the-batch-n-1"]
