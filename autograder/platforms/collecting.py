@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json
 import re
 import sys
@@ -74,6 +75,7 @@ class Collected:
         unclear: files that nobody got.
         without: members of the roster of whom nothing came and nothing lies there.
         roster: how many are in it.
+        unnamed: names given with `--owner` that are in no download.
     """
 
     rows: tuple[Row, ...]
@@ -82,6 +84,7 @@ class Collected:
     roster: int
     platform: str
     unclear_times: int = 0
+    unnamed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def collect(
 
     Raises:
         UnknownAssignmentError, CourseError: as for grading; or for a path or roster that is none.
-        UsageError: if the download names people and there is no roster.
+        UsageError: if the download names people and there is no roster, or an owner is not in the roster.
     """
     master = load_master(course, assignment)
     rules = Rules.of(course)
@@ -124,6 +127,8 @@ def collect(
             read_uploads(path)  # says it
     own = read_roster(roster, rules.zone) if roster is not None else stored_roster(course, assignment, rules.zone)
     everybody = roster_of(_students(course), own)
+    if own is not None:
+        _require_known(owners or {}, everybody.people)
     downloads = [
         sort_uploads(read_uploads(path), everybody.people, assignment, master.notebook, owners) for path in paths
     ]
@@ -133,21 +138,35 @@ def collect(
             f"this is a download of {' and '.join(sorted(platforms)).title()}, but nobody is known here",
             "give a roster: --roster FILE.csv (Canvas: Grades > Export; Moodle: Download grading worksheet)",
         )
+    named = {name for download in downloads for name in download.named}
+    unnamed = tuple(name for name in owners or {} if name not in named)
     if dry_run:
-        return _told(
-            course,
-            assignment,
-            downloads,
-            everybody,
-            _write(course, assignment, downloads, master.notebook, dry_run=True),
-        )
+        rows = _write(course, assignment, downloads, master.notebook, dry_run=True)
+        return replace(_told(course, assignment, downloads, everybody, rows), unnamed=unnamed)
     with hold(course.root / ".autograder" / "lock"):
         if roster is not None:
             _store_roster(course, assignment, roster)
         _enrol(course, everybody, downloads)
         rows = _write(course, assignment, downloads, master.notebook, dry_run=False)
         _store_returning(course, assignment, downloads)
-    return _told(course, assignment, downloads, everybody, rows)
+    return replace(_told(course, assignment, downloads, everybody, rows), unnamed=unnamed)
+
+
+def _require_known(owners: Mapping[str, str], people: Sequence[Person]) -> None:
+    """A typing error must not make a student.
+
+    Raises:
+        UsageError: for an id that neither the roster nor the gradebook has, with the nearest one.
+    """
+    known = [person.id for person in people if person.id]
+    for name, student in owners.items():
+        if student not in known:
+            near = difflib.get_close_matches(student, known, n=1)
+            what = f"did you mean {near[0]!r}? Else" if near else "give an id of the roster, or"
+            raise UsageError(
+                f"--owner {name}={student}: the roster has no id {student!r}",
+                f"{what} add them to the roster: --roster FILE.csv",
+            )
 
 
 def _told(
