@@ -138,6 +138,13 @@ def test_a_defused_text_is_one_line_and_no_formula(text: str) -> None:
     assert len(safe(text).splitlines()) <= 1
 
 
+def test_ids_that_look_alike_are_told_apart() -> None:
+    """What one does not see stands there as its number: blanks of no width, marks of direction, soft hyphens."""
+    ids = ["ada", "ada\u200b", "ad\u202ea", "ad\u00ada", "ada\udc80", "ad\U000e0061a"]
+    assert [safe(one) for one in ids] == ["ada", r"ada\u200b", r"ad\u202ea", r"ad\xada", r"ada\udc80", r"ad\U000e0061a"]
+    assert safe("two\nlines\tand\u00a0blanks") == "two lines and blanks"
+
+
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=5, unique=True))
 def test_every_name_keeps_its_row(names: list[str]) -> None:
     """Commas, quotes and line ends in names do not shift columns."""
