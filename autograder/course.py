@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["CONFIG_NAME", "Course"]
 
 CONFIG_NAME = "nbgrader_config.py"
+
+_HANDED_IN = frozenset({".autograder", "autograded", "inbound", "submitted"})
+"""Folders that hold what students handed in, wherever they lie: in a course, in the exchange, on another disk."""
+_STEPS = ("submitted", "autograded", "feedback", "release")
+"""Steps of nbgrader whose folders may hold files of students: what lies beside a notebook goes along to feedback."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,19 @@ class Course:
         """The course whose folder is `start` (by default the working directory) or the nearest one above it.
 
         Raises:
-            CourseError: if there is none, or if its configuration cannot be read.
+            CourseError: if there is none, if its configuration cannot be read, or if a student may have written it:
+                it is Python, which would run with the instructor's rights.
         """
         folder = (start or Path.cwd()).resolve()
         if not folder.is_dir():
             raise CourseError(f"no such folder: {folder}", "name the course's folder: --course DIR")
         for root in (folder, *folder.parents):
             if (root / CONFIG_NAME).is_file():
+                if (place := _of_students(root)) is not None:
+                    raise CourseError(
+                        f"{root / CONFIG_NAME} lies in {place}, among files of students, so it is not read",
+                        "name the course's folder: --course DIR; a course of yours needs another place",
+                    )
                 return cls(root, _read_config(root))
         raise CourseError(
             f"no {CONFIG_NAME} in {folder} or above it", "go to the course's folder or name it: --course DIR"
@@ -149,6 +161,36 @@ class Course:
     def _step(self, name: str) -> Path:
         # nbgrader's defaults: the folder is called like the step
         return self.root / str(self.config.CourseDirectory.get(f"{name}_directory") or name)
+
+
+def _of_students(root: Path) -> Path | None:
+    """The folder of students' files that a configuration lies in; None if it lies in none.
+
+    No configuration is run for that.
+    """
+    inside = (root, *root.parents)
+    named = next((folder for folder in inside if folder.name in _HANDED_IN), None)
+    if named is not None:
+        return named
+    courses = (folder for folder in root.parents if (folder / CONFIG_NAME).is_file())
+    places = ((course / name).resolve() for course in courses for name in _names_of_steps(course / CONFIG_NAME))
+    return next((place for place in places if place in inside), None)
+
+
+def _names_of_steps(path: Path) -> Iterator[str]:
+    """What the folders of `_STEPS` are called, as far as a configuration's text tells."""
+    yield from _STEPS
+    try:
+        nodes = list(ast.walk(ast.parse(path.read_bytes())))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return
+    attributes = {f"{step}_directory" for step in _STEPS}
+    for node in nodes:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Attribute) and target.attr in attributes for target in node.targets
+        ):
+            parts = [part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)]
+            yield from (part for part in parts if isinstance(part, str) and "\0" not in part)
 
 
 def _read_config(root: Path) -> Config:

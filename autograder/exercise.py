@@ -32,6 +32,7 @@ import dataclasses
 import hashlib
 import inspect
 import re
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -116,8 +117,8 @@ class Criterion:
 
     @property
     def slug(self) -> str:
-        """The title as an identifier."""
-        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+        """The title as an identifier: its letters and digits, of any script."""
+        return re.sub(r"[\W_]+", "-", unicodedata.normalize("NFC", self.title).lower()).strip("-")
 
     def entries(self, cases: Mapping[str, tuple[str, ...]]) -> tuple[Entry, ...]:
         """The entries this criterion selects.
@@ -383,8 +384,23 @@ class Exercise:
             return "no reference: decorate a right answer with @exercise.reference"
         if not self.criteria:
             return "no criteria: exercise.criterion(title, points)"
+        if mixed_up := self._mixed_up():
+            return mixed_up
         bare = [m.slug for m in self.misconceptions if not all(m.hints)]
         return f"no hint for {bare[0]}: write it as its docstring" if bare else ""
+
+    def _mixed_up(self) -> str:
+        """Which criteria could not be told apart in marks and reports; empty if all can."""
+        known: dict[str, str] = {}
+        for criterion in self.marked:
+            slug, title = criterion.slug, criterion.title
+            if not slug:
+                return f"the criterion {title!r} has no letter or digit in its title, so it has no key: say it in words"
+            if slug in known:
+                both = f"the criteria {known[slug]!r} and {title!r}"
+                return f"{both} have the same key {slug!r}: let letters or digits of their titles differ"
+            known[slug] = title
+        return ""
 
     def namespace(self, what: Answer) -> dict[str, Any]:
         """A reference or a wrong answer as a namespace; names it leaves out come from the reference."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import keyword
 import re
+import shlex
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from autograder.whole_files import write_over, write_together
 __all__ = ["Written", "new_assignment", "new_course", "new_exercise"]
 
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_SPELLED = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+"""Latin letters that are no letter a-z with an accent; `casefold` has made ss of ß."""
 _ASSIGNMENT = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
 
 
@@ -41,18 +45,21 @@ class Written:
 def new_course(folder: Path) -> Written:
     """An empty course: configuration, a library, a place for exercises and notebooks.
 
+    Args:
+        folder: its name is the course's title; the library's name is made of its letters a-z and digits.
+
     Raises:
+        UsageError: if the folder's name makes no name for a package.
         CourseError: if something is there already.
     """
     root = folder.resolve()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise CourseError(f"{root} is not empty", "name a new folder: autograder new course DIR")
-    word = re.sub(r"[^a-z0-9]+", "_", root.name.lower()).strip("_")
-    if not word or word[0].isdigit():
-        raise UsageError(f"{root.name!r} gives no name for a Python package", "begin the folder's name with a letter")
+    word = _package_word(root.name)
     values = {
         "name": word.replace("_", "-"),
-        "title": word.replace("_", " ").capitalize(),
+        "title": root.name,
+        "title_in_python": json.dumps(root.name, ensure_ascii=False),
         "library": f"{word}_lib",
     }
     with _gone_if_it_fails(root):
@@ -64,7 +71,27 @@ def new_course(folder: Path) -> Written:
             _write(root / ".gitignore", "gitignore", values),
         ]
         (root / "notebooks").mkdir()
-    return Written(tuple(written), (f"cd {folder}", "autograder new assignment 01_first"))
+    return Written(tuple(written), (f"cd {shlex.quote(str(folder))}", "autograder new assignment 01_first"))
+
+
+def _package_word(name: str) -> str:
+    """A name in the letters that a package may have: accents are left out.
+
+    Raises:
+        UsageError: if it has no such letter, or does not begin with one.
+    """
+    if not name.isprintable():
+        raise UsageError(f"the folder's name {name!r} has characters that cannot be shown", "choose another name")
+    letters = unicodedata.normalize("NFKD", name.casefold().translate(_SPELLED))
+    plain = "".join(char for char in letters if not unicodedata.combining(char))
+    word = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    if not word or not word[0].isalpha():
+        what = "begins with no Latin letter" if re.search("[a-z]", word) else "has no Latin letter"
+        raise UsageError(
+            f"the folder's name {name!r} {what}, and the package that students import is called after it",
+            "begin the folder's name with a letter a-z; c.Autograder.title in nbgrader_config.py may say anything",
+        )
+    return word
 
 
 def new_assignment(course: Course, name: str) -> Written:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from rich.text import Text
 
 from autograder.course import Course
 from autograder.platforms.collecting import Collected, collect
+from autograder.platforms.uploads import Refused
 from course_lib.checking.card import plain
 
 __all__ = ["add_arguments", "run"]
@@ -52,7 +55,8 @@ def _owner(text: str) -> tuple[str, str]:
     name, sign, student = text.rpartition("=")
     if not (sign and name and student):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=ID")
-    return name, student
+    # As names in downloads are read; a shell completes a folder's name with a slash.
+    return unicodedata.normalize("NFC", name.rstrip("/") or name), student
 
 
 def run(args: argparse.Namespace, course: Course) -> int:
@@ -68,15 +72,23 @@ def run(args: argparse.Namespace, course: Course) -> int:
     console.print(_table(found))
     limit = None if args.all else _SHOWN
     _list(console, "", [f"{row.name}: {'; '.join(row.notes)}" for row in found.rows if row.notes], limit)
-    _list(console, "UNCLEAR ", [f"{one.name}: {one.reason}" for one in found.unclear], limit)
+    _list(console, "UNCLEAR ", [_unclear(one) for one in found.unclear], limit)
+    if found.unnamed:
+        names = ", ".join(repr(name) for name in found.unnamed)
+        line = f"--owner: nothing in the download is called {names}; lines with UNCLEAR say what to write"
+        console.print(Text(plain(line)), soft_wrap=True)
     if found.unclear:
-        hint = (
-            "nobody got what is unclear; say whose it is, --owner 'NAME=ID', or correct the roster, and collect again"
-        )
+        hint = "nobody got what is unclear; say whose it is, as its line does, or correct the roster, and collect again"
         console.print(Text(hint), soft_wrap=True)
     if found.rows and not args.dry_run:
         console.print(Text(f"next: autograder grade {args.assignment}"), soft_wrap=True)
     return 1 if found.unclear else 0
+
+
+def _unclear(one: Refused) -> str:
+    """What it is, why nobody got it, and what to type if one knows whose it is."""
+    option = f" (--owner {shlex.quote(f'{one.owned_by}=ID')})" if one.owned_by else ""
+    return f"{one.name}: {one.reason}{option}"
 
 
 def _table(found: Collected) -> Table:

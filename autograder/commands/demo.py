@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def _score(result: SubmissionResult) -> Text:
 def _print_paths(made: Demo, wrong: int, console: Console) -> None:
     batch, members = made.batch, len(made.members)
     interesting = next((member for member in made.members if member.kind == "misconceptions"), made.members[0])
-    assignment = made.assignment
+    assignment, folder = shlex.quote(made.assignment), shlex.quote(str(made.course.root))
     lines = [
         "",
         f"{members - wrong} of {members} graded as expected, in {batch.seconds:.1f} s (sandbox: {batch.sandbox})",
@@ -100,8 +101,8 @@ def _print_paths(made: Demo, wrong: int, console: Console) -> None:
         f"Gradebook  {made.course.root / 'gradebook.db'}",
         "",
         "Type next:",
-        f"  {_program()} export --course {made.course.root}    the marks as a table",
-        f"  {_program()} grade {assignment} --force --course {made.course.root}    the class again",
+        f"  {_program()} export --course {folder}    the marks as a table",
+        f"  {_program()} grade {assignment} --force --course {folder}    the class again",
         *(_MAKE if Path("Makefile").is_file() else ()),
     ]
     for line in lines:
@@ -110,7 +111,7 @@ def _print_paths(made: Demo, wrong: int, console: Console) -> None:
 
 def _program() -> str:
     """This program as it can be typed here, whether or not an environment is active."""
-    return os.path.relpath(Path(sys.executable).with_name("autograder"))
+    return shlex.quote(os.path.relpath(Path(sys.executable).with_name("autograder")))
 
 
 def _page_of(made: Demo, member: Member) -> Path | str:

@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, course: Course) -> int:
     """Write the table, and say what is not final in it."""
+    _require_use_of_roster(args)
     rules = Rules.of(course)
     found = read_marks(course.db_url, args.assignments, rules)
     notes: list[str] = []
@@ -75,6 +76,14 @@ def run(args: argparse.Namespace, course: Course) -> int:
     for line in (*filter(None, old), *notices(course, rules)):
         print(f"note: {line}", file=told)
     return 0
+
+
+def _require_use_of_roster(args: argparse.Namespace) -> None:
+    if args.roster is not None and args.format not in ("canvas", "moodle"):
+        raise UsageError(
+            f"--roster is what marks are put into for a platform, but the format is {args.format}",
+            "add --format canvas or --format moodle, or leave --roster out",
+        )
 
 
 def _unfinished(found: Sequence[AssignmentMarks], rules: Rules, partial: bool) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from autograder.commands import counted
 from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.gradebook.notices import outdated
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
     feedback = make_feedback(course, args.assignment, args.student, show_progress=True)
     for student, reason in feedback.failed.items():
         print(f"no feedback for {readable_id(student)}: {reason}", file=sys.stderr)
-    print(f"Feedback: {len(feedback.pages)} pages in {course.feedback}")
+    print(f"Feedback: {counted(len(feedback.pages), 'page')} in {course.feedback}")
     if args.zip:
         _pack(args, course, [page.parent.parent.name for page in feedback.pages])
     return 1 if feedback.failed else 0
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, course: Course) -> int:
 def _pack(args: argparse.Namespace, course: Course, students: list[str]) -> None:
     notebook = load_master(course, args.assignment).notebook
     made = zip_feedback(course, args.assignment, args.zip, notebook, sorted(set(students)))
-    print(f"{args.zip.title()}: {made.count} pages in {made.path} ({made.path.stat().st_size / 1e6:.1f} MB)")
+    print(f"{args.zip.title()}: {counted(made.count, 'page')} in {made.path} ({made.path.stat().st_size / 1e6:.1f} MB)")
     if made.without:
         more = f" and {len(made.without) - 5} more" if len(made.without) > 5 else ""
         print(f"no way back for {', '.join(made.without[:5])}{more}: they came by another way", file=sys.stderr)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.commands import positive
+from autograder.commands import counted, positive
 from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.sandbox.devices import gpu_nodes
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace, course: Course) -> int:
     """Run the command; 1 if some submission could not be graded at all."""
     if args.json is not None and not args.json.absolute().parent.is_dir():
         raise CourseError(f"--json: no such folder: {args.json.absolute().parent}")
+    if args.json is not None and args.json.is_dir():
+        raise CourseError(f"--json: expected a file, found the folder {args.json.absolute()}", "name a file in it")
     if args.sandbox == "none":
         print("WARNING: --sandbox none: student code runs with your rights and can read and change your files.")
     sandbox = None if args.which else _head_start(args, course)
@@ -114,8 +116,8 @@ def _tell(assignment: str, batch: Batch, course: Course) -> None:
 
     before = len(batch.results) - batch.graded
     rate = f" ({batch.graded / batch.seconds:.1f} a second)" if batch.graded and batch.seconds > 0 else ""
-    earlier = f"; {before} were graded before (--force grades them again)" if before else ""
-    print(f"{assignment}: graded {batch.graded} submissions in {batch.seconds:.1f} s{rate}{earlier}")
+    earlier = f"; {before} graded before (--force grades again)" if before else ""
+    print(f"{assignment}: graded {counted(batch.graded, 'submission')} in {batch.seconds:.1f} s{rate}{earlier}")
     eyes = [r for r in batch.results if set(r.flags) - {"late"} or r.status not in ("graded", "late")]
     late = sum("late" in result.flags for result in batch.results)
     if late:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from autograder.gradebook.marks import AssignmentMarks, Mark, Student
@@ -39,15 +40,22 @@ def as_csv(rows: Iterable[Row]) -> str:
 
 
 def safe(text: str) -> str:
-    """A text that no spreadsheet takes for a formula; control characters become blanks.
+    r"""A text that no spreadsheet takes for a formula; control characters become blanks, invisible ones their numbers.
 
-    >>> safe("=HYPERLINK(1)"), safe("Ada")
-    ("'=HYPERLINK(1)", 'Ada')
+    >>> safe("=HYPERLINK(1)"), safe("Ada"), safe("Ada\u200b")
+    ("'=HYPERLINK(1)", 'Ada', 'Ada\\u200b')
     """
-    plain = "".join(char if char.isprintable() else " " for char in text)
+    plain = "".join(map(_visible, text))
     if plain == "-":  # Moodle's "never"
         return plain
     return f"'{plain}" if text.lstrip(" ").startswith(_FORMULA) or plain.lstrip(" ").startswith(_FORMULA) else plain
+
+
+def _visible(char: str) -> str:
+    """A character as one sees it: two ids that differ in one that is not seen must not look alike."""
+    if char.isprintable():
+        return char
+    return " " if char.isspace() or unicodedata.category(char) == "Cc" else char.encode("unicode_escape").decode()
 
 
 def _csv(assignments: Sequence[AssignmentMarks], partial: bool) -> Iterable[Row]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -30,6 +32,20 @@ __all__ = ["Collected", "Returning", "collect", "everybody_of", "read_returning"
 
 MAX_STUDENT_BYTES = 256 << 20
 _RESERVED = ("timestamp.txt", "submission_secret.txt")
+_CONFIGURATIONS = re.compile(
+    r"(nbgrader|ipython\w*|jupyter\w*)_config\.(py|json)|(pytest|tox)\.ini"
+    r"|\.?pytest\.toml|setup\.cfg|pyproject\.toml|(gnu)?makefile"
+)
+"""What nbgrader, Jupyter, IPython, pytest and make read where they are started."""
+_MODULES = sys.stdlib_module_names | {
+    "alembic", "autograder", "conftest", "course_lib", "exercises", "ipykernel", "ipykernel_launcher", "ipython",
+    "jupyter", "jupyter_core", "jupyterlab", "matplotlib", "nbconvert", "nbformat", "nbgrader", "notebook", "numpy",
+    "pip", "pytest", "ruff", "sitecustomize", "torch", "traitlets", "usercustomize",
+}  # fmt: skip
+"""What a program that was started in a folder would import from there in place of the right module."""
+_LOW_MODULES = frozenset(name.casefold() for name in _MODULES)
+_CODE = (".py", ".pyw", ".pyc", ".pyd", ".so")
+_RENAMED = "handed in "
 _MAX_NAME_BYTES = 200
 
 
@@ -59,6 +75,7 @@ class Collected:
         unclear: files that nobody got.
         without: members of the roster of whom nothing came and nothing lies there.
         roster: how many are in it.
+        unnamed: names given with `--owner` that are in no download.
     """
 
     rows: tuple[Row, ...]
@@ -67,6 +84,7 @@ class Collected:
     roster: int
     platform: str
     unclear_times: int = 0
+    unnamed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +118,7 @@ def collect(
 
     Raises:
         UnknownAssignmentError, CourseError: as for grading; or for a path or roster that is none.
-        UsageError: if the download names people and there is no roster.
+        UsageError: if the download names people and there is no roster, or an owner is not in the roster.
     """
     master = load_master(course, assignment)
     rules = Rules.of(course)
@@ -109,6 +127,8 @@ def collect(
             read_uploads(path)  # says it
     own = read_roster(roster, rules.zone) if roster is not None else stored_roster(course, assignment, rules.zone)
     everybody = roster_of(_students(course), own)
+    if own is not None:
+        _require_known(owners or {}, everybody.people)
     downloads = [
         sort_uploads(read_uploads(path), everybody.people, assignment, master.notebook, owners) for path in paths
     ]
@@ -118,21 +138,35 @@ def collect(
             f"this is a download of {' and '.join(sorted(platforms)).title()}, but nobody is known here",
             "give a roster: --roster FILE.csv (Canvas: Grades > Export; Moodle: Download grading worksheet)",
         )
+    named = {name for download in downloads for name in download.named}
+    unnamed = tuple(name for name in owners or {} if name not in named)
     if dry_run:
-        return _told(
-            course,
-            assignment,
-            downloads,
-            everybody,
-            _write(course, assignment, downloads, master.notebook, dry_run=True),
-        )
+        rows = _write(course, assignment, downloads, master.notebook, dry_run=True)
+        return replace(_told(course, assignment, downloads, everybody, rows), unnamed=unnamed)
     with hold(course.root / ".autograder" / "lock"):
         if roster is not None:
             _store_roster(course, assignment, roster)
         _enrol(course, everybody, downloads)
         rows = _write(course, assignment, downloads, master.notebook, dry_run=False)
         _store_returning(course, assignment, downloads)
-    return _told(course, assignment, downloads, everybody, rows)
+    return replace(_told(course, assignment, downloads, everybody, rows), unnamed=unnamed)
+
+
+def _require_known(owners: Mapping[str, str], people: Sequence[Person]) -> None:
+    """A typing error must not make a student.
+
+    Raises:
+        UsageError: for an id that neither the roster nor the gradebook has, with the nearest one.
+    """
+    known = [person.id for person in people if person.id]
+    for name, student in owners.items():
+        if student not in known:
+            near = difflib.get_close_matches(student, known, n=1)
+            what = f"did you mean {near[0]!r}? Else" if near else "give an id of the roster, or"
+            raise UsageError(
+                f"--owner {name}={student}: the roster has no id {student!r}",
+                f"{what} add them to the roster: --roster FILE.csv",
+            )
 
 
 def _told(
@@ -182,6 +216,7 @@ def _keep(course: Course, assignment: str, delivery: Delivery, notebook: str, *,
     if not delivery.has_notebook:
         is_one = f"{notebook}.ipynb" in files
         notes.append("a notebook by its content, not by its name" if is_one else "no notebook among the files")
+    notes += [f"stored as {name!r}: a program would run it" for name in files if _is_renamed(name)]
     when = delivery.person.time or _own_time(delivery)
     if delivery.late and when is None:
         notes.append("late, says Canvas, but not when")
@@ -231,12 +266,23 @@ def _content(file: Upload) -> bytes:
 
 
 def _safe(name: str) -> str:
-    """A name that is one file here, and none of ours."""
+    """A name that is one file here, and none of ours, nor one that a program would run if started beside it."""
     plain = re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", name).lstrip(". ") or "file"
     while len(plain.encode("utf-8", "replace")) > _MAX_NAME_BYTES:
         path = PurePosixPath(plain)
         plain = f"{path.stem[:-1]}{path.suffix}" if len(path.suffix) < 20 and len(path.stem) > 1 else plain[:-1]
-    return f"handed in {plain}" if plain in _RESERVED else plain
+    return f"{_RENAMED}{plain}" if plain in _RESERVED or _would_run(plain) else plain
+
+
+def _would_run(name: str) -> bool:
+    """Whether a program that is started in a folder runs a file of this name, or what it says."""
+    low = name.casefold()  # some file systems make no difference
+    module = low.partition(".")[0] in _LOW_MODULES and low.endswith(_CODE)
+    return module or _CONFIGURATIONS.fullmatch(low) is not None
+
+
+def _is_renamed(name: str) -> bool:
+    return name.startswith(_RENAMED) and _would_run(name.removeprefix(_RENAMED))
 
 
 def _free(name: str, taken: Mapping[str, object]) -> str:

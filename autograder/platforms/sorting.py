@@ -51,11 +51,13 @@ class Sorted:
     Attributes:
         unclear: what nobody got.
         platform: which platform made the download, as far as one sees.
+        named: names of `owners` that are in it.
     """
 
     deliveries: tuple[Delivery, ...]
     unclear: tuple[Refused, ...]
     platform: str
+    named: frozenset[str] = frozenset()
 
 
 def sort_uploads(
@@ -66,10 +68,11 @@ def sort_uploads(
     Args:
         people: the class; where it is empty, folders of students (or files named after them) are taken for their ids.
         notebook: the released notebook's name, without `.ipynb`.
-        owners: name of a folder or file in the download -> id, for what is unclear otherwise.
+        owners: name or path of a folder or file in the download -> id, for what is unclear otherwise.
     """
     index = Index(people)
     top = _common_folder(uploads.files, index, notebook, assignment)
+    known = _Owners(owners or {}, {path for upload in uploads.files for path in _paths(upload, top)})
     unclear = list(uploads.refused)
     deliveries: dict[str, Delivery] = {}
     platforms: set[str] = set()
@@ -78,11 +81,16 @@ def sort_uploads(
         label = label_of(parts)
         if label is not None:
             platforms.add(label.platform)
-        found = _owner(parts, label, index, people, notebook, owners or {})
+        name = known.name_of(upload, top)
+        if name:
+            student = known.ids[name]
+            found: Person | str = next((p for p in people if p.id == student), Person(student))
+        else:
+            found = _owner(parts, label, index, people, notebook)
         if isinstance(found, Person) and not found.id:
             found = f"{found.shown} has neither an id nor a number nor an address in the roster"
         if isinstance(found, str):
-            unclear.append(Refused(upload.name, found))
+            unclear.append(Refused(upload.name, found, label.part if label is not None else parts[0]))
             continue
         delivery = deliveries.setdefault(found.id, Delivery(found))
         if label is None and parts[1:] == (assignment, "timestamp.txt"):
@@ -97,10 +105,43 @@ def sort_uploads(
     for delivery in several:  # two participants cannot be one person
         names = sorted({label.part for label in delivery.labels})
         why = f"{delivery.person.shown} is found in {len(names)} folders{_same_in_roster(delivery.person, people)}"
-        unclear += [Refused(name, why) for name in names]
+        unclear += [Refused(name, why, name) for name in names]
         del deliveries[delivery.person.id]
     ordered = sorted((found for found in deliveries.values() if found.files), key=lambda found: found.person.id)
-    return Sorted(tuple(ordered), tuple(_merged(unclear)), platforms.pop() if len(platforms) == 1 else "")
+    return Sorted(
+        tuple(ordered), tuple(_merged(unclear)), platforms.pop() if len(platforms) == 1 else "", frozenset(known.named)
+    )
+
+
+@dataclass
+class _Owners:
+    """Whose files are, as a person says.
+
+    Attributes:
+        ids: name or path -> id.
+        paths: of all files: a name that is one of them is this file alone, and not one in somebody's folder.
+        named: names that were found.
+    """
+
+    ids: Mapping[str, str]
+    paths: set[str]
+    named: set[str] = field(default_factory=set)
+
+    def name_of(self, upload: Upload, top: int) -> str:
+        """Under which name a file has an owner: its path, a folder that it is in, or its own name; empty if none."""
+        if not self.ids:
+            return ""
+        inner = range(len(upload.parts) - 1, 0, -1)
+        folders = ["/".join(upload.parts[start:end]) for end in inner for start in (top, 0) if start < end]
+        parts = [part for part in upload.parts[top:] if part not in self.paths]
+        found = next((name for name in (*_paths(upload, top), *folders, *parts) if name in self.ids), "")
+        self.named |= {found} - {""}
+        return found
+
+
+def _paths(upload: Upload, top: int) -> tuple[str, str]:
+    """A file's path below the folder that all are in, and the whole of it."""
+    return "/".join(upload.parts[top:]), upload.name
 
 
 def _of_several(delivery: Delivery) -> bool:
@@ -162,13 +203,8 @@ def _owner(
     index: Index,
     people: Sequence[Person],
     notebook: str,
-    owners: Mapping[str, str],
 ) -> Person | str:
     """Whose a file is; or why that is unclear."""
-    for part in ("/".join(parts), *parts):
-        if part in owners:
-            known = [person for person in people if person.id == owners[part]]
-            return known[0] if known else Person(owners[part])
     if label is not None:
         return _labelled(label, index)
     own = _bare(parts[0]) if len(parts) > 1 else _stem(parts[0], notebook)

@@ -57,10 +57,15 @@ class Upload:
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that is not looked at, and why."""
+    """A file that is not looked at, and why.
+
+    Attributes:
+        owned_by: what `--owner` calls it, or the folder that it is in; empty where no owner helps.
+    """
 
     name: str
     reason: str
+    owned_by: str = ""
 
 
 @dataclass(frozen=True)

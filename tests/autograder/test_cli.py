@@ -210,3 +210,14 @@ def test_a_reader_that_has_seen_enough_is_no_fault(unbuffered: str) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 141
+
+
+def test_as_a_module_it_imports_nothing_from_the_working_directory(tmp_path: Path) -> None:
+    """Which may be a student's folder; Python itself would look there first."""
+    for name in ("argparse", "difflib", "torch", "rich"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('this ran')\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [sys.executable, "-m", "autograder", "doctor", "--help"], cwd=tmp_path, env=environment, capture_output=True
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")

@@ -77,3 +77,36 @@ def test_a_broken_configuration_is_a_known_error(line: str, tmp_path: Path) -> N
     """Whatever the file does wrong, the message names it."""
     with pytest.raises(CourseError, match=r"nbgrader_config\.py cannot be read"):
         Course.find(make_course(tmp_path, line))
+
+
+@pytest.mark.parametrize("folder", ["submitted", "autograded", "feedback", "release", ".autograder/01/tries", "in"])
+def test_a_configuration_among_files_of_students_is_not_run(folder: str, tmp_path: Path) -> None:
+    """Also where the course calls its folder for submissions otherwise."""
+    make_course(tmp_path, "c.CourseDirectory.submitted_directory = 'in'")
+    ran = tmp_path / "ran"
+    theirs = make_course(tmp_path / folder / "eve" / "01_first", f"open({str(ran)!r}, 'w').close()")
+    for start in (theirs, tmp_path / folder / "eve" / "01_first" / "deeper"):
+        start.mkdir(exist_ok=True)
+        with pytest.raises(CourseError, match="among files of students") as caught:
+            Course.find(start)
+        assert "--course" in caught.value.hint
+    assert not ran.exists()
+    (theirs / "nbgrader_config.py").unlink()
+    assert Course.find(theirs).root == tmp_path
+
+
+@pytest.mark.parametrize("folder", ["submitted/eve/01", "exchange/c/inbound/eve+01+2026"])
+def test_a_submission_outside_of_a_course_is_not_run(folder: str, tmp_path: Path) -> None:
+    """`submitted_directory` may lie on another disk, and the exchange does."""
+    theirs = make_course(tmp_path / folder, "raise SystemExit('it ran')")
+    with pytest.raises(CourseError, match="among files of students"):
+        Course.find(theirs)
+
+
+def test_a_course_may_lie_in_another_one(tmp_path: Path) -> None:
+    """As the demonstration does; where the outer configuration cannot be read, nbgrader's names still hold."""
+    make_course(tmp_path, "c.CourseDirectory.submitted_directory = 1 +")
+    assert Course.find(make_course(tmp_path / "demo_course")).root == tmp_path / "demo_course"
+    assert Course.find(make_course(tmp_path / "feedback_course")).root == tmp_path / "feedback_course"
+    with pytest.raises(CourseError, match="among files of students"):
+        Course.find(make_course(tmp_path / "feedback" / "eve"))

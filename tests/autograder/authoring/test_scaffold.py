@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,63 @@ def test_outside_a_course_only_a_course_can_be_begun(tmp_path: Path, monkeypatch
     """One line that says so."""
     monkeypatch.chdir(tmp_path)
     assert main(["new", "assignment", "01_first"]) == AutograderError.exit_status
+
+
+@pytest.mark.parametrize(
+    ("titles", "words"),
+    [
+        (("value for n > 0", "value for n < 0"), "'value for n > 0' and 'value for n < 0' have the same key"),
+        (("mean", "Keeps dtype and device"), "'Keeps dtype and device' and 'keeps dtype and device' have the same key"),
+        (("mean", "<>"), "the criterion '<>' has no letter or digit"),
+    ],
+)
+def test_criteria_that_cannot_be_told_apart_are_refused(titles: tuple[str, str], words: str, course: Course) -> None:
+    """Their marks would be merged; whoever asks for the exercise, to rehearse, release or grade, is told."""
+    path = course.root / "exercises" / "first" / "first_1.py"
+    more = "".join(f'\nexercise.criterion("{title}", 1)' for title in titles)
+    path.write_text(path.read_text("utf-8") + more + "\n", encoding="utf-8")
+    with pytest.raises(CourseError, match=r"first_1\.py") as caught:
+        Course.find(course.root).exercises("01_first")
+    assert words in caught.value.message
+
+
+def test_a_title_of_any_script_is_a_key() -> None:
+    """Titles in ASCII keep the keys under which their marks are stored."""
+    exercise = Exercise("x", "f(x)")
+    titles = ("сумма", "среднее", "größer als 0", "平均", "Runs over the_batch (N > 1)!")
+    keys = [exercise.criterion(title, 1).slug for title in titles]
+    assert keys == ["сумма", "среднее", "größer-als-0", "平均", "runs-over-the-batch-n-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [
+        ("Einführung Statistik ÄÖ ü", "einfuhrung_statistik_ao_u_lib"),
+        ("Straße & Łódź", "strasse_lodz_lib"),
+        ("Курс Python", "python_lib"),
+        ('it\'s "odd" \\ $title', "it_s_odd_title_lib"),
+        ("my-course", "my_course_lib"),
+    ],
+)
+def test_a_course_is_called_as_its_folder_is(name: str, library: str, tmp_path: Path) -> None:
+    """The title as typed, the package in letters that it may have; what is printed can be typed."""
+    written = new_course(tmp_path / name)
+    found = Course.find(tmp_path / name)
+    assert (found.title, found.code.library) == (name, library)
+    found.code.import_library()
+    assert shlex.split(written.next[0]) == ["cd", str(tmp_path / name)]
+    new_assignment(found, "01_first")
+    assert list(Course.find(tmp_path / name).assignments) == ["01_first"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("Курс", "has no Latin letter"), ("2026", "has no Latin letter"),
+     ("2026 Statistik", "begins with no Latin letter"), ("a\nb", "cannot be shown")],
+)  # fmt: skip
+def test_a_folder_without_a_name_for_a_package_is_refused(name: str, words: str, tmp_path: Path) -> None:
+    """The hint says which letters it takes, and nothing is written."""
+    with pytest.raises(UsageError, match=words) as caught:
+        new_course(tmp_path / name)
+    assert "a-z" in caught.value.hint or words == "cannot be shown"
+    assert not (tmp_path / name).exists()

@@ -247,3 +247,38 @@ def test_a_class_of_a_thousand_is_collected_in_seconds(course: Course, tmp_path:
     assert _collect(course, download, "--roster", roster) == 0
     assert time.process_time() - started < 30
     assert len(_there(course)) == 1000
+
+
+def test_no_file_keeps_a_name_that_a_program_would_run(
+    course: Course, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Configurations, and modules that hide others; helpers and data stay as they are called."""
+    hostile = [
+        "nbgrader_config.py", "NBGrader_Config.py", "nbgrader_config.json", "jupyter_server_config.py",
+        "jupyter_config.json", "ipython_config.py", "sitecustomize.py", "usercustomize.py", "conftest.py", "difflib.py",
+        "random.cpython-311-x86_64-linux-gnu.so", "torch.py", "Makefile", "pyproject.toml",
+    ]  # fmt: skip
+    plain = {"helper.py", "model_config.json", "random.csv", "my random.py"}
+    files = {f"{moodle_folder(ADA)}/{name}": name.encode() for name in (*hostile, *plain)}
+    files[f"{moodle_folder(ADA)}/made_up.ipynb"] = _notebook(course)
+    sheet = _file(tmp_path / "sheet.csv", moodle_worksheet(CLASS))
+    assert _collect(course, write_zip(tmp_path / "moodle.zip", files), "--roster", sheet) == 0
+    assert _there(course)["1815"] == {"made_up.ipynb", *plain, *(f"handed in {name}" for name in hostile)}
+    assert "stored as 'handed in nbgrader_config.py': a program would run it" in capsys.readouterr().out
+
+
+def test_owners_that_fit_nothing_are_said(course: Course, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is not there is named, one that is wanted can be copied, and an id must be in the roster."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "scan 1.ipynb").write_bytes(_notebook(course))
+    sheet = _file(tmp_path / "sheet.csv", moodle_worksheet(CLASS))
+    assert _collect(course, folder, "--roster", sheet, "--owner", "scan1.ipynb=1815") == 1
+    told = capsys.readouterr().out
+    assert "--owner: nothing in the download is called 'scan1.ipynb'" in told
+    assert "nobody is called 'scan 1' (--owner 'scan 1.ipynb=ID')" in told
+    assert _collect(course, folder, "--owner", "scan 1.ipynb=18115") == 2
+    assert "--owner scan 1.ipynb=18115: the roster has no id '18115'" in capsys.readouterr().err
+    assert _there(course) == {}
+    assert _collect(course, folder, "--owner", "scan 1.ipynb=1815") == 0
+    assert set(_there(course)) == {"1815"}

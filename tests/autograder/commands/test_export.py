@@ -21,7 +21,7 @@ from sqlalchemy.exc import SAWarning
 
 from autograder.commands.export import run
 from autograder.course import Course
-from autograder.errors import GradebookError
+from autograder.errors import GradebookError, UsageError
 from autograder.gradebook.marks import AssignmentMarks, Mark, Student, read_marks
 from autograder.gradebook.tables import FORMATS, export, safe
 
@@ -138,6 +138,13 @@ def test_a_defused_text_is_one_line_and_no_formula(text: str) -> None:
     assert len(safe(text).splitlines()) <= 1
 
 
+def test_ids_that_look_alike_are_told_apart() -> None:
+    """What one does not see stands there as its number: blanks of no width, marks of direction, soft hyphens."""
+    ids = ["ada", "ada\u200b", "ad\u202ea", "ad\u00ada", "ada\udc80", "ad\U000e0061a"]
+    assert [safe(one) for one in ids] == ["ada", r"ada\u200b", r"ad\u202ea", r"ad\xada", r"ada\udc80", r"ad\U000e0061a"]
+    assert safe("two\nlines\tand\u00a0blanks") == "two lines and blanks"
+
+
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=5, unique=True))
 def test_every_name_keeps_its_row(names: list[str]) -> None:
     """Commas, quotes and line ends in names do not shift columns."""
@@ -178,6 +185,18 @@ def test_the_command_says_where_the_marks_are_and_what_is_not_final(
     assert "marks_canvas.csv" in printed
     assert "1 of 2 submissions wait for grading by hand" in printed
     assert (folder / "marks_canvas.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("kind", ["csv", "criteria", "mistakes"])
+def test_a_roster_that_nothing_is_put_into_is_refused(kind: str, gradebook: str) -> None:
+    """Nobody finds out from the table that it was not read."""
+    folder = Path(gradebook.removeprefix("sqlite:///")).parent
+    roster = Path("missing.csv")
+    args = argparse.Namespace(assignments=[], format=kind, out=None, roster=roster, scale=False, partial=False)
+    with pytest.raises(UsageError, match=f"the format is {kind}") as caught:
+        run(args, Course(folder))
+    assert "--format canvas" in caught.value.hint
+    assert not (folder / f"marks_{kind}.csv").exists()
 
 
 def test_a_thousand_students_are_exported_quickly(tmp_path: Path) -> None:

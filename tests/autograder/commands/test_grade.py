@@ -273,9 +273,10 @@ def test_json_holds_the_contract_and_no_hidden_input(course: Course, tmp_path: P
         (["grade", "00_made_upp"], "did you mean '00_made_up'"),
         (["grade", NAME, "--student", "rihgt0"], "did you mean 'right0'"),
         (["grade", NAME, "--json", "/nowhere/x.json"], "no such folder"),
+        (["grade", NAME, "--json", "/"], "--json: expected a file, found the folder /"),
         (["grade", NAME, "--device", "cuda"], "no CUDA device"),
     ],
-    ids=["assignment", "student", "json", "device"],
+    ids=["assignment", "student", "json", "json folder", "device"],
 )
 def test_wrong_use_is_one_line_and_a_hint(
     course: Course, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str

@@ -122,6 +122,34 @@ def test_an_instructor_may_say_whose_it_is() -> None:
     ]
 
 
+def test_a_path_is_one_file_and_no_name_in_another_folder() -> None:
+    """A lost `first.ipynb` is given away without the one in a student's folder."""
+    found = _sorted("first.ipynb", "ada/first.ipynb", owners={"first.ipynb": "jberg"})
+    assert _who(found) == {"ada": ["first.ipynb"], "jberg": ["first.ipynb"]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["first.ipynb", "x/first.ipynb", "x/y/first.ipynb", "Eve Nobody_99_assignsubmission_file_/a.ipynb",
+     "CS1/Eve Nobody_99_assignsubmission_file_/a.ipynb", "vanderbergjosé_4711_1_first.ipynb"],
+)  # fmt: skip
+@pytest.mark.parametrize("others", [(), ("ada/first.ipynb", "1816/first.ipynb")])
+def test_what_is_unclear_says_what_an_owner_may_be_given_by(name: str, others: tuple[str, ...]) -> None:
+    """The same download, with that name, has nothing unclear; names that are not there are known as such."""
+    (unclear,) = _sorted(name, *others).unclear
+    found = _sorted(name, *others, owners={unclear.owned_by: "jberg", "typo": "ada"})
+    assert found.unclear == ()
+    assert found.named == {unclear.owned_by}
+    assert "jberg" in _who(found)
+
+
+@pytest.mark.parametrize("owner", ["top/x/first.ipynb", "x/first.ipynb", "top/x", "x"])
+def test_an_owner_may_be_given_by_the_whole_path(owner: str) -> None:
+    """As it stands in the line, with folders that are around everything."""
+    found = _sorted("top/x/first.ipynb", "top/ada/first.ipynb", owners={owner: "jberg"})
+    assert sorted(_who(found)) == ["ada", "jberg"]
+
+
 def test_without_a_roster_folders_of_students_are_ids() -> None:
     """That is nbgrader's own layout; a file that is called like the notebook is nobody's."""
     assert list(_who(_sorted("s1/01_first/first.ipynb", "s2/01_first/first.ipynb", people=()))) == ["s1", "s2"]
