@@ -166,7 +166,7 @@ def _point(run: Run, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.float3
 
 def _asked(state: State) -> bool:
     """Whether this is the run that was stopped by hand; on the others the same epoch is tried again."""
-    return state["seed"] % len(recorded()) == 0
+    return int(state["seed"]) % len(recorded()) == 0
 
 
 def _raced(run: Run, state: State) -> Scene:
