@@ -52,6 +52,7 @@ class Estimate:
     Attributes:
         question: what is asked.
         unit: what stands behind the number.
+        one: the same behind the number 1; empty if it is the same word.
         low: smallest number that is taken.
         high: largest number that is taken.
         then: what to do once it is locked in; stands behind the explanation until a control moves.
@@ -62,6 +63,7 @@ class Estimate:
     low: float
     high: float
     then: str
+    one: str = ""
 
     def allows(self, value: Any) -> bool:
         """Whether this is an answer."""
@@ -70,7 +72,7 @@ class Estimate:
 
     def words(self, value: Any) -> str:
         """An answer as people read it."""
-        return f"{value:g} {self.unit}".strip()
+        return f"{value:g} {(self.one if value == 1 else '') or self.unit}".strip()
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ __all__ = [
     "Table",
     "decades",
     "histogram",
+    "in_percent",
     "pack",
     "places",
 ]
@@ -349,18 +350,28 @@ def histogram(
 ) -> Histogram:
     """The histogram of values, marked with their mean; an outline behind it shows what they were `before`.
 
-    Values outside [low, high] are counted in the outermost bins, so that none vanishes from the picture.
+    Values outside [low, high] are in no bin: a mark at the edge says how many they are.  The mean is that of all.
     """
 
     def shares(found: ArrayLike) -> Floats:
         data = np.asarray(found, dtype=np.float64)
-        counts, _ = np.histogram(np.clip(data, low, high), bins, (low, high))
+        counts, _ = np.histogram(data, bins, (low, high))
         return (counts / max(1, data.size)).astype(np.float32)
 
-    mean = float(np.mean(np.asarray(values, dtype=np.float64)))
-    mark = Mark(mean, f"mean {mean:.2f}".replace("-", "−"))
+    data = np.asarray(values, dtype=np.float64)
+    mean = float(data.mean())
+    marks = [Mark(mean, f"mean {mean:z.2f}".replace("-", "−"))]
+    if below := float((data < low).mean()):
+        marks.append(Mark(low, f"← {in_percent(below)}"))
+    if above := float((data > high).mean()):
+        marks.append(Mark(high, f"{in_percent(above)} →"))
     ghost = np.empty(0, np.float32) if before is None else shares(before)
-    return Histogram(title, shares(values), low, high, top, (mark,), colour, ghost, handles)
+    return Histogram(title, shares(values), low, high, top, tuple(marks), colour, ghost, handles)
+
+
+def in_percent(share: float) -> str:
+    """A share that is not zero."""
+    return "<1%" if share < 0.01 else f"{100 * share:.0f}%"
 
 
 def pack(scene: Scene) -> tuple[dict[str, Any], bytes]:

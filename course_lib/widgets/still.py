@@ -296,7 +296,7 @@ def _bars(ax: Axes, panel: Bars) -> None:
         heights = np.nan_to_num(series.y)
         drawn = ax.bar(x, heights, width * 0.92, label=series.label, color=colour, hatch=hatch, edgecolor="white")
         if len(panel.groups) * len(panel.series) <= 12:
-            known = ["?" if np.isnan(value) else f"{value:.{panel.decimals}f}" for value in series.y]
+            known = ["?" if np.isnan(value) else f"{value:z.{panel.decimals}f}" for value in series.y]
             ax.bar_label(drawn, known, fontsize=7)
     ax.set(ylim=(panel.low, panel.high))
     crowded = sum(map(len, panel.groups)) > _CROWDED

@@ -96,6 +96,35 @@ def answer(page: Page, design: Design) -> tuple[Any, dict[str, Any]]:
     return said, state
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("running_statistics", "-3"), ("ensemble", "1e9"), ("beat_the_machine", "19"), ("all_masks", "-")],
+    indirect=["name"],
+)
+def test_a_number_out_of_range_is_answered(opened: Page, name: str, wrong: str) -> None:
+    """The note says which numbers are taken, until there is one or nothing again."""
+    from playwright.sync_api import expect
+
+    question = recording_of(name).design.prediction
+    assert isinstance(question, Estimate)
+    asked, note = opened.locator(".cw-predict input"), opened.locator(".cw-note")
+    lock, before = opened.get_by_role("button", name="Lock in"), note.inner_text()
+    asked.press_sequentially(wrong)
+    low, high = (f"{bound:,.0f}".replace("-", "\N{MINUS SIGN}") for bound in (question.low, question.high))
+    expect(note).to_have_text(f"A number from {low} to {high}.")
+    expect(asked).to_have_attribute("aria-invalid", "true")
+    expect(lock).to_be_disabled()
+    for key in ("Home", "Shift+End", "Delete"):
+        asked.press(key)
+    expect(note).to_have_text(before)
+    asked.fill("1")
+    expect(note).to_have_text(before)
+    expect(asked).to_have_attribute("aria-invalid", "false")
+    lock.press("Enter")
+    expect(note).to_have_text("Locked in.")
+    expect(opened.locator(".cw-said")).to_have_text(f" Your prediction: {question.words(1.0)}")
+
+
 def told(page: Page) -> tuple[str, str]:
     """The line and the explanation, without its sign."""
     explanation = page.locator(".cw-explanation > span").inner_text()

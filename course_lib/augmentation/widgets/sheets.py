@@ -218,7 +218,7 @@ def _rotation(subject: str, strength: float, generator: torch.Generator) -> Shee
     most = 180 * strength
     angles = augment.draw_angles(TILES, most, generator)
     said = f"up to {most:g} degrees to either side"
-    captions = tuple(f"{angle:.0f}°".replace("-", "−") for angle in angles.tolist())
+    captions = tuple(f"{angle:z.0f}°".replace("-", "−") for angle in angles.tolist())
 
     def again(of: Pictures) -> Tensor:
         return augment.rotate(of(subject), angles)

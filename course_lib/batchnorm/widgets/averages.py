@@ -101,7 +101,7 @@ def _covered(state: State, steps_done: int) -> float:
 
 
 def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+    return f"{value:z.2f}".replace("-", "−")
 
 
 def right(answer: Any, state: State) -> bool:
@@ -151,6 +151,7 @@ DESIGN = Design(
         0,
         10_000,
         "Now move the momentum, and the step at which the network is evaluated.",
+        "step",
     ),
     numbers=numbers,
     explain=explain,

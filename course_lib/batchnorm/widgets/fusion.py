@@ -73,7 +73,7 @@ def numbers(state: State) -> Scene:
     after = Series("fused", np.array([found.weight, found.bias], np.float32))
     parameters = Bars("its parameters", ("weight", "bias"), (before, after), -8, 8)
     line = (
-        f"W = {WEIGHT:g} becomes W′ = {found.weight:.2f}, b = {BIAS:g} becomes b′ = {found.bias:.2f}. "
+        f"W = {WEIGHT:g} becomes W′ = {found.weight:z.2f}, b = {BIAS:g} becomes b′ = {found.bias:z.2f}. "
         f"Largest difference of the outputs: {_size(found.difference)}."
     ).replace("-", "−")
     return Scene((outputs, parameters), line, height=270, weights=(3.0, 2.0))
@@ -132,7 +132,8 @@ def explain(answer: Any, state: State) -> str:
 
 
 _WHY = {
-    "always": "With stored statistics it is; in train the batch itself decides what is subtracted and divided. ",
+    "always": "With stored statistics batchnorm is linear (plus a constant); in train the batch itself decides what is "
+    "subtracted and divided. ",
     "eval": "",
     "eval-relu": "You are right about the mode, but a ReLU in between is not linear. ",
     "nothing": "You are right about the ReLU, but in train the statistics change with every batch. ",

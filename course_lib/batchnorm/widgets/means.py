@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from course_lib.lab.plots import counted
 from course_lib.widgets.controls import Choice, Slider
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Marking
@@ -70,7 +71,8 @@ def _open_scene(state: State) -> Scene:
     signs[0] = 1 if not signs[0] else 2
     panel = Cells(_title(SHAPE), SHAPE, np.full(signs.shape, 255, np.uint8), signs, ("", "★", "✓"))
     marked = len(state["marked"])
-    return Scene((panel,), f"{marked} of {signs.size} cells are marked. The star is example 0, channel 0.", height=290)
+    line = f"{marked} of {signs.size} cells {'is' if marked == 1 else 'are'} marked. The star is example 0, channel 0."
+    return Scene((panel,), line, height=290)
 
 
 def _solved_scene(state: State) -> Scene:
@@ -85,9 +87,10 @@ def _solved_scene(state: State) -> Scene:
     own = np.isin(np.arange(number.size), list(state.get("answer") or ())).astype(np.uint8)
     title = f"{_title(shape)}; framed: your marks"
     panel = Cells(title, shape, (number % 6).astype(np.uint8), signs, letters, own)
-    name = NAMES[kind] + (f" with {groups} groups" if kind == "group" else "")
+    name = NAMES[kind] + (f" with {counted(groups, 'groups')}" if kind == "group" else "")
+    count = number_of_means(kind, shape, groups)
     line = (
-        f"{name}: {number_of_means(kind, shape, groups)} means for {shape}, each over {int(shared.sum())} cells. "
+        f"{name}: {counted(count, 'means')} for {shape}, {'each ' * (count > 1)}over {int(shared.sum())} cells. "
         f"The star shares mean {int(number[star]) + 1}. For {_OTHER}: {_counts(groups)}."
     )
     return Scene((panel,), line, height=290)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from course_lib.widgets.controls import Seed, Slider, steps
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Pick
-from course_lib.widgets.scene import Handle, Scene, histogram, places
+from course_lib.widgets.scene import Handle, Histogram, Scene, histogram, in_percent, places
 
 __all__ = ["DESIGN", "Pipeline", "batchnorm_pipeline", "numbers", "run_pipeline"]
 
@@ -24,6 +24,7 @@ SHIFTS = steps(-10, 10, 0.5)
 """By how much the input can be shifted."""
 _PLACES = places([MEAN + shift for shift in SHIFTS])
 _ASKED_SHIFT = 5.0
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,22 @@ def numbers(state: State) -> Scene:
     line = (
         f"x has mean {_signed(found.x.mean())} and std {found.x.std():.2f}; "
         f"y in train {_signed(found.train.mean())} and {found.train.std():.2f}; "
-        f"y in eval {_signed(found.evaluated.mean())} and {found.evaluated.std():.2f}."
+        f"y in eval {_signed(found.evaluated.mean())} and {found.evaluated.std():.2f}.{_beyond(panels)}"
     )
     return Scene(panels, line, height=230)
 
 
+def _beyond(panels: tuple[Histogram, ...]) -> str:
+    """How much lies outside the axes, if anything does."""
+    missing = zip(
+        ("x", "x̂", "y in train", "y in eval"), (1 - float(panel.shares.sum()) for panel in panels), strict=True
+    )
+    told = [f"{in_percent(share)} of {name}" for name, share in missing if share > _ROUNDING]
+    return f" Beyond the axis: {' and '.join(told)}." if told else ""
+
+
 def _signed(value: Any) -> str:
-    return f"{value:.2f}".replace("-", "−")
+    return f"{value:z.2f}".replace("-", "−")
 
 
 @functools.cache

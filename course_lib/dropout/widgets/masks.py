@@ -98,7 +98,7 @@ def numbers(state: State) -> Scene:
 
 
 def _signed(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    return f"{value:z.3g}".replace("-", "−")
 
 
 def right(answer: Any, state: State) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from course_lib.lab.plots import counted
 from course_lib.widgets.controls import Seed, Slider
 from course_lib.widgets.explorer import Design, Explorer, State, show_widget
 from course_lib.widgets.predictions import Estimate
@@ -116,15 +117,15 @@ def numbers(state: State) -> Scene:
     distances = [found.distance(mean) for mean in means]
     at = int(np.searchsorted(sizes, masks))
     maps = {f"sub-network {i + 1}": found.outputs[mask] for i, mask in enumerate(drawn[:3])}
-    maps[f"mean of {masks}"] = means[at]
+    maps[f"mean of {masks:,}"] = means[at]
     if not state["locked"]:
-        line = f"p_keep = {state['p_keep']:g}: three of {len(found.chance)} sub-networks, and the mean of {masks}."
+        line = f"p_keep = {state['p_keep']:g}: three of {len(found.chance)} sub-networks, and the mean of {masks:,}."
         return Scene((_pictures(maps), _curve(sizes, [math.nan] * len(sizes), math.nan, masks)), line, height=330)
     maps |= {"mean of all 256": found.exact, "scaled weights": found.scaled}
     scaled = found.distance(found.scaled)
     line = (
-        f"p_keep = {state['p_keep']:g}: the mean of {masks} sampled masks is {100 * distances[at]:.2f}% away from "
-        f"the mean of all {len(found.chance)}, scaled weights in one pass {100 * scaled:.2f}%. "
+        f"p_keep = {state['p_keep']:g}: the mean of {counted(masks, 'sampled masks')} is {100 * distances[at]:.2f}% "
+        f"away from the mean of all {len(found.chance)}, scaled weights in one pass {100 * scaled:.2f}%. "
         f"Within 1% after about {masks_needed(found)} masks."
     )
     return Scene((_pictures(maps), _curve(sizes, distances, scaled, masks)), line, height=330)
@@ -157,8 +158,8 @@ def _curve(sizes: NDArray[np.int64], distances: list[float], scaled: float, mask
         Series("1%", np.full(len(sizes), 100 * _CLOSE, np.float32), "dots"),
     )
     x = np.log2(sizes).astype(np.float32)
-    mark = (Mark(math.log2(masks), f"{masks}"),)
-    ticks = tuple(Mark(math.log2(size), f"{size}") for size in sizes)
+    mark = (Mark(math.log2(masks), f"{masks:,}"),)
+    ticks = tuple(Mark(math.log2(size), f"{size:,}") for size in sizes)
     handle = Handle("masks", "Masks sampled", places(x), now=int(np.searchsorted(sizes, masks)))
     title, below = "distance from the exact mean, in %", "masks sampled"
     return Lines(title, x, series, 0, 16, below, mark, ticks, (handle,))
@@ -201,6 +202,7 @@ DESIGN = Design(
         1,
         100_000,
         "Now sample more masks, and compare with the single pass.",
+        "mask",
     ),
     numbers=numbers,
     explain=explain,

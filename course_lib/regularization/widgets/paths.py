@@ -172,7 +172,8 @@ def explain(answer: Any, state: State) -> str:
     elif state["tie"] == "tied":
         now = (
             f"With λ = 1 / (α t) the two ways nearly agree: w₂ is at {stopped[1]:.2f} and {ridge[1]:.2f}, w₁ at "
-            f"{stopped[0]:.2f} and {ridge[0]:.2f}, and at no curvature in the picture are they more than 0.204 apart."
+            f"{stopped[0]:.2f} and {ridge[0]:.2f}, and at no curvature in the picture are they more than "
+            f"{_gap(state):.3f} apart. Whatever the curvature and the number of steps, it is never more than 0.204."
         )
     else:
         now = (

@@ -164,6 +164,11 @@ def _point(run: Run, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.float3
     return _f32([epoch]), _f32([run.validation[epoch]])
 
 
+def _asked(state: State) -> bool:
+    """Whether this is the run that was stopped by hand; on the others the same epoch is tried again."""
+    return int(state["seed"]) % len(recorded()) == 0
+
+
 def _raced(run: Run, state: State) -> Scene:
     you, rule = stopped_by_hand(run, int(state["guess"])), _ruled(run, state)
     never = stopped_by_hand(run, len(run.validation) - 1)
@@ -172,10 +177,13 @@ def _raced(run: Run, state: State) -> Scene:
     smoothed = _weights(state["beta"]) @ run.validation
     if state["beta"]:
         curves.append(Curve("smoothed", epoch, _f32(smoothed), "dashed", 3))
-    curves.append(Curve("you keep", *_point(run, you.kept), style="diamonds", colour=4))
+    curves.append(
+        Curve("you keep" if _asked(state) else "your epoch keeps", *_point(run, you.kept), style="diamonds", colour=4)
+    )
     height = smoothed if state["keep"] == "smooth" and state["beta"] else run.validation
     curves.append(Curve("the rule keeps", _f32([rule.kept]), _f32([height[rule.kept]]), "stars", 1))
-    marks = (Mark(you.stop, f"you stop at {you.stop}"), Mark(rule.stop, f"rule stops at {rule.stop}"))
+    yours = f"you stop at {you.stop}" if _asked(state) else f"your epoch, {you.stop}"
+    marks = (Mark(you.stop, yours), Mark(rule.stop, f"rule stops at {rule.stop}"))
     title = f"patience {state['patience']:g}, min_delta {state['min_delta']:g}, β {state['beta']:g}"
     names = ("you", "rule", "last")
     regrets = _f32([you.regret, rule.regret, run.test[-1] - run.test.min()])
@@ -185,8 +193,9 @@ def _raced(run: Run, state: State) -> Scene:
         Bars("regret", names, (Series("regret", regrets),), 0, 0.6, 3),
         Bars("wasted epochs", names, (Series("wasted epochs", wasted),), 0, 60, 0),
     )
+    who = "You" if _asked(state) else "Your epoch again"
     line = (
-        f"Run {state['seed'] % len(recorded()) + 1} of {len(recorded())}. You: {_told(you)}. "
+        f"Run {state['seed'] % len(recorded()) + 1} of {len(recorded())}. {who}: {_told(you)}. "
         f"The {_rule_in_words(state)}: {_told(rule)}. Last epoch: regret {regrets[-1]:.3f}."
     )
     return Scene(panels, line, height=300, weights=(3.0, 1.0, 1.0))
@@ -210,9 +219,12 @@ def _best_found(run: Run, found: Outcome) -> bool:
 
 
 def right(answer: Any, state: State) -> bool:
-    """Whether the weights kept are good, and were not paid for with too many epochs."""
-    run = recorded()[state["seed"] % len(recorded())]
-    found = stopped_by_hand(run, int(answer))
+    """Whether the weights kept of the first run are good, and were not paid for with too many epochs."""
+    return _good(recorded()[0], int(answer))
+
+
+def _good(run: Run, epoch: int) -> bool:
+    found = stopped_by_hand(run, epoch)
     return _best_found(run, found) and found.wasted <= _PATIENT
 
 
@@ -220,20 +232,23 @@ def explain(answer: Any, state: State) -> str:
     """How the choice did on this run, and why; then the rule."""
     run = recorded()[state["seed"] % len(recorded())]
     you, rule = stopped_by_hand(run, int(answer)), _ruled(run, state)
-    return f"You stopped at epoch {you.stop}. {_judged(run, you)} {_rule_judged(run, you, rule, state)}"
+    said = f"You stopped at epoch {you.stop}."
+    if not _asked(state):
+        said = f"You stopped the first run at epoch {you.stop}. Now the same epoch on another run."
+    return f"{said} {_judged(run, you)} {_rule_judged(run, you, rule, state)}"
 
 
 def _judged(run: Run, you: Outcome) -> str:
     later = int(run.validation.argmin())
     if not _best_found(run, you):
         return (
-            f"That was too early: the curve was only fluctuating, and at epoch {later} it is down to "
+            f"That is too early: the curve is only fluctuating, and at epoch {later} it is down to "
             f"{run.validation[later]:.2f}. Your weights have a test loss {you.regret:.3f} above the best of the run."
         )
     if you.wasted > _PATIENT:
         return (
-            f"The weights of epoch {you.kept} are good ones, but the {you.wasted} epochs after them were trained in "
-            "vain: nothing better came."
+            f"The weights of epoch {you.kept} are good ones, but the {you.wasted} epochs after them are trained in "
+            "vain: nothing better comes."
         )
     if you.regret > _CLOSE:
         return (

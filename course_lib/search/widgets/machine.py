@@ -296,6 +296,7 @@ DESIGN = Design(
         0,
         18,
         "Now it is your turn: drag the line to a learning rate, run it, and look where the machine would have gone.",
+        "pick",
     ),
     numbers=numbers,
     explain=explain,

@@ -253,7 +253,8 @@ def _now(state: State) -> str:
         top = 0.1 * 10 ** _HIGH[0]
         small = int((coarse.lr < top).sum())
         few = "none" if small == 0 else f"only {small}"
-        return f"On linear axes {few} of {RUNS} learning rates fall into the lower three of the four decades."
+        fall = "falls" if small == 1 else "fall"
+        return f"On linear axes {few} of {RUNS} learning rates {fall} into the lower three of the four decades."
     if _best(fine) < _best(coarse) - 0.02:
         return "Now your box misses the good region: its best run is worse than the best coarse one."
     if not ((inside[0] <= top).all() and (top <= inside[1]).all()):
@@ -263,7 +264,7 @@ def _now(state: State) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+    return f"{value:z.3f}".replace("-", "−")
 
 
 _RATES = tuple(float(f"{10**e:.2g}") for e in steps(-3.5, 0.5, 0.25))

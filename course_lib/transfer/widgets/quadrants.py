@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,12 @@ def _found(target: str, per_class: int) -> str:
     return f"{best}, {accuracy:.0f}%\nadvice {standing(_table(), target, per_class)}"
 
 
+def _joined(names: Sequence[str]) -> str:
+    """Names in a sentence: "a", "a and b", "a, b and c"."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def _over_sizes(target: str, recipe: str, per_class: int) -> Lines:
     chosen = [_table()[target, n, recipe] for n in PER_CLASS]
     series = [
@@ -115,7 +122,7 @@ def _line(target: str, per_class: int, recipe: str, shown: tuple[str, ...]) -> s
     if len(shown) == 1:
         return line
     best, *ties = best_recipes(_table(), target, per_class)
-    tied = f", level with {', '.join(ties)}" if ties else ""
+    tied = f", level with {_joined(ties)}" if ties else ""
     (advice,) = (ADVICE[target, amount].words for amount, sizes in AMOUNTS.items() if per_class in sizes)
     return (
         f"{line} Best: {best} with {100 * _table()[target, per_class, best].mean:.1f}%{tied}. "
@@ -136,7 +143,7 @@ def explain(answer: Any, state: State) -> str:
         text = f"{said}. Better here: {RECIPES[best]} ({top:.1f}%). {_WHY[answer]}"
     target, per_class = state["target"], int(state["per_class"])
     now, *others = best_recipes(_table(), target, per_class)
-    tied = f"; {', '.join(others)} cannot be told from it" if others else ", ahead of all others"
+    tied = f"; {_joined(others)} cannot be told from it" if others else ", ahead of all others"
     each = f"{per_class} labeled image{'s' * (per_class > 1)} of each class"
     leads = "has the highest mean" if others else "wins"
     return f"{text} Now shown: with {each} of the {target} target, {now} {leads}{tied}."

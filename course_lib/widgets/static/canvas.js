@@ -128,6 +128,8 @@ function ticks(low, high, most) {
   return found;
 }
 
+// What rounds to zero carries no minus.
+const fixed = (value, decimals) => value.toFixed(decimals).replace(/^-(?=[0.]+$)/, "").replace("-", "\u2212");
 const brief = (value) => Number(value.toPrecision(3)).toString().replace("-", "\u2212");
 
 // The ticks of an axis with their words: those given, or round numbers.
@@ -160,13 +162,18 @@ function yAxis(ctx, box, low, high, theme, given = []) {
   return to;
 }
 
-function marks(ctx, box, found, to, theme) {
-  const places = found.map((mark) => Math.min(box.x + box.w, Math.max(box.x, to(mark.x))));
+function marks(ctx, box, panel, to, theme, get) {
+  const found = panel.marks, within = (x) => Math.min(box.x + box.w, Math.max(box.x, to(x)));
+  const places = found.map((mark) => within(mark.x));
+  const upright = panel.handles.filter((handle) => !handle.y.n).map((handle) => within(get(handle.x)[handle.now]));
   places.forEach((x) => line(ctx, x, box.y, x, box.y + box.h, theme.text, 1, [4, 3]));
   found.forEach((mark, i) => {
-    const x = places[i], right = x > box.x + box.w / 2;
+    const x = places[i], middle = box.x + box.w / 2;
     ctx.font = `11px ${FONT}`;
     const width = ctx.measureText(mark.label).width;  // kept within the plot, at the cost of standing over its own line
+    // Toward the middle, unless another line would go through the words there and none on the other side.
+    const clear = (from) => from >= box.x && from + width <= box.x + box.w && ![...places, ...upright].some((other) => other > from && other < from + width);
+    const right = x > middle ? clear(x - 4 - width) || !clear(x + 4) : !clear(x + 4) && clear(x - 4 - width);
     const at = right ? Math.max(x - 4, box.x + width) : Math.min(x + 4, box.x + box.w - width);
     if (mark.label) plate(ctx, mark.label, at, box.y + 10 + 14 * i, theme, right ? "right" : "left");
   });

@@ -11,7 +11,7 @@ function histogram(ctx, box, panel, theme, get) {
   const ghost = get(panel.ghost);
   if (ghost.length) steps(ctx, plot, ghost, panel.top, theme.text);
   const toX = xAxis(ctx, plot, panel.low, panel.high, theme);
-  marks(ctx, plot, panel.marks, toX, theme);
+  marks(ctx, plot, panel, toX, theme, get);
   return { plot, toX };
 }
 
@@ -64,7 +64,7 @@ function lines(ctx, box, panel, theme, get) {
     else path(ctx, xs, ys, toX, toY, colour(i), DASHES[entry.style]);
   });
   ctx.restore();
-  marks(ctx, plot, panel.marks, toX, theme);
+  marks(ctx, plot, panel, toX, theme, get);
   return { plot, toX, toY };
 }
 
@@ -100,7 +100,7 @@ function plane(ctx, box, panel, theme, get) {
     ctx.strokeRect(...corner, ...size);
   }
   ctx.restore();
-  marks(ctx, plot, panel.marks, toX, theme);
+  marks(ctx, plot, panel, toX, theme, get);
   return { plot, toX, toY };
 }
 
@@ -208,7 +208,7 @@ function bars(ctx, box, panel, theme, get) {
     ctx.fillStyle = theme.palette[i % theme.palette.length];
     ctx.fillRect(x, upper, Math.max(1, width - 1), height);
     hatch(ctx, x, upper, Math.max(1, width - 1), height, i % 4, theme.paper);
-    if (width > 22) text(ctx, value.toFixed(panel.decimals).replace("-", "\u2212"), x + width / 2, value < 0 ? upper + height + 11 : upper - 3, theme.text, "center", "10px");
+    if (width > 22) text(ctx, fixed(value, panel.decimals), x + width / 2, value < 0 ? upper + height + 11 : upper - 3, theme.text, "center", "10px");
   }));
   line(ctx, plot.x, zero, plot.x + plot.w, zero, theme.faint);
   ctx.font = `11px ${FONT}`;
@@ -310,7 +310,7 @@ function table(ctx, box, panel, theme, get, cursor, seen) {
     ctx.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
     const heading = wrapped(ctx, panel.headings[cell], w - 12, "600 11px");
     heading.forEach((row, k) => text(ctx, row, x + 6, y + 13 + 12 * k, theme.text, "left", "600 11px", w - 12));
-    const below = y + 17 + 12 * heading.length, height = (y + h - 3 - below) / entries.length;
+    const below = y + 8 + 12 * heading.length, height = (y + h - 3 - below) / entries.length;
     entries.forEach((entry, k) => {
       const at = below + k * height, number = areas.length;
       if (number === panel.now) {
@@ -324,7 +324,7 @@ function table(ctx, box, panel, theme, get, cursor, seen) {
       ctx.font = `11px ${FONT}`;
       const fits = ctx.measureText(`${entry.label}: ${first}`).width <= w - 14;
       const words = fits ? [`${entry.label}: ${first}`, ...others] : [`${entry.label}:`, first, ...others];
-      words.forEach((row, i) => text(ctx, row, x + 8, at + 11 + 11 * i, theme.text, "left", "11px", w - 14));
+      words.forEach((row, i) => text(ctx, row, x + 8, at + 12 + 11 * i, theme.text, "left", "11px", w - 14));
       areas.push([x + 3, at, w - 6, height - 2]);
     });
   });

@@ -4,7 +4,8 @@ function prediction(view) {
   const { kind, question } = view.design.prediction;
   const lock = make("button", { type: "button", className: "cw-button cw-lock" }, "Lock in");
   view.lock = lock;
-  view.note = make("span", { className: "cw-note" });
+  view.note = make("span", { className: "cw-note", "aria-live": "polite" });
+  view.missing = () => "The controls appear once you have said what you expect.";
   view.said = make("span", { className: "cw-said" });
   view.ask = make("div", { className: "cw-ask" });
   view.lockrow = make("div", { className: "cw-lockrow" }, lock);
@@ -14,8 +15,9 @@ function prediction(view) {
   const value = QUESTIONS[kind](view, view.ask, question);
   view.ask.append(view.lockrow);
   view.answered = () => {
-    const found = value();
-    lock.disabled = found === null || Boolean(view.model.get("answer").locked);
+    const locked = Boolean(view.model.get("answer").locked), words = locked ? "Locked in." : view.missing();
+    lock.disabled = locked || value() === null;
+    if (view.note.textContent !== words) view.note.textContent = words;
   };
   lock.addEventListener("click", () => {
     view.model.set("answer", { value: value(), locked: true });
@@ -42,17 +44,24 @@ function pick(view, box, question) {
 }
 
 function estimate(view, box, question) {
-  const { unit, low, high } = view.design.prediction, id = `${view.id}-answer`;
+  const { unit, one, low, high } = view.design.prediction, id = `${view.id}-answer`;
   const input = make("input", { type: "number", id, min: String(low), max: String(high), step: "any" });
   input.addEventListener("input", () => view.answered());
   box.append(make("div", { className: "cw-option" }, make("label", { htmlFor: id, className: "cw-question" }, question), input, make("span", {}, unit)));
   view.showAnswer = (answer) => { input.value = String(answer); };
   view.inputs = [input];
-  view.inWords = (answer) => `${shown(answer)} ${unit}`;
-  return () => {
+  view.inWords = (answer) => `${shown(answer)} ${(answer === 1 && one) || unit}`;
+  const value = () => {
     const number = input.value.trim() === "" ? NaN : Number(input.value);
     return Number.isFinite(number) && number >= low && number <= high ? number : null;
   };
+  const nothingYet = view.missing;
+  view.missing = () => {  // of what is no number at all the page gets no value
+    const wrong = value() === null && (input.value !== "" || input.validity.badInput);
+    input.setAttribute("aria-invalid", String(wrong));
+    return wrong ? `A number from ${shown(low)} to ${shown(high)}.` : nothingYet();
+  };
+  return value;
 }
 
 function marking(view, box, question) {
@@ -93,7 +102,6 @@ function showLock(view) {
   const answer = view.model.get("answer"), locked = Boolean(answer.locked);
   view.inputs.forEach((input) => { input.disabled = locked; });
   view.controls.disabled = !locked;
-  view.note.textContent = locked ? "Locked in." : "The controls appear once you have said what you expect.";
   if (locked) view.showAnswer(answer.value);
   view.lock.hidden = locked;
   view.said.textContent = locked ? ` Your prediction: ${view.inWords(answer.value)}` : "";

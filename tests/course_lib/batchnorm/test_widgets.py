@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from course_lib.batchnorm.widgets import averages, fusion, means, pipeline
 from course_lib.widgets.controls import clean
-from course_lib.widgets.scene import Cells
+from course_lib.widgets.scene import Cells, Histogram
 
 
 def state_of(design: Any, **changes: Any) -> dict[str, Any]:
@@ -180,3 +180,14 @@ def test_the_students_own_marks_stay_framed_after_the_prediction() -> None:
             panel = scene.panels[0]
             assert isinstance(panel, Cells)
             assert np.flatnonzero(panel.framed).tolist() == [cell for cell in (1, 5, 90) if cell < panel.framed.size]
+
+
+def test_the_line_says_how_much_lies_beyond_an_axis() -> None:
+    """As the marks at the edges do, and only if there is anything."""
+    assert "Beyond" not in pipeline.numbers(state_of(pipeline.DESIGN)).line
+    state = state_of(pipeline.DESIGN, shift=-10.0, scale=4.0)
+    x = pipeline.run_pipeline(int(state["batch"]), -10.0, 4.0, state["seed"]).x
+    scene = pipeline.numbers(state)
+    assert f"Beyond the axis: {100 * (x < -14).mean():.0f}% of x and " in scene.line
+    assert isinstance(scene.panels[0], Histogram)
+    assert [mark.label for mark in scene.panels[0].marks[1:]] == [f"← {100 * (x < -14).mean():.0f}%"]

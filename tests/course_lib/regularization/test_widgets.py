@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import runpy
 from typing import Any
 
@@ -115,7 +116,7 @@ def test_what_the_student_is_told_to_see_is_there() -> None:
 def test_the_verdict_on_a_choice_gives_its_own_reason(number: int) -> None:
     """Too early, too late, and a good one, on every run."""
     told = {epoch: stopping.explain(epoch, state_of(stopping.DESIGN, seed=number)) for epoch in range(4, 61)}
-    good = [epoch for epoch in told if stopping.right(epoch, state_of(stopping.DESIGN, seed=number))]
+    good = [epoch for epoch in told if stopping._good(stopping.recorded()[number], epoch)]
     assert good
     assert 60 not in good
     assert "in vain" in told[60]
@@ -127,6 +128,19 @@ def test_the_verdict_on_a_choice_gives_its_own_reason(number: int) -> None:
         if epoch in good:
             assert "in vain" not in told[epoch]
             assert "too early" not in told[epoch]
+
+
+@pytest.mark.parametrize("epoch", [4, 19, 60])
+def test_the_verdict_is_about_the_run_that_was_stopped(epoch: int) -> None:
+    """Another run was stopped by nobody: the verdict stays, and text and picture speak of the same epoch."""
+    first, other = (state_of(stopping.DESIGN, seed=seed, answer=float(epoch)) for seed in (0, 1))
+    assert stopping.right(epoch, first) == stopping.right(epoch, other)
+    assert stopping.explain(epoch, first).startswith(f"You stopped at epoch {epoch}.")
+    assert stopping.explain(epoch, other).startswith(f"You stopped the first run at epoch {epoch}. Now the same")
+    scene = stopping.numbers({**other, "guess": float(epoch)})
+    assert "You: " not in scene.line
+    assert isinstance(scene.panels[0], Plane)
+    assert scene.panels[0].marks[0].label == f"your epoch, {epoch}"
 
 
 def test_the_marker_of_the_answer_stays_in_the_picture() -> None:
@@ -174,6 +188,15 @@ def test_tied_the_factors_differ_by_at_most_0_204() -> None:
     gaps = [np.abs(np.subtract(*paths._reached(curvature, t, 1 / (paths.RATE * t)))).max() for t in paths.STEPS]
     assert max(gaps) < 0.2045
     assert gaps[-1] > 0.2035
+
+
+@pytest.mark.parametrize("steps", [100.0, 2000.0, 1e6])
+def test_tied_line_and_explanation_give_the_same_difference(steps: float) -> None:
+    """That of the curvatures in the picture."""
+    state = state_of(paths.DESIGN, answer="flat", tie="tied", steps=steps)
+    found = re.search(r"differ by at most (0\.\d{3})\.", paths.numbers(state).line)
+    assert found
+    assert f"at no curvature in the picture are they more than {found[1]} apart" in paths.explain("flat", state)
 
 
 def test_every_number_of_steps_has_its_lambda_on_the_other_slider() -> None:

@@ -107,4 +107,8 @@ def test_the_explanation_names_the_winner_of_the_question_and_of_the_present_cel
         assert beaten == 1  # as what was said, or as what is better
         assert ("that is right" in text) == (answer == best[0])
         assert ("Better here" in text) == (answer not in best)
-        assert f"{experiments.best_recipes(found, 'similar', 1)[0]} has the highest mean" in text
+        now, *others = experiments.best_recipes(found, "similar", 1)
+        assert f"{now} has the highest mean; {' and '.join(others)} cannot be told from it" in text
+        assert len(others) == 2
+    assert quadrants._joined(["a"]) == "a"
+    assert quadrants._joined(["a", "b", "c"]) == "a, b and c"

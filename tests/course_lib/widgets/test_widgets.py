@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -477,11 +478,46 @@ def test_a_packed_scene_gives_its_arrays_back() -> None:
     assert json.dumps(spec, allow_nan=False)
 
 
-def test_a_histogram_loses_no_value() -> None:
-    """Values outside the axis are in the outermost bins: the shares sum to one."""
-    found = histogram("h", [-100.0, 0.0, 0.1, 100.0], -1, 1, bins=10)
-    assert found.shares.sum() == pytest.approx(1)
-    assert (found.shares[0], found.shares[-1]) == (0.25, 0.25)
+def test_a_histogram_says_what_lies_beyond_its_axis() -> None:
+    """In no bin, where it would look like a peak; the mean is that of all values."""
+    found = histogram("h", [-100.0, -1.0, 0.0, 0.1, 1.0, 100.0, 200.0, 400.0], -1, 1, bins=10)
+    assert found.shares.sum() == pytest.approx(0.5)
+    assert (found.shares[0], found.shares[-1]) == (0.125, 0.125)
+    assert found.marks[0] == Mark(pytest.approx(75.0125), "mean 75.01")
+    assert found.marks[1:] == (Mark(-1, "← 12%"), Mark(1, "38% →"))
+
+
+def test_a_histogram_with_everything_on_its_axis_marks_the_mean_alone() -> None:
+    """A mean that rounds to zero carries no minus; one value of many is not 0%."""
+    assert histogram("h", [-0.5, 0.499], -1, 1).marks == (Mark(pytest.approx(-0.0005), "mean 0.00"),)
+    assert histogram("h", [0.0] * 999 + [2.0], -1, 1).marks[1] == Mark(1, "<1% →")
+
+
+def test_one_of_a_thing_is_no_plural() -> None:
+    """What stands behind the number of an answer."""
+    question = Estimate("How many?", "steps", 0, 9, "Go on.", "step")
+    assert [question.words(number) for number in (0, 1, 1.5)] == ["0 steps", "1 step", "1.5 steps"]
+    assert replace(question, one="").words(1) == "1 steps"
+
+
+_THINGS = "cells|epochs|groups|images|masks|means|picks|pictures|runs|steps"
+_PLURAL = re.compile(rf"(?<![\d.,])\b1 (?:\w+ )?(?:{_THINGS})\b|\b1 of \d+ (?:\w+ )+(?:are|fall)\b")
+_MINUS_NOTHING = re.compile(r"[-−]0(?:\.0+)?(?![\d.])")
+
+
+def test_no_text_has_one_things_or_minus_nothing(widget: Explorer) -> None:
+    """Whatever one control is set to: "1 step", not "1 steps", and 0.00, not −0.00."""
+    widget.answer = {"value": an_answer(widget), "locked": True}
+    start = dict(widget.state)
+    for control in widget._design.controls:
+        for value in other_values(control, None):
+            widget.state = {**start, control.name: value}
+            texts = [widget.alt, widget.picture["explanation"]]
+            texts += [mark["label"] for panel in widget.picture["panels"] for mark in panel.get("marks", [])]
+            texts += [caption for panel in widget.picture["panels"] for caption in panel.get("captions", [])]
+            for text in texts:
+                assert not _PLURAL.search(text), text
+                assert not _MINUS_NOTHING.search(text), text
 
 
 @pytest.mark.parametrize(
