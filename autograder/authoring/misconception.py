@@ -37,20 +37,18 @@ _BUILTINS = frozenset(
     StopIteration TypeError ValueError ZeroDivisionError""".split()
 )
 _ATTRIBUTES = frozenset(
-    """classes compile ctypeslib distributed fromfile genfromtxt hub jit lib library load load_inline loadtxt memmap
-    multiprocessing open ops package save savetxt savez serialization system testing tofile utils""".split()
+    """DataSource attrgetter classes compile compiler ctypeslib distributed eval exec execv export f2py from_file
+    fromfile fromregex futures fx genfromtxt get_include hub jit lib library load load_inline loadtxt memmap
+    methodcaller multiprocessing onnx open ops package popen profiler run save savetxt savez serialization show_config spawn system
+    testing tofile utils""".split()
 )
-"""Of torch and NumPy: what reads or writes files, or runs code from elsewhere."""
-_REACHES = frozenset(
-    """attrgetter methodcaller DataSource export f2py from_file fromregex fx onnx popen run exec eval execv spawn
-    get_include show_config compiler futures profiler""".split()
-)
+"""Mostly of torch and NumPy: what reads or writes files, runs code from elsewhere, or names an attribute in a text."""
 _ALSO_MODULES = frozenset(
     """abc array bisect calendar cmath code collections copy datetime decimal enum fractions functools heapq itertools
     math numbers operator queue random select signal statistics string test time token trace types typing""".split()
 )
 """Names of the standard library's modules that are harmless, or names of methods and functions of tensors, too."""
-_REFUSED = _ATTRIBUTES | _REACHES | (frozenset(sys.stdlib_module_names) - _ALSO_MODULES)
+_REFUSED = _ATTRIBUTES | (frozenset(sys.stdlib_module_names) - _ALSO_MODULES)
 """Behind many a module stands another one: ``torch.os`` is the operating system."""
 
 
@@ -174,7 +172,7 @@ def refused_in(statements: Iterable[ast.stmt]) -> Iterator[str]:
             yield type(node).__name__.lower()
 
 
-_DECORATORS = frozenset({"staticmethod", "classmethod", "property"})
+_DECORATORS = frozenset("classmethod functools.cache functools.lru_cache property staticmethod torch.no_grad()".split())
 
 
 def _called_at_once(node: ast.FunctionDef | ast.ClassDef) -> str:
@@ -184,13 +182,9 @@ def _called_at_once(node: ast.FunctionDef | ast.ClassDef) -> str:
         parts = [*node.args.defaults, *node.args.kw_defaults]
     else:
         parts = [*node.bases, *(keyword.value for keyword in node.keywords)]
-    decorators = [d for d in node.decorator_list if not (isinstance(d, ast.Name) and d.id in _DECORATORS)]
-    found = [d for d in decorators if ast.unparse(d) not in _HARMLESS]
+    found = [decorator for decorator in node.decorator_list if ast.unparse(decorator) not in _DECORATORS]
     found += [inner for part in parts if part for inner in ast.walk(part) if isinstance(inner, ast.Call)]
     return f"`{ast.unparse(found[0])[:60]}`" if found else ""
-
-
-_HARMLESS = frozenset({"torch.no_grad()", "torch.inference_mode()", "functools.cache", "functools.lru_cache"})
 
 
 def _is_known(module: str) -> bool:

@@ -39,8 +39,8 @@ def run(args: argparse.Namespace, course: Course) -> int:
     Raises:
         CourseError: if points have changed since: pages would say of right answers what they lost.
     """
-    if course.assignments and args.assignment in course.assignments and (line := outdated(course, args.assignment)):
-        raise CourseError(line.partition(":")[0], f"grade again first: {line.partition(': ')[2]}")
+    if args.assignment in course.assignments and (line := outdated(course, args.assignment)):
+        raise CourseError(line, "until then a page would say of a right answer what it lost")
     feedback = make_feedback(course, args.assignment, args.student, show_progress=True)
     for student, reason in feedback.failed.items():
         print(f"no feedback for {readable_id(student)}: {reason}", file=sys.stderr)

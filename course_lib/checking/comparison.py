@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 
 from course_lib.checking.values import Iterated, Unsupported
 
-__all__ = ["TOLERANCE", "Mismatch", "agrees", "compare", "describe", "dtype_of", "limit_of", "numbers_of", "scale_of"]
+__all__ = [
+    "TOLERANCE",
+    "Mismatch",
+    "agrees",
+    "compare",
+    "describe",
+    "dtype_of",
+    "limit_of",
+    "numbers_of",
+    "quoted",
+    "scale_of",
+]
 
 Array = NDArray[np.float64]
 _NO_RETURN = " (is a `return` missing?)"
@@ -33,6 +44,11 @@ TOLERANCE = {
     torch.float16: 1e-2,
     torch.bfloat16: 4e-2,
 }
+
+
+def quoted(name: str) -> str:
+    """What `drivers.called` calls an output, in a sentence: code in quotes, words as they stand."""
+    return name if name.startswith("the ") else f"`{name}`"
 
 
 @dataclass(frozen=True)
@@ -64,8 +80,7 @@ class Mismatch:
             answers: whether what is expected may be said.
             whole: whether the value is all that was returned: if a part of it is None, there is no lack of a `return`.
         """
-        in_words = name.startswith("the ")
-        it = name if in_words else f"`{name}`" if name and name != "result" else "the result"
+        it = quoted(name) if name and name != "result" else "the result"
         missing = _NO_RETURN if whole else ""
         if not answers and self.expected is not None:
             if self.got is None:
@@ -77,7 +92,7 @@ class Mismatch:
             words += f", by {'' if self.alone else 'up to '}{self.error:.2g}"
         if self.index:
             named = name if not name or name.isidentifier() else f"({name})"
-            place = "" if self.inside or in_words else f"`{named or 'result'}[{', '.join(map(str, self.index))}]`"
+            place = "" if self.inside or it == name else f"`{named or 'result'}[{', '.join(map(str, self.index))}]`"
             first = f"the first of them{place and f', {place},'}" if not self.alone else place or "it"
             got, expected = _apart(self.got, self.expected)
             words += f"; {first} is {got} and should be {expected}"

@@ -118,10 +118,7 @@ def explain(answer: Any, state: State) -> str:
     verdict = "That is it" if answer == _right() else f"It is exact {OPTIONS[_right()]}"
     reason = {
         (False, False): "Here both are affine in the input with fixed numbers, and so is their composition.",
-        (
-            True,
-            False,
-        ): "The ReLU comes before batchnorm's scale and shift: a fused layer and a ReLU have their kink elsewhere.",
+        (True, False): "The ReLU comes before batchnorm's shift: a fused layer with a ReLU has its kink elsewhere.",
         (False, True): "In train the mean and variance come from each batch: no fixed weight can follow them.",
         (True, True): "Both spoil it: the ReLU between, and statistics that change with each batch.",
     }[relu, train]

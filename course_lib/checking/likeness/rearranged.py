@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from course_lib.checking.comparison import quoted
 from course_lib.checking.likeness.claims import Claim, Claims
 from course_lib.checking.likeness.pairs import ENOUGH, Array, Pair, as_array, distinct, plural
 
@@ -21,7 +22,7 @@ def other_output(p: Pair) -> Claims:
     """What another output should be."""
     for name, value in ((name, as_array(value)) for name, value in p.others.items()):
         if value is not None and not p.boolean and p.same(p.got, value):
-            yield Claim(f"is what {name if name.startswith('the ') else f'`{name}`'} should be", weight=distinct(value))
+            yield Claim(f"is what {quoted(name)} should be", weight=distinct(value))
 
 
 def shape(p: Pair) -> Claims:

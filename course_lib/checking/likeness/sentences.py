@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from course_lib.checking.comparison import quoted
 from course_lib.checking.likeness import calculated as c
 from course_lib.checking.likeness import rearranged as r
 from course_lib.checking.likeness.claims import Recognizer, common
@@ -101,8 +102,7 @@ class _Group:
     @property
     def called(self) -> str:
         """What "your" can stand before."""
-        in_words = self.output.startswith("the ")
-        return self.output.removeprefix("the ") if in_words else f"`{self.output}`"
+        return quoted(self.output).removeprefix("the ")
 
     def about(self, predicate: str, cases: Sequence[str] = ()) -> str:
         """The sentence, which says of which cases it is true: by default, of the wrong ones."""

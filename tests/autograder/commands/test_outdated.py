@@ -10,7 +10,7 @@ import pytest
 from autograder.cli import main
 from autograder.gradebook.notices import outdated
 from autograder.grading.batch import Options, grade_course
-from autograder.results import of_other_points, read_results, write_result
+from autograder.results import ExerciseResult, SubmissionResult, of_other_points, read_results, write_result
 from tests.support import made_up, small_course
 
 NAME = made_up.ASSIGNMENT
@@ -44,6 +44,9 @@ def test_who_exports_or_looks_is_told_and_pages_are_refused(
 
 def test_what_could_not_be_graded_is_not_out_of_date() -> None:
     """Such a submission has no exercises; one with another set of exercises is out of date."""
-    exercise = made_up.EXERCISE.make_key(1)
-    points = {exercise.id: exercise.points}
-    assert of_other_points([], points) == 0
+    one = ExerciseResult(1.0, 2.0, {})
+    ungraded, old = (SubmissionResult("ada", NAME, "graded", found) for found in ({}, {"a": one, "b": one}))
+    assert of_other_points([ungraded], {"a": 2.0}) == 0
+    assert of_other_points([ungraded, old], {"a": 2.0, "b": 2.0}) == 0
+    assert of_other_points([ungraded, old], {"a": 2.0}) == 1
+    assert of_other_points([old, old], {"a": 2.0, "b": 3.0}) == 2
