@@ -39,8 +39,8 @@ _BUILTINS = frozenset(
 _ATTRIBUTES = frozenset(
     """DataSource attrgetter classes compile compiler ctypeslib distributed eval exec execv export f2py from_file
     fromfile fromregex futures fx genfromtxt get_include hub jit lib library load load_inline loadtxt memmap
-    methodcaller multiprocessing onnx open ops package popen profiler run save savetxt savez serialization show_config spawn system
-    testing tofile utils""".split()
+    methodcaller multiprocessing onnx open ops package popen profiler run save savetxt savez serialization show_config
+    spawn system testing tofile utils""".split()
 )
 """Mostly of torch and NumPy: what reads or writes files, runs code from elsewhere, or names an attribute in a text."""
 _ALSO_MODULES = frozenset(
